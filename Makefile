@@ -1,0 +1,53 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint interop bench lock clean
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python 3.11 or newer is needed (PYTHON=...)"; exit 2; }
+	@echo "setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing the locked dependencies ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "installing the locked development tools ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.runtime ## file one signed VAT declaration, end to end, and prove the receipt
+	@$(BIN)/efile demo
+
+test: $(VENV)/.dev ## the whole test suite, under 15 minutes on 2 cores
+	@sh tests/tools.sh xmlsec1
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, and the drawing's arrows
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+interop: $(VENV)/.dev ## independent oracles judge what we sign: xmlsec1, the JDK
+	@sh tests/tools.sh xmlsec1 java
+	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
+
+bench: $(VENV)/.dev ## filings/s, latency, CPU a filing, beside the libraries' floor in the same run
+	@$(BIN)/python -m benchmarks
+
+lock: $(BIN)/python ## renew both lock files (hashes, no registry addresses)
+	@$(PIP) install --upgrade pip-tools
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host --allow-unsafe --strip-extras --extra install -o requirements.lock pyproject.toml
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host --allow-unsafe --strip-extras --extra install --extra dev -o requirements-dev.lock pyproject.toml
+
+clean: ## remove the environment and everything the demo made
+	@rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache
