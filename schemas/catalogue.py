@@ -1,0 +1,111 @@
+"""The catalogue: which forms can be filed. Loading checks everything there is and refuses the whole with every fault named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from lxml import etree
+
+from schemas.declaration import FORM, declaration_of
+from schemas.examine import Examination, bounded, hygiene, judge
+from schemas.faults import Fault, Place, Words, make_fault
+from schemas.forms import Form, Label, LoadedForm
+from schemas.loading import CatalogueError, load_all
+from schemas.period import vietnam_day
+from schemas.reading import TAX_NAMESPACE, TAX_ROOT, Reading, UnreadableError, parse, read, too_many_elements
+
+__all__ = ["Catalogue", "CatalogueError", "load_catalogue"]
+
+_DIRECTORY = Path(__file__).parent
+_FormKey = tuple[str, str, str]
+_MAX_ELEMENTS_UNKNOWN_FORM = 100_000
+
+
+def load_catalogue(directory: Path | None = None) -> Catalogue:
+    """Load catalogue.toml and every form's folder below `directory` (the library's own by default).
+
+    Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 0.3 s: once a process.
+    """
+    loaded, labels = load_all(directory or _DIRECTORY)
+    return Catalogue(loaded, labels)
+
+
+class Catalogue:
+    """The forms in force, immutable; any number of threads may examine at once."""
+
+    def __init__(self, loaded: tuple[LoadedForm, ...], header_labels: Mapping[str, Label]) -> None:
+        self._loaded: dict[_FormKey, LoadedForm] = {
+            (one.form.code, one.form.version, one.form.kind): one for one in loaded
+        }
+        self._header_labels = header_labels
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        return tuple(one.form for one in self._loaded.values())
+
+    def form(self, code: str, version: str, kind: str) -> Form | None:
+        loaded = self._loaded.get((code, version, kind))
+        return loaded.form if loaded else None
+
+    def examine(self, octets: bytes, *, received_at: datetime) -> Examination:
+        """Examine the signed HSoKhaiThue element, given as the octets that the signature covers (its canonical form).
+
+        Never raises for a bad document: everything wrong with it is a fault. `received_at` must be aware (ValueError); days are
+        Vietnam days. Signatures, certificates and who may sign are not looked at here.
+        """
+        vietnam_day(received_at)
+        try:
+            root = parse(octets)
+        except UnreadableError as error:
+            return Examination(None, None, (error.fault,))
+        return self._examine(root, received_at, len(octets))
+
+    def examine_element(self, element: etree._Element, received_at: datetime) -> Examination:
+        """The same for an element already parsed; places count from it. The caller answers for how it was parsed."""
+        vietnam_day(received_at)
+        size = len(etree.tostring(element, encoding="utf-8", with_tail=False))
+        return self._examine(element, received_at, size)
+
+    def _examine(self, root: etree._Element, received_at: datetime, octets: int) -> Examination:
+        if root.tag != f"{{{TAX_NAMESPACE}}}{TAX_ROOT}":
+            name = str(root.tag)
+            place = Place(line=1, path=etree.QName(root).localname)
+            return Examination(None, None, (make_fault("form.root", place, value=name),))
+        try:
+            reading = read(root, max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
+            loaded = self._loaded.get(_key(reading))
+            if loaded is not None and reading.count > loaded.max_elements:
+                raise UnreadableError(too_many_elements(loaded.max_elements))
+        except UnreadableError as error:
+            return Examination(None, None, (error.fault,))
+        declaration = declaration_of(reading)
+        if loaded is None:
+            faults = [*hygiene(reading, self._labelling), self._unknown(reading)]
+            return Examination(declaration, None, bounded(faults))
+        return judge(reading, loaded, declaration, received_at, octets)
+
+    def _unknown(self, reading: Reading) -> Fault:
+        code, version, kind = _key(reading)
+        forms = [form for form in self.forms if form.code == code]
+        same_version = [form for form in forms if form.version == version]
+        words = {"code": code, "version": version, "kind": kind}
+        if same_version:
+            found, path = "form.kind-not-accepted", f"{FORM}/loaiTKhai"
+            words["accepted"] = ", ".join(form.kind for form in same_version)
+        elif forms:
+            found, path = "form.unknown-version", f"{FORM}/pbanTKhaiXML"
+            words["accepted"] = ", ".join(sorted({form.version for form in forms}))
+        else:
+            found, path = "form.unknown", f"{FORM}/maTKhai"
+            words["accepted"] = ", ".join(sorted({f"{form.code} ({form.label})" for form in self.forms}))
+        return make_fault(found, reading.place_of(path, self._labelling), value=reading.text(path), **words)
+
+    def _labelling(self, name: str) -> tuple[Words | None, str | None]:
+        label = self._header_labels.get(name)
+        return (Words(label.vi, label.en) if label else None), None
+
+
+def _key(reading: Reading) -> _FormKey:
+    return reading.text(f"{FORM}/maTKhai"), reading.text(f"{FORM}/pbanTKhaiXML"), reading.text(f"{FORM}/loaiTKhai")

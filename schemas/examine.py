@@ -1,0 +1,140 @@
+"""Examine one declaration: schema, rules and header rules, all faults at once, in document order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lxml import etree
+
+from schemas.declaration import PERIOD, Declaration
+from schemas.explain import explain
+from schemas.faults import Fault, Place, make_fault
+from schemas.forms import Case, Form, LoadedForm
+from schemas.period import read_period
+from schemas.reading import Labelling, Reading
+
+MAX_FAULTS = 200
+
+_AMOUNT = re.compile(r"0|-?[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found. `declaration` is None where the header does not read, `form` where the catalogue has none for it."""
+
+    declaration: Declaration | None
+    form: Form | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def accepted(self) -> bool:
+        return not any(fault.severity == "ERROR" for fault in self.faults)
+
+
+def judge(
+    reading: Reading, loaded: LoadedForm, declaration: Declaration | None, received_at: datetime, octets: int
+) -> Examination:
+    """Judge a declaration that has been read by the form that its header names."""
+    period = read_period(reading.text(f"{PERIOD}/kieuKy"), reading.text(f"{PERIOD}/kyKKhai"))
+    case = Case(reading, loaded, received_at, period, declaration)
+    values = _values(reading, loaded)
+    faults = [*hygiene(reading, loaded.labelling), *_schema(reading, loaded, octets), *_places(reading, loaded)]
+    faults.extend(_arithmetic(reading, loaded, values))
+    for rule in loaded.header_rules:
+        faults.extend(rule(case))
+    if declaration is not None:
+        declaration = replace(
+            declaration,
+            form_label=loaded.form.label,
+            tax_name=loaded.form.tax_vi,
+            payable=values.get(loaded.payable) if loaded.payable else None,
+            carried_forward=values.get(loaded.carried_forward) if loaded.carried_forward else None,
+        )
+    return Examination(declaration, loaded.form, bounded(faults))
+
+
+def bounded(faults: list[Fault]) -> tuple[Fault, ...]:
+    """In document order, and at most 200 with one more that says so. Errors are never pushed out by lesser findings."""
+    faults = sorted(faults, key=lambda fault: fault.indexes)
+    if len(faults) > MAX_FAULTS:
+        errors = [fault for fault in faults if fault.severity == "ERROR"]
+        faults = (errors if len(errors) > MAX_FAULTS else faults)[:MAX_FAULTS]
+        faults.append(make_fault("fault.more", Place(), limit=str(MAX_FAULTS)))
+    return tuple(faults)
+
+
+def hygiene(reading: Reading, labelling: Labelling) -> Iterator[Fault]:
+    """What no form allows: a comment that cuts a value in two (some readers see only half), an attribute that steers a validator."""
+    for element in reading.commented:
+        yield make_fault("xml.comment", reading.place(element, labelling))
+    for element, attribute in reading.instance_attributes:
+        yield make_fault("xml.xsi-attribute", reading.place(element, labelling), attribute=attribute)
+
+
+def _schema(reading: Reading, loaded: LoadedForm, octets: int) -> Iterator[Fault]:
+    schema = loaded.schema.get()
+    try:
+        if schema.validate(reading.root):
+            return
+    except etree.XMLSchemaValidateError as error:  # the validator gave up: a refusal, not a pass
+        root = reading.place(reading.root, loaded.labelling)
+        yield make_fault("xsd.other", root, reason=str(error))
+        return
+    yield from explain(reading, loaded, list(schema.error_log), octets)
+
+
+def _values(reading: Reading, loaded: LoadedForm) -> dict[str, int]:
+    """The numbers the rules work on: amounts that read, tick boxes as 1 or 0."""
+    values = {}
+    for indicator, paths in loaded.indicators.items():
+        there = [path for path in paths if path in reading.elements]
+        if len(there) != 1 or len(reading.elements[there[0]]):
+            continue
+        text = reading.elements[there[0]].text or ""
+        if indicator not in loaded.amounts:
+            values[indicator] = 1 if text in ("1", "x", "X") else 0
+        elif _AMOUNT.fullmatch(text):
+            values[indicator] = int(text)
+    return values
+
+
+def _places(reading: Reading, loaded: LoadedForm) -> Iterator[Fault]:
+    """An indicator with several possible places must stand in exactly one; with a single place the schema sees to it."""
+    for paths in loaded.indicators.values():
+        if len(paths) == 1:
+            continue
+        there = [path for path in paths if path in reading.elements]
+        if len(there) == 1:
+            continue
+        path = there[1] if there else paths[0]
+        code = "form.indicator-repeated" if there else "form.indicator-missing"
+        yield make_fault(code, reading.place_of(path, loaded.labelling), name=path.rpartition("/")[2])
+
+
+def _arithmetic(reading: Reading, loaded: LoadedForm, values: dict[str, int]) -> Iterator[Fault]:
+    for rule in loaded.rules:
+        if not rule.arithmetic.broken(values):
+            continue
+        about = rule.arithmetic.indicators[0]
+        path = next(path for path in loaded.indicators[about] if path in reading.elements)
+        place = reading.place_of(path, loaded.labelling)
+        message = rule.message or rule.arithmetic.message(values)
+        remedy = rule.remedy or rule.arithmetic.remedy()
+        yield Fault(
+            code=rule.code,
+            severity=rule.severity,
+            line=place.line,
+            path=place.path,
+            indexes=place.indexes,
+            indicator=place.indicator,
+            value=reading.text(path),
+            message_vi=message.vi,
+            message_en=message.en,
+            remedy_vi=remedy.vi,
+            remedy_en=remedy.en,
+            label_vi=place.label.vi if place.label else None,
+            label_en=place.label.en if place.label else None,
+        )

@@ -1,0 +1,163 @@
+"""Schema errors in words. lxml has judged; here a refused document is read again, slowly and boundedly, to say all that is wrong.
+
+Children are compared with the schema's content model name by name, so that a missing, an extra and a misplaced element are three
+faults and not one "unexpected"; values are named with what their type asks for (the schema's own documentation).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from lxml import etree
+
+from schemas.faults import Fault, Place, Words, make_fault
+from schemas.forms import LoadedForm
+from schemas.reading import Reading, local_name
+
+MAX_EXPLAINED_OCTETS = 200_000
+MAX_SCHEMA_ERRORS = 200
+
+_NO_TYPE = Words("xem mô tả biểu mẫu", "see the description of the form")
+_VALUE_ERRORS = frozenset({
+    "SCHEMAV_CVC_PATTERN_VALID", "SCHEMAV_CVC_MINLENGTH_VALID", "SCHEMAV_CVC_MAXLENGTH_VALID",
+    "SCHEMAV_CVC_ENUMERATION_VALID", "SCHEMAV_CVC_DATATYPE_VALID_1_2_1", "SCHEMAV_CVC_FACET_VALID",
+})  # fmt: skip
+
+
+def explain(reading: Reading, loaded: LoadedForm, log: list[Any], octets: int) -> Iterator[Fault]:
+    """The faults of a document that lxml refused with the error log `log`; `octets` is its size.
+
+    A document too large for the slow reading, or one that bears xsi: attributes (which could steer it), is told from lxml's log.
+    """
+    teller = _Teller(reading, loaded)
+    if octets > MAX_EXPLAINED_OCTETS or reading.instance_attributes:
+        yield from teller.from_log(log)
+        return
+    told = False
+    with loaded.explaining_lock:
+        errors = loaded.explaining.iter_errors(reading.root, use_location_hints=False)
+        for error in islice(errors, MAX_SCHEMA_ERRORS):
+            for fault in teller.from_error(error):
+                told = True
+                yield fault
+    if not told:  # lxml refuses what xmlschema takes: lxml's word holds
+        yield from teller.from_log(log)
+
+
+class _Teller:
+    def __init__(self, reading: Reading, loaded: LoadedForm) -> None:
+        self.reading = reading
+        self.loaded = loaded
+        self.models_told: set[etree._Element] = set()
+        self.values_told: set[etree._Element] = set()
+
+    def from_error(self, error: Any) -> Iterator[Fault]:
+        element = error.elem
+        if not isinstance(element, etree._Element):
+            return
+        validator, reason = type(error.validator).__name__, str(error.reason)
+        if validator == "XsdGroup":
+            yield from self.children(element, error, reason)
+        elif validator == "XsdAttributeGroup" or "attribute" in reason:
+            yield make_fault("xsd.attribute", self.place(element), reason=reason)
+        elif "can't have child elements" in reason:
+            if any(True for _ in element.iterchildren("*")):  # a comment is xml.comment, told already
+                place = self.place(element)
+                yield make_fault("xsd.children", place, type=self.type_of(place.path))
+        elif element not in self.values_told:
+            self.values_told.add(element)
+            yield self.value(element)
+
+    def value(self, element: etree._Element) -> Fault:
+        place, text = self.place(element), element.text or ""
+        code = "xsd.type" if text else "xsd.empty"
+        return make_fault(code, place, value=text, type=self.type_of(place.path))
+
+    def children(self, element: etree._Element, error: Any, reason: str) -> Iterator[Fault]:
+        if "character data" in reason:
+            yield make_fault("xsd.text", self.place(element))
+            return
+        if element in self.models_told:
+            return
+        self.models_told.add(element)
+        particles = list(error.validator.iter_elements())
+        if any(type(particle).__name__ != "XsdElement" for particle in particles):
+            yield make_fault("xsd.other", self.place(element), reason=reason)
+            return
+        yield from self.compare(element, error.validator.model == "sequence", particles)
+
+    def compare(self, element: etree._Element, ordered: bool, particles: list[Any]) -> Iterator[Fault]:
+        parent = self.place(element)
+        limits = {particle.name: (particle.min_occurs, particle.max_occurs) for particle in particles}
+        children = list(element.iterchildren("*"))
+        counts = Counter(str(child.tag) for child in children)
+        faulty = False
+        for name, (least, _) in limits.items():
+            if counts[name] < least:
+                faulty = True
+                yield self.missing(element, parent, etree.QName(name).localname)
+        seen: Counter[str] = Counter()
+        for child in children:
+            tag = str(child.tag)
+            seen[tag] += 1
+            most = limits[tag][1] if tag in limits else None
+            if tag not in limits:
+                faulty = True
+                yield make_fault("xsd.unexpected", self.place(child), name=local_name(child), parent=_named(parent))
+            elif most is not None and seen[tag] > most:
+                faulty = True
+                words = {"name": local_name(child), "count": str(counts[tag]), "limit": str(most)}
+                yield make_fault("xsd.repeated", self.place(child), **words)
+        if ordered:
+            yield from self.misplaced(children, list(limits), parent)
+        elif not faulty:
+            yield make_fault("xsd.other", parent, reason="content model")
+
+    def misplaced(self, children: list[etree._Element], order: list[str], parent: Place) -> Iterator[Fault]:
+        """The children that stand after one that the schema has later."""
+        rank, furthest = {name: number for number, name in enumerate(order)}, -1
+        for child in children:
+            number = rank.get(str(child.tag), furthest)
+            if number < furthest:
+                names = ", ".join(etree.QName(name).localname for name in order)
+                words = {"name": local_name(child), "parent": _named(parent), "order": Words(names, names)}
+                yield make_fault("xsd.order", self.place(child), **words)
+            furthest = max(furthest, number)
+
+    def missing(self, element: etree._Element, parent: Place, name: str) -> Fault:
+        label, indicator = self.loaded.labelling(name)
+        place = Place(parent.line, f"{parent.path}/{name}", parent.indexes, indicator, label)
+        return make_fault("xsd.missing", place, name=name, parent=_named(parent), type=self.type_of(place.path))
+
+    def from_log(self, log: list[Any]) -> Iterator[Fault]:
+        for entry in log[:MAX_SCHEMA_ERRORS]:
+            element = self.at(str(entry.path or ""))
+            if entry.type_name in _VALUE_ERRORS and element is not None:
+                if element not in self.values_told:
+                    self.values_told.add(element)
+                    yield self.value(element)
+                continue
+            place = self.place(self.reading.root if element is None else element)
+            reason = str(entry.message).replace("{http://kekhaithue.gdt.gov.vn/TKhaiThue}", "")
+            yield make_fault("xsd.other", place, reason=reason)
+
+    def at(self, path: str) -> etree._Element | None:
+        """The element at a path of lxml's log, None where it cannot be followed (a prefix of its own)."""
+        if not path.startswith("/*") or set(path) - set("/*[]0123456789"):
+            return None
+        found = self.reading.root.getroottree().xpath(path)
+        first = found[0] if isinstance(found, list) and found else None
+        return first if isinstance(first, etree._Element) else None
+
+    def place(self, element: etree._Element) -> Place:
+        return self.reading.place(element, self.loaded.labelling)
+
+    def type_of(self, path: str) -> Words:
+        return self.loaded.types.get(path.partition("/")[2], _NO_TYPE)
+
+
+def _named(place: Place) -> str:
+    return place.path.rpartition("/")[2]

@@ -1,0 +1,137 @@
+"""Forms: what the catalogue says of one, and what loading makes of its folder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from lxml import etree
+
+from schemas.declaration import Declaration
+from schemas.faults import Fault, Place, Severity, Words, make_fault
+from schemas.period import Period
+from schemas.reading import Reading
+from schemas.rules import Arithmetic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One version and kind of a form, as the catalogue's row and its form.toml give it. At least one of `signer_roles` must sign."""
+
+    family: str
+    code: str
+    version: str
+    kind: str
+    label: str
+    name_vi: str
+    name_en: str
+    tax_vi: str
+    tax_en: str
+    legal_basis: str
+    periods_from: date
+    periods_until: date
+    period_kinds: tuple[str, ...]
+    signer_roles: tuple[str, ...]
+    signature_policy: str
+    folder: Path
+
+    def covers(self, period: Period) -> bool:
+        return self.periods_from <= period.start and period.end <= self.periods_until
+
+
+class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    months: int
+    day: int
+
+
+class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    vi: str
+    en: str
+    indicator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line of rules.toml; `message` and `remedy` only where the made ones would not read well."""
+
+    code: str
+    severity: Severity
+    arithmetic: Arithmetic
+    message: Words | None
+    remedy: Words | None
+
+
+class ThreadSchema:
+    """A compiled schema for lxml, one object a thread: a shared one mixes the error logs of its callers."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self._local = threading.local()
+
+    def get(self) -> etree.XMLSchema:
+        schema: etree.XMLSchema | None = getattr(self._local, "schema", None)
+        if schema is None:
+            schema = self._local.schema = etree.XMLSchema(etree.fromstring(self.source))
+        return schema
+
+
+HeaderRule = Callable[["Case"], "Iterator[Fault]"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedForm:
+    """A form ready to judge: everything its folder holds, compiled."""
+
+    form: Form
+    labels: Mapping[str, Label]
+    indicators: Mapping[str, tuple[str, ...]]
+    """From an indicator to the paths at which it may stand (nearly always one)."""
+    amounts: frozenset[str]
+    """The indicators that hold amounts; the others are tick boxes, 1 or 0 to the rules."""
+    types: Mapping[str, Words]
+    """From an element's path to what its type asks for."""
+    rules: tuple[Rule, ...]
+    header_rules: tuple[HeaderRule, ...]
+    due: Mapping[str, Due]
+    annexes: frozenset[str]
+    max_elements: int
+    payable: str | None
+    carried_forward: str | None
+    schema: ThreadSchema
+    explaining: Any  # xmlschema.XMLSchema10: untyped library
+    explaining_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def labelling(self, name: str) -> tuple[Words | None, str | None]:
+        label = self.labels.get(name)
+        if label is None:
+            return None, None
+        return Words(label.vi, label.en), f"[{label.indicator}]" if label.indicator else None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One declaration before one form: what a header rule may look at."""
+
+    reading: Reading
+    loaded: LoadedForm
+    received_at: datetime
+    period: Period | None
+    declaration: Declaration | None
+
+    def text(self, path: str) -> str:
+        return self.reading.text(path)
+
+    def place(self, path: str) -> Place:
+        return self.reading.place_of(path, self.loaded.labelling)
+
+    def fault(self, code: str, path: str, /, **words: str | Words) -> Fault:
+        return make_fault(code, self.place(path), value=self.text(path), **words)

@@ -1,0 +1,139 @@
+"""Reading a signed declaration: octets to elements by path, and every element's place for the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from schemas.faults import Fault, Place, Words, make_fault
+
+TAX_NAMESPACE = "http://kekhaithue.gdt.gov.vn/TKhaiThue"
+TAX_ROOT = "HSoKhaiThue"
+_TAX = f"{{{TAX_NAMESPACE}}}"
+_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+
+Labelling = Callable[[str], tuple[Words | None, str | None]]
+"""From an element's name to its label and its printed indicator."""
+
+
+class UnreadableError(Exception):
+    """The octets cannot be read at all; `fault` says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message_en)
+        self.fault = fault
+
+
+def parse(octets: bytes) -> etree._Element:
+    """Parse without entities, DTDs, network or huge nodes. Raises UnreadableError.
+
+    Encoding, size and canonicalisation cost are the caller's door to watch; here the octets are already the signed ones.
+    """
+    if b"<!DOCTYPE" in octets:
+        raise UnreadableError(make_fault("xml.doctype", Place()))
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(octets, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        place = Place(line=error.lineno if isinstance(error, etree.XMLSyntaxError) else None)
+        raise UnreadableError(make_fault("xml.not-well-formed", place, reason=str(error))) from error
+    if root.getroottree().docinfo.doctype:
+        raise UnreadableError(make_fault("xml.doctype", Place()))
+    return root
+
+
+def local_name(element: etree._Element) -> str:
+    return etree.QName(element).localname
+
+
+@dataclass(slots=True)
+class Reading:
+    """The elements of one document by their path below the root; the first where a path repeats (the schema refuses the rest).
+
+    Elements of another namespace are kept under their full name, so nothing of them is ever read for ours.
+    """
+
+    root: etree._Element
+    count: int = 0
+    elements: dict[str, etree._Element] = field(default_factory=dict)
+    commented: list[etree._Element] = field(default_factory=list)
+    instance_attributes: list[tuple[etree._Element, str]] = field(default_factory=list)
+
+    def text(self, path: str) -> str:
+        """The text of the element at `path`, "" where it is absent or empty."""
+        element = self.elements.get(path)
+        return (element.text or "") if element is not None else ""
+
+    def place(self, element: etree._Element, labelling: Labelling) -> Place:
+        names: list[str] = []
+        indexes: list[int] = []
+        node = element
+        while True:
+            names.append(local_name(node))
+            parent = node.getparent()
+            if node is self.root or parent is None:
+                break
+            indexes.append(sum(1 for _ in node.itersiblings("*", preceding=True)))
+            node = parent
+        label, indicator = labelling(names[0])
+        return Place(
+            line=element.sourceline if isinstance(element.sourceline, int) else None,
+            path="/".join(reversed(names)),
+            indexes=tuple(reversed(indexes)),
+            indicator=indicator,
+            label=label,
+        )
+
+    def place_of(self, path: str, labelling: Labelling) -> Place:
+        """The place of `path`, or of its nearest ancestor that is there, under the label of what was looked for."""
+        known = path
+        while known and known not in self.elements:
+            known = known.rpartition("/")[0]
+        found = self.place(self.elements[known] if known else self.root, labelling)
+        if known == path:
+            return found
+        label, indicator = labelling(path.rpartition("/")[2])
+        return Place(found.line, f"{local_name(self.root)}/{path}", found.indexes, indicator, label)
+
+
+def read(root: etree._Element, *, max_elements: int) -> Reading:
+    """Walk the document once. Raises UnreadableError beyond `max_elements` elements."""
+    reading = Reading(root)
+    stack: list[tuple[etree._Element, str]] = [(root, "")]
+    seen = 0
+    _note_attributes(reading, root)
+    while stack:
+        parent, path = stack.pop()
+        commented = nested = False
+        for child in parent:
+            tag = child.tag
+            if not isinstance(tag, str):
+                commented = True
+                continue
+            nested = True
+            seen += 1
+            name = tag.removeprefix(_TAX)
+            child_path = f"{path}/{name}" if path else name
+            reading.elements.setdefault(child_path, child)
+            if child.keys():
+                _note_attributes(reading, child)
+            if len(child):
+                stack.append((child, child_path))
+        if commented and not nested:
+            reading.commented.append(parent)
+        if seen > max_elements:
+            raise UnreadableError(too_many_elements(max_elements))
+    reading.count = seen
+    return reading
+
+
+def too_many_elements(limit: int) -> Fault:
+    return make_fault("xml.too-many-elements", Place(line=1), limit=str(limit))
+
+
+def _note_attributes(reading: Reading, element: etree._Element) -> None:
+    for name in element.keys():  # noqa: SIM118  (an element iterates over its children)
+        if str(name).startswith(_XSI):
+            reading.instance_attributes.append((element, f"xsi:{str(name).removeprefix(_XSI)}"))
