@@ -1,0 +1,64 @@
+"""XML signatures: parsed safely, canonicalised rightly, judged by EN 319 102-1, and made. See README.md."""
+
+from signing.canonical import METHODS as CANONICALISATIONS
+from signing.canonical import CanonicalisationRefused, canonicalise
+from signing.certificates import Signer, signer_of
+from signing.keys import FileKey, KeyRefused, SigningKey
+from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
+from signing.policy import Policy, PolicyRefused, load_policy
+from signing.report import (
+    Algorithms,
+    Check,
+    Covered,
+    Indication,
+    Location,
+    Outcome,
+    Report,
+    SignatureReport,
+)
+from signing.revocation import CrlInfo, CrlRefused, Good, RevocationIndex, Revoked, Status, Unknown
+from signing.sign import SigningRefused, sign_element, sign_xml
+from signing.trust import TrustRefused, TrustStore
+from signing.verify import Key, verify_document, verify_xml
+
+__all__ = [
+    "CANONICALISATIONS",
+    "Algorithms",
+    "CanonicalisationRefused",
+    "Check",
+    "Covered",
+    "CrlInfo",
+    "CrlRefused",
+    "FileKey",
+    "Good",
+    "Indication",
+    "Key",
+    "KeyRefused",
+    "Location",
+    "Outcome",
+    "ParseLimits",
+    "Policy",
+    "PolicyRefused",
+    "Report",
+    "RevocationIndex",
+    "Revoked",
+    "SignatureReport",
+    "Signer",
+    "SigningKey",
+    "SigningRefused",
+    "Status",
+    "TrustRefused",
+    "TrustStore",
+    "Unknown",
+    "XmlDocument",
+    "XmlFault",
+    "XmlRefused",
+    "canonicalise",
+    "load_policy",
+    "parse_xml",
+    "sign_element",
+    "sign_xml",
+    "signer_of",
+    "verify_document",
+    "verify_xml",
+]

@@ -1,0 +1,145 @@
+"""X.509 certificate validation (EN 319 102-1 clause 5.2.6) of the signer, at a time, with every fault reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from signing.certificates import extension, is_ca, public_key_of
+from signing.integrity import check_key_strength
+from signing.path import CertificatePath
+from signing.policy import Policy
+from signing.report import Check, failed, passed
+from signing.revocation import Good, Revoked, Unknown
+from signing.trust import TrustStore
+
+_PROCESSED_EXTENSIONS = {
+    x509.BasicConstraints.oid,
+    x509.KeyUsage.oid,
+    x509.ExtendedKeyUsage.oid,
+    x509.SubjectAlternativeName.oid,
+    x509.CertificatePolicies.oid,
+    x509.AuthorityKeyIdentifier.oid,
+    x509.SubjectKeyIdentifier.oid,
+    x509.CRLDistributionPoints.oid,
+    x509.AuthorityInformationAccess.oid,
+}
+_SUSPENDED = x509.ReasonFlags.certificate_hold.value
+_SPARE_MOMENT = "%d/%m/%Y %H:%M:%S %Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticity:
+    """The chain that was judged (leaf first; the leaf alone where none was found) and every check of it."""
+
+    chain: tuple[x509.Certificate, ...]
+    checks: tuple[Check, ...]
+
+
+def judge_certificate(
+    certificate: x509.Certificate,
+    untrusted: Iterable[x509.Certificate],
+    *,
+    trust: TrustStore,
+    policy: Policy,
+    at: datetime,
+) -> Authenticity:
+    """Judge a signing certificate. All faults are reported: one that is expired and revoked shows both."""
+    checks = [_check_purpose(certificate), _check_usage(certificate), _check_extensions(certificate)]
+    checks += _check_validity(certificate, at, "certificate.")
+    paths = trust.paths.paths(certificate, untrusted)
+    if not paths:
+        checks.append(failed("certificate.path", issuer=certificate.issuer.rfc4514_string()[:200]))
+        return Authenticity((certificate,), tuple(checks))
+    path = _best(paths, at)
+    checks.append(passed("certificate.path"))
+    for ca in path.certificates[1:]:
+        checks += [c for c in _check_validity(ca, at, "certificate.ca-") if c.sub_indication]
+    checks += _check_revocation(path, trust, policy, at)
+    checks.append(_check_strength(path, policy))
+    return Authenticity(path.certificates, tuple(checks))
+
+
+def _best(paths: tuple[CertificatePath, ...], at: datetime) -> CertificatePath:
+    """A path valid at the time, else the one that ended last: a renewed CA must not hide behind its old self."""
+    valid = [path for path in paths if path.not_before <= at <= path.not_after]
+    return valid[0] if valid else max(paths, key=lambda path: path.not_after)
+
+
+def _check_purpose(certificate: x509.Certificate) -> Check:
+    return failed("certificate.signer-is-ca") if is_ca(certificate) else passed("certificate.signer-is-ca")
+
+
+def _check_usage(certificate: x509.Certificate) -> Check:
+    """digitalSignature or nonRepudiation; a certificate without keyUsage is not limited (RFC 5280 clause 4.2.1.3)."""
+    usage = extension(certificate, x509.KeyUsage)
+    if usage is None or usage.digital_signature or usage.content_commitment:
+        return passed("certificate.key-usage")
+    return failed("certificate.key-usage")
+
+
+def _check_extensions(certificate: x509.Certificate) -> Check:
+    for ext in certificate.extensions:
+        if ext.critical and ext.oid not in _PROCESSED_EXTENSIONS:
+            return failed("certificate.critical-extension", oid=ext.oid.dotted_string)
+    return passed("certificate.critical-extension")
+
+
+def _check_validity(certificate: x509.Certificate, at: datetime, prefix: str) -> list[Check]:
+    name = certificate.subject.rfc4514_string()[:200]
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if at < start:
+        return [failed(f"{prefix}not-yet-valid", subject=name, time=_moment(start))]
+    if at > end:
+        return [failed(f"{prefix}expired", subject=name, time=_moment(end))]
+    return [passed(f"{prefix}expired")]
+
+
+def _check_revocation(path: CertificatePath, trust: TrustStore, policy: Policy, at: datetime) -> list[Check]:
+    links = list(zip(path.certificates, path.certificates[1:], strict=False))
+    checks = []
+    for position, (certificate, issuer) in enumerate(links if policy.check_ca_revocation else links[:1]):
+        prefix = "certificate." if position == 0 else "certificate.ca-"
+        status = trust.revocation.status(certificate, issuer, at)
+        name = certificate.subject.rfc4514_string()[:200]
+        if isinstance(status, Good):
+            checks.append(passed(f"{prefix}revoked"))
+        elif isinstance(status, Revoked):
+            kind = "suspended" if status.reason == _SUSPENDED else "revoked"
+            code = f"{prefix}{kind}"
+            checks.append(failed(code, subject=name, time=_moment(status.at), reason=status.reason))
+        else:
+            code = f"{prefix}status-unknown"
+            checks.append(failed(code, subject=name, why=_why(status)))
+    return checks
+
+
+def _why(status: Unknown) -> str:
+    return f"{status.why} ({status.detail[:200]})"
+
+
+def _check_strength(path: CertificatePath, policy: Policy) -> Check:
+    """Keys and digests of the whole path but the anchor's own signature (EN 319 102-1 clause 5.2.8)."""
+    for certificate in path.certificates[:-1]:
+        algorithm = certificate.signature_hash_algorithm
+        name = "ed25519" if algorithm is None else algorithm.name.replace("-", "_")
+        if algorithm is not None and name not in policy.certificate_digests:
+            return failed(
+                "algorithm.certificate", subject=certificate.subject.rfc4514_string()[:200], algorithm=name
+            )
+    for certificate in path.certificates[1:]:
+        check = check_key_strength(public_key_of(certificate), policy)
+        if check.sub_indication:
+            return failed(
+                "algorithm.certificate",
+                subject=certificate.subject.rfc4514_string()[:200],
+                algorithm=check.message_en,
+            )
+    return passed("algorithm.certificate")
+
+
+def _moment(time: datetime) -> str:
+    return time.strftime(_SPARE_MOMENT)

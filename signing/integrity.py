@@ -1,0 +1,174 @@
+"""Cryptographic verification (EN 319 102-1 clause 5.2.7): digests of what is referenced, then the signature value."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+
+from signing.algorithms import DIGESTS, DS, SIGNATURES, ValueMismatch, digest, verify_value
+from signing.certificates import PublicKey, is_ca, public_key_of, spki
+from signing.policy import Policy
+from signing.references import Dereferenced, ReferenceReader
+from signing.report import Check, CheckFailed, Covered, failed, passed
+from signing.xades import XADES
+from signing.xmldsig import KeyInfo, SignatureParts, printable
+
+_PROPERTIES = {f"{{{DS}}}SignatureProperties", f"{{{DS}}}SignatureProperty", f"{{{XADES}}}SignedProperties"}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the references digest, parted: `covered` is content, `properties` is the signature's own."""
+
+    references: tuple[Dereferenced, ...]
+    covered: tuple[Covered, ...]
+    properties: tuple[Covered, ...]
+
+
+def check_algorithms(parts: SignatureParts, policy: Policy) -> list[Check]:
+    """The declared algorithms against the policy. Raises CheckFailed for one that this library does not know."""
+    info = parts.signed_info
+    method = SIGNATURES.get(info.signature_method)
+    if method is None:
+        raise CheckFailed(failed("algorithm.signature", algorithm=printable(info.signature_method)))
+    checks = [_allowed("algorithm.signature", info.signature_method, method.name in policy.signatures)]
+    used = [info.canonicalisation]
+    used += [t.canonicalisation for r in info.references for t in r.transforms if t.canonicalisation]
+    for canonicalisation in dict.fromkeys(used):
+        allowed = canonicalisation.name in policy.canonicalisations
+        checks.append(_allowed("algorithm.canonicalisation", canonicalisation.uri, allowed))
+    for uri in dict.fromkeys(reference.digest_method for reference in info.references):
+        if uri not in DIGESTS:
+            raise CheckFailed(failed("algorithm.digest", algorithm=printable(uri)))
+        checks.append(_allowed("algorithm.digest", uri, DIGESTS[uri] in policy.digests))
+    return list(dict.fromkeys(checks))
+
+
+def _allowed(code: str, uri: str, allowed: bool) -> Check:
+    return passed(code) if allowed else failed(code, algorithm=printable(uri))
+
+
+def check_digests(
+    parts: SignatureParts, reader: ReferenceReader, policy: Policy
+) -> tuple[Content, list[Check]]:
+    """Dereference and digest every reference. Raises CheckFailed where one cannot be dereferenced."""
+    references = tuple(reader.read(reference, parts.element) for reference in parts.signed_info.references)
+    wrong = [found for found in references if not _matches(found)]
+    checks = [_mismatch(found, reader, parts.element) for found in wrong] or [passed("reference.digest")]
+    own = [found for found in references if _is_own(found.element, parts)]
+    content = Content(
+        references=references,
+        covered=tuple(found.covered() for found in references if found not in own),
+        properties=tuple(found.covered() for found in own),
+    )
+    checks.append(passed("coverage.content") if content.covered else failed("coverage.content"))
+    if policy.refuse_interrupted_text:
+        checks.append(_check_text(reader.document.root, references))
+    return content, checks
+
+
+def _matches(found: Dereferenced) -> bool:
+    name = DIGESTS[found.reference.digest_method]
+    return hmac.compare_digest(digest(name, found.octets), found.reference.digest_value)
+
+
+def _mismatch(found: Dereferenced, reader: ReferenceReader, signature: etree._Element) -> Check:
+    uri = printable(found.reference.uri or "")
+    other = reader.explain(found, signature)
+    if other is not None:
+        return failed("reference.digest-other-canonicalisation", uri=uri, algorithm=other)
+    return failed("reference.digest", uri=uri)
+
+
+def _is_own(element: etree._Element | None, parts: SignatureParts) -> bool:
+    """Properties and KeyInfo of this very signature are no content; an Object is none if it holds nothing else."""
+    if element is None or element is parts.element:
+        return False
+    if element.tag == f"{{{DS}}}KeyInfo":
+        return element.getparent() is parts.element
+    if not any(ancestor is parts.element for ancestor in element.iterancestors()):
+        return False
+    if element.tag == f"{{{DS}}}Object":
+        held = [child for child in element if isinstance(child.tag, str)]
+        return (
+            bool(held)
+            and not (element.text or "").strip()
+            and all(_holds_properties(child) for child in held)
+        )
+    return _holds_properties(element)
+
+
+def _holds_properties(element: etree._Element) -> bool:
+    return element.tag in _PROPERTIES or element.tag == f"{{{XADES}}}QualifyingProperties"
+
+
+def _check_text(root: etree._Element, references: Iterable[Dereferenced]) -> Check:
+    for found in references:
+        top = root if found.element is None else found.element
+        for node in top.iter(etree.Comment, etree.ProcessingInstruction):
+            parent = node.getparent()
+            if parent is not None and node is not top and _has_own_text(parent):
+                return failed("content.interrupted-text", line=node.sourceline)
+    return passed("content.interrupted-text")
+
+
+def _has_own_text(element: etree._Element) -> bool:
+    return bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
+
+
+def check_value(parts: SignatureParts, key: PublicKey) -> Check:
+    """The signature value over SignedInfo, under a key."""
+    method = SIGNATURES[parts.signed_info.signature_method]
+    try:
+        verify_value(method, key, parts.value, parts.signed_info.octets)
+    except ValueMismatch as error:
+        return failed("signature.value", detail=printable(str(error)))
+    return passed("signature.value")
+
+
+def check_key_strength(key: PublicKey, policy: Policy) -> Check:
+    """Size or curve of a key against the policy (EN 319 102-1 clause 5.2.8)."""
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < policy.minimum_rsa_bits:
+        return failed(
+            "algorithm.key-size", found=f"RSA {key.key_size}", needed=f"RSA {policy.minimum_rsa_bits}"
+        )
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in policy.curves:
+        return failed("algorithm.key-size", found=key.curve.name, needed=", ".join(sorted(policy.curves)))
+    return passed("algorithm.key-size")
+
+
+def check_key_consistency(key_info: KeyInfo, certificate: x509.Certificate | None) -> list[Check]:
+    """A KeyValue beside certificates must be the signing certificate's key: two keys would mean two signers."""
+    if key_info.key is None or certificate is None:
+        return []
+    same = spki(key_info.key) == spki(public_key_of(certificate))
+    return [passed("key.consistent") if same else failed("key.consistent")]
+
+
+def certificate_by_value(parts: SignatureParts) -> x509.Certificate | None:
+    """The signing certificate of a plain XMLDSig: the one whose key verifies the value, an end entity's before a CA's.
+
+    Where none verifies, an end entity's certificate, so that the report can say whose signature is broken.
+    """
+    candidates = sorted(parts.key_info.certificates, key=is_ca)
+    if len(candidates) <= 1:
+        return candidates[0] if candidates else None
+    method = SIGNATURES[parts.signed_info.signature_method]
+    for candidate in candidates:
+        try:
+            verify_value(method, public_key_of(candidate), parts.value, parts.signed_info.octets)
+        except ValueMismatch:
+            continue
+        return candidate
+    return candidates[0]
+
+
+def same_certificate(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """Octet for octet."""
+    return one.public_bytes(Encoding.DER) == other.public_bytes(Encoding.DER)

@@ -1,0 +1,176 @@
+"""Hostile bytes in, a safe tree out.
+
+Order of the guards (each cheaper than what it protects): size, NUL, strict UTF-8, no document type declaration,
+declared version and encoding, namespace cost, the parser with everything external switched off, depth, number
+of elements, attributes per element. Everything after this module works on an `XmlDocument` only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from lxml import etree
+
+from signing.texts import text_of_fault
+
+UTF8_BOM = b"\xef\xbb\xbf"
+_DECLARATION = re.compile(rb"<\?xml[\s](.*?)\?>", re.DOTALL)
+_DECLARED_VERSION = re.compile(rb"""version\s*=\s*["']([^"']*)["']""")
+_DECLARED_ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"']*)["']""")
+
+
+@dataclass(frozen=True, slots=True)
+class ParseLimits:
+    """What a document may cost. Bytes are octets as received; a namespace cost unit is 5-14 ns of canonicalisation."""
+
+    max_bytes: int = 20_000_000
+    max_depth: int = 100
+    max_attributes_per_element: int = 64
+    max_elements: int = 500_000
+    max_namespace_cost: int = 12_000_000
+    """Bound on n * n * e, n = occurrences of `xmlns`, e = occurrences of `<`: what inclusive C14N may have to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class XmlFault:
+    """One reason why the bytes are not taken as XML. `line` counts from 1; None where no line can be told."""
+
+    code: str
+    line: int | None
+    message_vi: str
+    message_en: str
+    remedy_vi: str
+    remedy_en: str
+
+
+class XmlRefused(Exception):
+    """The bytes are not XML that this library takes; `faults` has at least one entry."""
+
+    def __init__(self, faults: Iterable[XmlFault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{fault.code}: {fault.message_en}" for fault in self.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class XmlDocument:
+    """A parsed document beside the exact bytes it came from. `root` keeps comments and processing instructions."""
+
+    data: bytes
+    root: etree._Element
+
+
+def hardened_parser() -> etree.XMLParser:
+    """A parser that opens nothing and expands nothing; the encoding is ours, whatever the declaration says.
+
+    `collect_ids` stays on: switching it off makes libxml2 open external document types.
+    """
+    return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, encoding="utf-8")
+
+
+def parse_xml(data: bytes, limits: ParseLimits | None = None) -> XmlDocument:
+    """Parse untrusted bytes: UTF-8 with or without a byte order mark, XML 1.0, no document type declaration.
+
+    Raises XmlRefused with every fault found at the stage that refused.
+    """
+    limits = limits or ParseLimits()
+    _refuse_bytes(data, limits)
+    try:
+        root = etree.fromstring(data, hardened_parser())
+    except etree.XMLSyntaxError as error:
+        raise XmlRefused(_syntax_faults(error)) from None
+    except (ValueError, etree.LxmlError) as error:
+        raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
+    _refuse_tree(root, limits)
+    return XmlDocument(data=data, root=root)
+
+
+def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
+    if len(data) > limits.max_bytes:
+        raise XmlRefused([_fault("xml.too-large", None, size=len(data), limit=limits.max_bytes)])
+    if not data.strip():
+        raise XmlRefused([_fault("xml.empty", None)])
+    nul = data.find(b"\0")
+    if nul >= 0:
+        raise XmlRefused([_fault("xml.nul", data.count(b"\n", 0, nul) + 1)])
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise XmlRefused([_fault("xml.not-utf8", line, offset=error.start)]) from None
+    doctype = data.find(b"<!DOCTYPE")
+    if doctype >= 0:
+        raise XmlRefused([_fault("xml.doctype", data.count(b"\n", 0, doctype) + 1)])
+    _refuse_declaration(data)
+    namespaces = data.count(b"xmlns")
+    if namespaces * namespaces * data.count(b"<") > limits.max_namespace_cost:
+        raise XmlRefused([_fault("xml.namespace-cost", None, count=namespaces)])
+
+
+def _refuse_declaration(data: bytes) -> None:
+    declaration = _DECLARATION.match(data, len(UTF8_BOM) if data.startswith(UTF8_BOM) else 0)
+    if declaration is None:
+        return
+    version = _DECLARED_VERSION.search(declaration[1])
+    if version is not None and version[1] != b"1.0":
+        raise XmlRefused([_fault("xml.version", 1, version=_clean(version[1].decode("utf-8")))])
+    encoding = _DECLARED_ENCODING.search(declaration[1])
+    if encoding is not None and encoding[1].upper() not in (b"UTF-8", b"UTF8"):
+        raise XmlRefused([_fault("xml.encoding-declared", 1, encoding=_clean(encoding[1].decode("utf-8")))])
+
+
+def _refuse_tree(root: etree._Element, limits: ParseLimits) -> None:
+    faults = []
+    if root.getroottree().docinfo.internalDTD is not None:
+        faults.append(_fault("xml.doctype", None))
+    if _deeper_than(limits.max_depth)(root):
+        faults.append(_fault("xml.depth", None, limit=limits.max_depth))
+    if int(str(_count_elements()(root)).removesuffix(".0")) > limits.max_elements:
+        faults.append(_fault("xml.elements", None, limit=limits.max_elements))
+    if _more_attributes_than(limits.max_attributes_per_element)(root):
+        faults.append(_fault("xml.attributes", None, limit=limits.max_attributes_per_element))
+    if faults:
+        raise XmlRefused(faults)
+
+
+# XPath runs these in C; one Python step per element would double the cost of parsing. lxml locks a compiled XPath
+# while it runs, so threads may share one.
+@lru_cache(maxsize=16)
+def _deeper_than(depth: int) -> etree.XPath:
+    return etree.XPath("boolean(" + "/*" * (depth + 1) + ")")
+
+
+@lru_cache(maxsize=16)
+def _more_attributes_than(count: int) -> etree.XPath:
+    return etree.XPath(f"boolean(//*/@*[{count + 1}])")
+
+
+@lru_cache(maxsize=1)
+def _count_elements() -> etree.XPath:
+    return etree.XPath("count(//*)")
+
+
+def _syntax_faults(error: etree.XMLSyntaxError) -> list[XmlFault]:
+    entries = list(cast("Iterable[Any]", error.error_log or ()))[:10]
+    faults = [_fault("xml.syntax", entry.line or None, detail=_clean(entry.message)) for entry in entries]
+    return faults or [_fault("xml.syntax", error.lineno or None, detail=_clean(error.msg or "not XML"))]
+
+
+def _clean(message: str) -> str:
+    """The parser quotes the sender's text: keep it short and printable."""
+    return "".join(char if char.isprintable() else "?" for char in message)[:200]
+
+
+def _fault(code: str, line: int | None, **values: object) -> XmlFault:
+    text = text_of_fault(code)
+    return XmlFault(
+        code=code,
+        line=line,
+        message_vi=text.vi.format(**values),
+        message_en=text.en.format(**values),
+        remedy_vi=text.remedy_vi,
+        remedy_en=text.remedy_en,
+    )

@@ -1,0 +1,94 @@
+"""Named, dated rules on what a signature may use and must have. The files in `policies/` are data."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from signing.algorithms import DIGESTS, SIGNATURE_NAMES
+from signing.canonical import METHOD_NAMES
+
+PROFILES = frozenset({"XMLDSig", "XAdES"})
+
+
+class PolicyRefused(Exception):
+    """The policy file cannot be used; the text names the file and the fault."""
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One policy. Names of algorithms are those of `signing.algorithms` and `signing.canonical`."""
+
+    name: str
+    description_vi: str
+    description_en: str
+    effective_from: date
+    effective_to: date | None = None
+    """Last day, inclusive, in Vietnam time; None while in force."""
+    profiles: frozenset[str]
+    digests: frozenset[str]
+    signatures: frozenset[str]
+    canonicalisations: frozenset[str]
+    certificate_digests: frozenset[str]
+    """Digests in the signatures on certificates; an anchor's own is not looked at."""
+    curves: frozenset[str]
+    minimum_rsa_bits: int
+    max_signatures: int = 16
+    max_references: int = 16
+    signing_time_tolerance_seconds: int = 300
+    """How far ahead of ours the signer's clock may be."""
+    check_ca_revocation: bool = True
+    refuse_interrupted_text: bool = True
+    """Refuse comments and processing instructions inside signed text: readers disagree on such text."""
+
+    @property
+    def signing_time_tolerance(self) -> timedelta:
+        """`signing_time_tolerance_seconds` as a duration."""
+        return timedelta(seconds=self.signing_time_tolerance_seconds)
+
+
+def load_policy(name_or_path: str | Path) -> Policy:
+    """Load a policy of this library by name ("tt15-2025", "tax-legacy") or any from a file.
+
+    Raises PolicyRefused for an unknown name, an unknown key, an unknown algorithm or an empty list.
+    """
+    if isinstance(name_or_path, str) and not name_or_path.endswith(".toml"):
+        return _load_named(name_or_path)
+    path = Path(name_or_path)
+    try:
+        return _decode(path.read_bytes(), str(path))
+    except OSError as error:
+        raise PolicyRefused(f"{path}: {error.strerror}") from None
+
+
+@lru_cache(maxsize=16)
+def _load_named(name: str) -> Policy:
+    folder = resources.files("signing").joinpath("policies")
+    known = sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+    if name not in known:
+        raise PolicyRefused(f"no policy {name!r}; there are {', '.join(known)}")
+    return _decode(folder.joinpath(f"{name}.toml").read_bytes(), name)
+
+
+def _decode(data: bytes, source: str) -> Policy:
+    try:
+        policy = msgspec.toml.decode(data, type=Policy)
+    except msgspec.MsgspecError as error:
+        raise PolicyRefused(f"{source}: {error}") from None
+    for field, given, known in (
+        ("profiles", policy.profiles, PROFILES),
+        ("digests", policy.digests, frozenset(DIGESTS.values())),
+        ("certificate_digests", policy.certificate_digests, frozenset(DIGESTS.values())),
+        ("signatures", policy.signatures, SIGNATURE_NAMES),
+        ("canonicalisations", policy.canonicalisations, METHOD_NAMES),
+    ):
+        if not given:
+            raise PolicyRefused(f"{source}: {field} is empty: nothing could ever pass")
+        if given - known:
+            raise PolicyRefused(f"{source}: {field} does not know {', '.join(sorted(given - known))}")
+    return policy

@@ -1,0 +1,216 @@
+"""From a ds:Reference to the octets that were digested (XMLDSig clauses 4.4.3 and 4.5), within a work budget."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from lxml import etree
+
+from signing.algorithms import DIGESTS, DS, digest
+from signing.canonical import (
+    INCLUSIVE,
+    METHODS,
+    Canonicalisation,
+    CanonicalisationRefused,
+    canonicalise,
+    canonicalise_document,
+    detached,
+    node_path,
+    with_comments,
+)
+from signing.parsing import XmlDocument
+from signing.report import CheckFailed, Covered, failed
+from signing.xmldsig import Reference, printable
+
+ENVELOPED = DS + "enveloped-signature"
+BASE64 = DS + "base64"
+WS_SECURITY_ID = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id"
+ID_ATTRIBUTES = ("id", "Id", "ID", "{http://www.w3.org/XML/1998/namespace}id", WS_SECURITY_ID)
+"""No schema types the documents: these attributes count as ids, over all of which an id must be unique."""
+
+_POINTER = re.compile(r"""#xpointer\(id\((?:'([^'"]+)'|"([^'"]+)")\)\)""")
+_DIAGNOSED_BYTES = 1_000_000
+_IDS = etree.XPath("//@id|//@Id|//@ID|//@xml:id|//@wsu:Id", namespaces={"wsu": WS_SECURITY_ID[1:-3]})
+
+
+@dataclass(frozen=True, slots=True)
+class Dereferenced:
+    """Where a reference points and what it digests. `element` is None for the whole document."""
+
+    reference: Reference
+    element: etree._Element | None
+    octets: bytes
+
+    def covered(self) -> Covered:
+        """As reported."""
+        element, uri = self.element, printable(self.reference.uri or "")
+        if element is None:
+            return Covered((), "", uri, 1, self.octets)
+        return Covered(element_path(element), str(element.tag), uri, line_of(element), self.octets)
+
+
+@dataclass(slots=True)
+class ReferenceReader:
+    """Dereferences within one document. Not shared between threads; holds the ids, done work and the budget."""
+
+    document: XmlDocument
+    ids: dict[str, etree._Element]
+    budget: int
+    _done: dict[object, bytes] = field(default_factory=dict)
+
+    def read(self, reference: Reference, signature: etree._Element) -> Dereferenced:
+        """Resolve and transform. Raises CheckFailed (reference.*, algorithm.*)."""
+        element, comments = self._resolve(reference.uri)
+        octets = self._transform(reference, element, comments, signature)
+        return Dereferenced(reference, element, octets)
+
+    def explain(self, wrong: Dereferenced, signature: etree._Element) -> str | None:
+        """A canonicalisation under which a mismatching digest would match, by identifier; bounded to 1 MB, 6 tries."""
+        reference = wrong.reference
+        if len(wrong.octets) > _DIAGNOSED_BYTES or any(t.uri == BASE64 for t in reference.transforms):
+            return None
+        enveloped = tuple(t for t in reference.transforms if t.uri == ENVELOPED)
+        for method in METHODS.values():
+            try:
+                octets = self._canonical(
+                    wrong.element, method, enveloped=bool(enveloped), signature=signature
+                )
+            except (CheckFailed, CanonicalisationRefused):
+                return None
+            if digest(DIGESTS[reference.digest_method], octets) == reference.digest_value:
+                return method.uri
+        return None
+
+    def _resolve(self, uri: str | None) -> tuple[etree._Element | None, bool]:
+        """The element (None: whole document) and whether comments belong to the node set (XMLDSig 4.4.3.3)."""
+        if uri is None:
+            raise CheckFailed(failed("reference.uri", uri="(absent)"))
+        if uri == "":
+            return None, False
+        if uri == "#xpointer(/)":
+            return None, True
+        pointer = _POINTER.fullmatch(uri)
+        if pointer:
+            name, comments = pointer[1] or pointer[2], True
+        elif uri.startswith("#") and not re.search(r"[()%\s]", uri):
+            name, comments = uri[1:], False
+        else:
+            raise CheckFailed(failed("reference.uri", uri=printable(uri)))
+        element = self.ids.get(name)
+        if element is None:
+            raise CheckFailed(failed("reference.target", uri=printable(uri)))
+        return element, comments
+
+    def _transform(
+        self, reference: Reference, element: etree._Element | None, comments: bool, signature: etree._Element
+    ) -> bytes:
+        transforms = list(reference.transforms)
+        enveloped = bool(transforms) and transforms[0].uri == ENVELOPED
+        if enveloped:
+            transforms.pop(0)
+        method = INCLUSIVE
+        if transforms and transforms[0].canonicalisation is not None:
+            method = transforms.pop(0).canonicalisation or INCLUSIVE
+            comments = comments and method.comments
+        decode = len(transforms) == 1 and transforms[0].uri == BASE64 and len(reference.transforms) == 1
+        if transforms and not decode:
+            raise CheckFailed(failed("reference.transforms", algorithm=printable(transforms[0].uri)))
+        if decode:
+            return _decoded(element, printable(reference.uri or ""))
+        method = with_comments(method, comments)
+        try:
+            return self._canonical(element, method, enveloped=enveloped, signature=signature)
+        except CanonicalisationRefused as error:
+            detail = printable(str(error))
+            uri = printable(reference.uri or "")
+            raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=detail)) from None
+
+    def _canonical(
+        self,
+        element: etree._Element | None,
+        method: Canonicalisation,
+        *,
+        enveloped: bool,
+        signature: etree._Element,
+    ) -> bytes:
+        removed = enveloped and _inside(signature, element)
+        key = (element, replace(method, uri="", name=""), signature if removed else None)
+        octets = self._done.get(key)
+        if octets is None:
+            octets = self._done[key] = self._canonical_now(element, method, signature if removed else None)
+        return octets
+
+    def _canonical_now(
+        self, element: etree._Element | None, method: Canonicalisation, without: etree._Element | None
+    ) -> bytes:
+        if element is None:
+            self._charge(len(self.document.data))
+            paths = [] if without is None else [node_path(without)]
+            return canonicalise_document(self.document.data, method, without=paths)
+        serialised = detached(element)
+        self._charge(len(serialised))
+        return canonicalise(
+            element, method, without=[] if without is None else [without], serialised=serialised
+        )
+
+    def _charge(self, octets: int) -> None:
+        self.budget -= octets
+        if self.budget < 0:
+            raise CheckFailed(failed("reference.work"))
+
+
+def reader_of(document: XmlDocument) -> ReferenceReader:
+    """A reader for one document. Raises CheckFailed (document.ids-unique) if two elements bear the same id.
+
+    The budget lets every part be canonicalised a few times over: two signatures over one element cost once.
+    """
+    return ReferenceReader(document, ids_of(document.root), budget=4 * len(document.data) + 262_144)
+
+
+def ids_of(root: etree._Element) -> dict[str, etree._Element]:
+    """Every id and its bearer. Raises CheckFailed (document.ids-unique) if two elements bear the same."""
+    ids: dict[str, etree._Element] = {}
+    found = _IDS(root)
+    assert isinstance(found, list)
+    for value in found:
+        assert isinstance(value, etree._ElementUnicodeResult)
+        bearer = value.getparent()
+        assert bearer is not None
+        if ids.setdefault(str(value), bearer) is not bearer:
+            raise CheckFailed(failed("document.ids-unique", id=printable(str(value)), line=line_of(bearer)))
+    return ids
+
+
+def element_path(element: etree._Element) -> tuple[int, ...]:
+    """Child element indexes from the root; comments and processing instructions do not count."""
+    steps: list[int] = []
+    parent = element.getparent()
+    while parent is not None:
+        steps.append(sum(1 for _ in element.itersiblings("*", preceding=True)))
+        element, parent = parent, parent.getparent()
+    return tuple(reversed(steps))
+
+
+def line_of(element: etree._Element) -> int | None:
+    """Line from 1, None where the parser did not record it."""
+    return cast("int | None", element.sourceline)
+
+
+def _inside(node: etree._Element, top: etree._Element | None) -> bool:
+    if top is None or node is top:
+        return True
+    return any(ancestor is top for ancestor in node.iterancestors())
+
+
+def _decoded(element: etree._Element | None, uri: str) -> bytes:
+    """XMLDSig clause 6.6.2, for an element that holds text alone."""
+    if element is None or len(element):
+        raise CheckFailed(failed("reference.transforms", algorithm=BASE64))
+    try:
+        return base64.b64decode("".join((element.text or "").split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=error)) from None

@@ -1,0 +1,291 @@
+"""Judging the signatures of a document (EN 319 102-1 clause 5.3, basic signatures), in this order for each signature:
+
+format → algorithms known → digests of the references → signing certificate → signature value → signed properties
+→ certificate path, dates, revocation, strength. What cannot be gone past ends the signature's judgement there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from cryptography import x509
+from lxml import etree
+
+from signing.algorithms import DS
+from signing.authenticity import judge_certificate
+from signing.certificates import PublicKey, load_certificate, public_key_of, signer_of, spki
+from signing.integrity import (
+    Content,
+    certificate_by_value,
+    check_algorithms,
+    check_digests,
+    check_key_consistency,
+    check_key_strength,
+    check_value,
+)
+from signing.parsing import XmlDocument, parse_xml
+from signing.policy import Policy
+from signing.references import ReferenceReader, element_path, line_of, reader_of
+from signing.report import (
+    Algorithms,
+    Check,
+    CheckFailed,
+    Covered,
+    Indication,
+    Location,
+    Report,
+    SignatureReport,
+    conclude,
+    failed,
+    passed,
+    worst_of,
+)
+from signing.trust import TrustStore
+from signing.xades import (
+    VIETNAM,
+    XADES,
+    choose_certificate,
+    claims_xades,
+    find_signed_properties,
+    read_signed_properties,
+    read_time,
+)
+from signing.xmldsig import SignatureParts, base64_of, printable, read_signature
+
+Key = x509.Certificate | PublicKey | Literal["embedded"]
+"""A pinned certificate or key instead of a path; "embedded": the document's own key, which proves integrity alone."""
+
+MAX_VALUES_CERTIFICATES = 16
+
+
+def verify_xml(
+    data: bytes,
+    *,
+    policy: Policy,
+    trust: TrustStore | None,
+    at: datetime | None = None,
+    key: Key | None = None,
+) -> Report:
+    """Parse and judge. `at` (aware) defaults to now. Raises XmlRefused where the bytes are no acceptable XML."""
+    return verify_document(parse_xml(data), policy=policy, trust=trust, at=at or datetime.now(UTC), key=key)
+
+
+def verify_document(
+    doc: XmlDocument, *, policy: Policy, trust: TrustStore | None, at: datetime, key: Key | None = None
+) -> Report:
+    """Judge every ds:Signature of a document at a time; the worst decides.
+
+    Never raises for what the document holds. Raises ValueError for a time without a zone, or neither trust nor key.
+    Safe in several threads at once.
+    """
+    if at.tzinfo is None:
+        raise ValueError("at: an aware time is needed")
+    if trust is None and key is None:
+        raise ValueError("either trust or a key is needed: nothing could be judged")
+    checks = [_check_in_force(policy, at)]
+    signatures: list[SignatureReport] = []
+    elements = list(doc.root.iter(f"{{{DS}}}Signature"))
+    try:
+        reader = _check_document(doc, elements, policy, checks)
+        for element in elements:
+            signatures.append(_Judgement(reader, element, policy, trust, at, key).report())
+    except CheckFailed as error:
+        checks.append(error.check)
+    verdicts = [conclude(checks), *((s.indication, s.sub_indication) for s in signatures)]
+    indication, sub_indication = worst_of(verdicts)
+    return Report(indication, sub_indication, policy.name, at, tuple(checks), tuple(signatures))
+
+
+def _check_in_force(policy: Policy, at: datetime) -> Check:
+    day: date = at.astimezone(VIETNAM).date()
+    if day < policy.effective_from or (policy.effective_to is not None and day > policy.effective_to):
+        return failed("policy.in-force", policy=policy.name, day=day.isoformat())
+    return passed("policy.in-force")
+
+
+def _check_document(
+    doc: XmlDocument, elements: list[etree._Element], policy: Policy, checks: list[Check]
+) -> ReferenceReader:
+    if not elements:
+        raise CheckFailed(failed("document.signature-present"))
+    if len(elements) > policy.max_signatures:
+        raise CheckFailed(
+            failed("document.signature-count", count=len(elements), limit=policy.max_signatures)
+        )
+    reader = reader_of(doc)
+    checks += [passed("document.signature-present"), passed("document.ids-unique")]
+    return reader
+
+
+_NOTHING_READ = Algorithms()
+
+
+@dataclass(slots=True)
+class _Judgement:
+    """The judgement of one signature while it goes on; every step adds its checks."""
+
+    reader: ReferenceReader
+    element: etree._Element
+    policy: Policy
+    trust: TrustStore | None
+    at: datetime
+    key: Key | None
+    checks: list[Check] = field(default_factory=list)
+    profile: str = "XMLDSig"
+    certificate: x509.Certificate | None = None
+    chain: tuple[x509.Certificate, ...] = ()
+    covered: tuple[Covered, ...] = ()
+    properties: tuple[Covered, ...] = ()
+    claimed: datetime | None = None
+    algorithms: Algorithms = _NOTHING_READ
+
+    def report(self) -> SignatureReport:
+        try:
+            self._run()
+        except CheckFailed as error:
+            self.checks.append(error.check)
+        indication, sub_indication = conclude(self.checks)
+        signature_id = self.element.get("Id")
+        return SignatureReport(
+            id=printable(signature_id) if signature_id else None,
+            location=Location(line_of(self.element), element_path(self.element)),
+            profile=self.profile,
+            indication=indication,
+            sub_indication=sub_indication,
+            checks=tuple(self.checks),
+            signer=signer_of(self.certificate) if self.certificate else None,
+            certificate=self.certificate,
+            chain=self.chain,
+            covered=self.covered,
+            properties=self.properties,
+            claimed_signing_time=self.claimed,
+            algorithms=self.algorithms,
+        )
+
+    def _run(self) -> None:
+        parts = read_signature(self.element, self.policy.max_references)
+        self.checks.append(passed("format.structure"))
+        info = parts.signed_info
+        digests = tuple(dict.fromkeys(printable(r.digest_method) for r in info.references))
+        self.algorithms = Algorithms(printable(info.signature_method), info.canonicalisation.uri, digests)
+        xades = claims_xades(parts)
+        self.profile = "XAdES" if xades else "XMLDSig"
+        if self.profile not in self.policy.profiles:
+            self.checks.append(failed("policy.profile", profile=self.profile))
+        self.checks += check_algorithms(parts, self.policy)
+        content, checks = check_digests(parts, self.reader, self.policy)
+        self.checks += checks
+        key = self._identify(parts, content) if xades else self._identify_plain(parts, content)
+        self.checks += check_key_consistency(parts.key_info, self.certificate)
+        value = check_value(parts, key)
+        self.checks += [value, check_key_strength(key, self.policy)]
+        if conclude(self.checks)[0] is Indication.FAILED:
+            return  # nobody signed this: whose certificate it is says nothing
+        self.covered, self.properties = content.covered, content.properties
+        self._check_time()
+        self._authenticate(parts)
+
+    def _identify_plain(self, parts: SignatureParts, content: Content) -> PublicKey:
+        """XMLDSig: the certificate by the value; the signing time from a signed SignatureProperty, where one is."""
+        self.claimed = _signed_time(content)
+        if isinstance(self.key, x509.Certificate):
+            self.certificate = self.key
+            return public_key_of(self.key)
+        self.certificate = certificate_by_value(parts)
+        if self.key is None or self.key == "embedded":
+            return self._own_key(parts)
+        if self.certificate is not None and spki(public_key_of(self.certificate)) != spki(self.key):
+            self.certificate = None
+        return self.key
+
+    def _identify(self, parts: SignatureParts, content: Content) -> PublicKey:
+        """XAdES: the certificate by its digest in the signed properties (EN 319 102-1 clause 5.2.3)."""
+        found = find_signed_properties(parts, content.references)
+        properties = read_signed_properties(found.octets)
+        self.profile, self.claimed = properties.profile, properties.signing_time
+        self.checks.append(passed("xades.reference"))
+        if properties.signing_time is None:
+            self.checks.append(failed("xades.signing-time"))
+        pinned = (self.key,) if isinstance(self.key, x509.Certificate) else ()
+        candidates = (*parts.key_info.certificates, *pinned, *_values_certificates(parts))
+        if not candidates and self.key == "embedded" and properties.certificates:
+            return self._own_key(parts)  # integrity alone: the key is told, whose it is remains open
+        self.certificate, checks = choose_certificate(properties, candidates)
+        self.checks += checks
+        key = public_key_of(self.certificate)
+        if isinstance(self.key, PublicKey | x509.Certificate):
+            wanted = public_key_of(self.key) if isinstance(self.key, x509.Certificate) else self.key
+            if spki(wanted) != spki(key):
+                raise CheckFailed(failed("key.pinned"))
+        return key
+
+    def _own_key(self, parts: SignatureParts) -> PublicKey:
+        if self.certificate is not None:
+            return public_key_of(self.certificate)
+        if parts.key_info.key is not None and self.key == "embedded":
+            return parts.key_info.key
+        raise CheckFailed(failed("key.found"))
+
+    def _check_time(self) -> None:
+        """The claimed time must not lie ahead of us, nor outside the certificate's validity."""
+        if self.claimed is None:
+            return
+        time = self.claimed.isoformat()
+        if self.claimed > self.at + self.policy.signing_time_tolerance:
+            self.checks.append(failed("signing-time.future", time=time))
+        else:
+            self.checks.append(passed("signing-time.future"))
+        if self.certificate is None:
+            return
+        start, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+        if start <= self.claimed <= end:
+            self.checks.append(passed("signing-time.validity"))
+        else:
+            self.checks.append(failed("signing-time.validity", time=time))
+
+    def _authenticate(self, parts: SignatureParts) -> None:
+        if self.key == "embedded":
+            self.checks.append(failed("key.embedded"))
+        elif self.key is not None:
+            self.checks.append(passed("key.pinned"))
+        elif self.certificate is not None and self.trust is not None:
+            judged = judge_certificate(
+                self.certificate,
+                parts.key_info.certificates,
+                trust=self.trust,
+                policy=self.policy,
+                at=self.at,
+            )
+            self.chain = judged.chain
+            self.checks += judged.checks
+        else:
+            raise CheckFailed(failed("key.found"))
+
+
+def _signed_time(content: Content) -> datetime | None:
+    """SigningTime in a signed SignatureProperty of this signature, the Vietnamese e-invoices' way; read as signed."""
+    for covered in content.properties:
+        if covered.tag not in (
+            f"{{{DS}}}Object",
+            f"{{{DS}}}SignatureProperties",
+            f"{{{DS}}}SignatureProperty",
+        ):
+            continue
+        for element in parse_xml(covered.octets).root.iter("{*}SigningTime"):
+            return read_time(element.text or "")
+    return None
+
+
+def _values_certificates(parts: SignatureParts) -> tuple[x509.Certificate, ...]:
+    """Certificates in the unsigned CertificateValues: candidates only, the signed digest chooses."""
+    place = f".//{{{XADES}}}CertificateValues/{{{XADES}}}EncapsulatedX509Certificate"
+    found = []
+    for held in parts.objects:
+        for element in held.findall(place)[:MAX_VALUES_CERTIFICATES]:
+            try:
+                found.append(load_certificate(base64_of(element)))
+            except ValueError as error:
+                raise CheckFailed(failed("format.certificate", detail=printable(str(error)))) from None
+    return tuple(found)
