@@ -6,6 +6,9 @@ from schemas.examine import Examination
 from schemas.examples import EXAMPLE_NAME, EXAMPLE_TAX_CODE, example_declaration
 from schemas.faults import Fault, Severity
 from schemas.forms import Form
+from schemas.notice_build import build_notice, build_notice_element
+from schemas.notice_read import notice_schema, read_notice, validate_notice
+from schemas.notices import Notice, NoticeError, NoticeForm, NoticeKind, Office, Payable, Reason, notice_form
 from schemas.period import Period
 from schemas.taxcode import judge_tax_code
 
@@ -18,11 +21,24 @@ __all__ = [
     "Examination",
     "Fault",
     "Form",
+    "Notice",
+    "NoticeError",
+    "NoticeForm",
+    "NoticeKind",
+    "Office",
     "Party",
+    "Payable",
     "Period",
+    "Reason",
     "Severity",
+    "build_notice",
+    "build_notice_element",
     "example_declaration",
     "judge_tax_code",
     "load_catalogue",
+    "notice_form",
+    "notice_schema",
     "read_declaration",
+    "read_notice",
+    "validate_notice",
 ]

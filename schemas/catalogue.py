@@ -108,4 +108,8 @@ class Catalogue:
 
 
 def _key(reading: Reading) -> _FormKey:
-    return reading.text(f"{FORM}/maTKhai"), reading.text(f"{FORM}/pbanTKhaiXML"), reading.text(f"{FORM}/loaiTKhai")
+    return (
+        reading.text(f"{FORM}/maTKhai"),
+        reading.text(f"{FORM}/pbanTKhaiXML"),
+        reading.text(f"{FORM}/loaiTKhai"),
+    )

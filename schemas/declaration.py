@@ -106,7 +106,9 @@ def declaration_of(reading: Reading) -> Declaration | None:
 
 
 def _address(reading: Reading) -> str:
-    parts = (reading.text(f"{TAXPAYER}/{name}") for name in ("dchiNNT", "phuongXa", "tenHuyenNNT", "tenTinhNNT"))
+    parts = (
+        reading.text(f"{TAXPAYER}/{name}") for name in ("dchiNNT", "phuongXa", "tenHuyenNNT", "tenTinhNNT")
+    )
     address: list[str] = []
     for part in parts:
         if part and not any(part in said for said in address):  # dchiNNT often repeats ward and province

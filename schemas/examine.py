@@ -41,7 +41,11 @@ def judge(
     period = read_period(reading.text(f"{PERIOD}/kieuKy"), reading.text(f"{PERIOD}/kyKKhai"))
     case = Case(reading, loaded, received_at, period, declaration)
     values = _values(reading, loaded)
-    faults = [*hygiene(reading, loaded.labelling), *_schema(reading, loaded, octets), *_places(reading, loaded)]
+    faults = [
+        *hygiene(reading, loaded.labelling),
+        *_schema(reading, loaded, octets),
+        *_places(reading, loaded),
+    ]
     faults.extend(_arithmetic(reading, loaded, values))
     for rule in loaded.header_rules:
         faults.extend(rule(case))

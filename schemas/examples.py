@@ -102,7 +102,11 @@ def _override(declaration: etree._Element, name: str, text: str | None) -> None:
 
 def _add_agent(declaration: etree._Element, tax_code: str, name: str) -> None:
     agent = etree.SubElement(_at(declaration, HEADER), f"{{{TAX_NAMESPACE}}}{AGENT.rpartition('/')[2]}")
-    for element_name, text in (("mstDLyThue", tax_code), ("tenDLyThue", name), ("dchiDLyThue", "Phường Chiềng Sinh, tỉnh Sơn La")):
+    for element_name, text in (
+        ("mstDLyThue", tax_code),
+        ("tenDLyThue", name),
+        ("dchiDLyThue", "Phường Chiềng Sinh, tỉnh Sơn La"),
+    ):
         etree.SubElement(agent, f"{{{TAX_NAMESPACE}}}{element_name}").text = text
 
 

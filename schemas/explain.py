@@ -106,7 +106,9 @@ class _Teller:
             most = limits[tag][1] if tag in limits else None
             if tag not in limits:
                 faulty = True
-                yield make_fault("xsd.unexpected", self.place(child), name=local_name(child), parent=_named(parent))
+                yield make_fault(
+                    "xsd.unexpected", self.place(child), name=local_name(child), parent=_named(parent)
+                )
             elif most is not None and seen[tag] > most:
                 faulty = True
                 words = {"name": local_name(child), "count": str(counts[tag]), "limit": str(most)}
@@ -130,7 +132,9 @@ class _Teller:
     def missing(self, element: etree._Element, parent: Place, name: str) -> Fault:
         label, indicator = self.loaded.labelling(name)
         place = Place(parent.line, f"{parent.path}/{name}", parent.indexes, indicator, label)
-        return make_fault("xsd.missing", place, name=name, parent=_named(parent), type=self.type_of(place.path))
+        return make_fault(
+            "xsd.missing", place, name=name, parent=_named(parent), type=self.type_of(place.path)
+        )
 
     def from_log(self, log: list[Any]) -> Iterator[Fault]:
         for entry in log[:MAX_SCHEMA_ERRORS]:

@@ -103,7 +103,9 @@ def make_fault(code: str, place: Place, /, *, value: str | None = None, **words:
     """The fault `code` of faults.toml at `place`; `words` fill its texts, {field} is the place's label, {value} the value."""
     text = fault_texts()[code]
     label = place.label or Words(place.path.rpartition("/")[2], place.path.rpartition("/")[2])
-    field = Words(*(f"{place.indicator} {name}" if place.indicator else name for name in (label.vi, label.en)))
+    field = Words(
+        *(f"{place.indicator} {name}" if place.indicator else name for name in (label.vi, label.en))
+    )
     if value is not None:
         value = shown(value)
     said = {"field": field, "indicator": place.indicator or "", "value": value or "", **words}

@@ -73,14 +73,14 @@ class Rule:
 class ThreadSchema:
     """A compiled schema for lxml, one object a thread: a shared one mixes the error logs of its callers."""
 
-    def __init__(self, source: bytes) -> None:
-        self.source = source
+    def __init__(self, build: Callable[[], etree.XMLSchema]) -> None:
+        self._build = build
         self._local = threading.local()
 
     def get(self) -> etree.XMLSchema:
         schema: etree.XMLSchema | None = getattr(self._local, "schema", None)
         if schema is None:
-            schema = self._local.schema = etree.XMLSchema(etree.fromstring(self.source))
+            schema = self._local.schema = self._build()
         return schema
 
 

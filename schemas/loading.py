@@ -128,7 +128,9 @@ class _Reader:
 
 def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -> LoadedForm | None:
     if not _SAFE_FOLDER.fullmatch(row.folder) or ".." in row.folder.split("/"):
-        reader.faults.append(f"catalogue.toml: the folder {row.folder!r} is not a plain path below the catalogue")
+        reader.faults.append(
+            f"catalogue.toml: the folder {row.folder!r} is not a plain path below the catalogue"
+        )
         return None
     settings = reader.toml(f"{row.folder}/form.toml", _FormFile)
     own_labels = reader.toml(f"{row.folder}/labels.toml", dict[str, Label])
@@ -157,7 +159,7 @@ def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -
         max_elements=settings.max_elements,
         payable=settings.summary.payable,
         carried_forward=settings.summary.carried_forward,
-        schema=ThreadSchema(source),
+        schema=ThreadSchema(lambda: etree.XMLSchema(etree.fromstring(source))),
         explaining=explaining,
     )
 
@@ -234,7 +236,9 @@ class _Walk:
             return
         for child in element.type.content.iter_elements():
             if type(child).__name__ == "XsdElement":
-                self.element(child, f"{path}/{child.local_name}" if path else str(child.local_name), depth + 1)
+                self.element(
+                    child, f"{path}/{child.local_name}" if path else str(child.local_name), depth + 1
+                )
 
     def simple(self, kind: Any, name: str, path: str, label: Label | None) -> None:
         words = _documentation(kind)

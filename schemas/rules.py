@@ -27,7 +27,9 @@ MAX_LENGTH = 1000  # characters of a rule
 MAX_DEPTH = 20  # brackets in brackets
 MAX_PRODUCTS = 4  # multiplications in a rule, so that numbers stay small
 
-_TOKEN = re.compile(r"\s*(?:(\[[0-9A-Za-z_.]{1,20}\])|([0-9]{1,18})(?![0-9])|([a-z]{1,10})|(<=|>=|<>|[-=<>+*(),]))")
+_TOKEN = re.compile(
+    r"\s*(?:(\[[0-9A-Za-z_.]{1,20}\])|([0-9]{1,18})(?![0-9])|([a-z]{1,10})|(<=|>=|<>|[-=<>+*(),]))"
+)
 _COMPARE: dict[str, tuple[Callable[[int, int], bool], str, str, str]] = {
     "=": (operator.eq, "=", "phải bằng", "must equal"),
     "<>": (operator.ne, "≠", "phải khác", "must differ from"),
@@ -98,7 +100,9 @@ class Arithmetic:
     def remedy(self) -> Words:
         about, *others = (f"[{indicator}]" for indicator in dict.fromkeys(self.indicators))
         if not others:
-            return Words(f"Sửa lại {about} cho đúng {self.claim.text}.", f"Correct {about} so that {self.claim.text}.")
+            return Words(
+                f"Sửa lại {about} cho đúng {self.claim.text}.", f"Correct {about} so that {self.claim.text}."
+            )
         named = ", ".join(others)
         return Words(
             f"Tính lại {about} theo {self.claim.text}, hoặc kiểm tra lại {named}.",
@@ -220,7 +224,9 @@ class _Parser:
             raise self.error(f"“{token}”")
 
     def error(self, wanted: str) -> RuleSyntaxError:
-        return RuleSyntaxError(f"“{self.source}”: {wanted} expected, not “{self.peek() or 'the end'}” (word {self.at + 1})")
+        return RuleSyntaxError(
+            f"“{self.source}”: {wanted} expected, not “{self.peek() or 'the end'}” (word {self.at + 1})"
+        )
 
 
 def _both(left: _Term, sign: str, right: _Term) -> _Term:

@@ -37,7 +37,9 @@ def _read(base: Path, path: Path, seen: set[Path]) -> etree._Element:
     root = _parse(path, name)
     for node in list(root):
         if node.tag in (f"{_XS}import", f"{_XS}redefine"):
-            raise SchemaSourceError(f"{name}: {etree.QName(node).localname} is not allowed (line {node.sourceline})")
+            raise SchemaSourceError(
+                f"{name}: {etree.QName(node).localname} is not allowed (line {node.sourceline})"
+            )
         if node.tag == f"{_XS}include":
             _put_in(base, path, name, node, seen)
     return root
@@ -68,7 +70,9 @@ def _parse(path: Path, name: str) -> etree._Element:
     if len(octets) > _MAX_OCTETS or b"<!DOCTYPE" in octets:
         raise SchemaSourceError(f"{name}: too large, or with a DOCTYPE")
     try:
-        root = etree.fromstring(octets, etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True))
+        root = etree.fromstring(
+            octets, etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+        )
     except etree.XMLSyntaxError as error:
         raise SchemaSourceError(f"{name}: {error}") from error
     if root.tag != f"{_XS}schema":
