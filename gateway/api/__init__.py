@@ -1,0 +1,1 @@
+"""The machines' door: HTTP over mutual TLS."""

@@ -1,0 +1,1 @@
+"""`efile`, the command line: a file per command."""

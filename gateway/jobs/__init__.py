@@ -1,0 +1,1 @@
+"""What the clock does: carry filings on, refresh revocation."""

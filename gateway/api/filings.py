@@ -1,0 +1,137 @@
+"""/v1/filings and /v1/check: what a T-VAN provider's machine calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from aiohttp import web
+
+from gateway.api.answers import filing_json, intake_response, json_response, xml_response
+from gateway.api.body import expect_later, read_body
+from gateway.api.clients import Clients
+from gateway.errors import NotFound
+from gateway.filing.filing import Filing, NoticeKind
+from gateway.filing.identifiers import VIETNAM, is_filing_number
+from gateway.intake.identify import Identified
+from gateway.intake.receive import Message, receive
+from gateway.intake.validate import Refusal
+from gateway.journey import IntakeWorld, examine, take_in
+from gateway.ports import Provider
+from gateway.problems import finding_json
+
+_FIRST_NOTICE = (NoticeKind.RECEIPT, NoticeKind.REFUSAL)
+
+
+class FilingsDoor:
+    """Handlers for one provider's own filings; others' do not exist for it."""
+
+    def __init__(
+        self, world: IntakeWorld, clients: Clients, body_seconds: float, wake: Callable[[], None]
+    ) -> None:
+        self._world = world
+        self._clients = clients
+        self._body_seconds = body_seconds
+        self._wake = wake
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of this door; `docs/api.md` lists the same."""
+        one = "/v1/filings/{number}"
+        return [
+            web.post("/v1/filings", self.file, expect_handler=expect_later),
+            web.post("/v1/check", self.check, expect_handler=expect_later),
+            web.get(one, self.show),
+            web.get(f"{one}/receipt", self.receipt),
+            web.get(f"{one}/verdict", self.verdict),
+            web.get(f"{one}/document", self.document),
+            web.get(f"{one}/events", self.events),
+            web.get(f"{one}/notices/{{kind}}", self.notice),
+        ]
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """POST /v1/filings: take a filing in."""
+        answer = await take_in(await self._message(request), self._world)
+        self._wake()
+        return intake_response(answer, request)
+
+    async def check(self, request: web.Request) -> web.StreamResponse:
+        """POST /v1/check: the same checks, nothing recorded, nothing promised."""
+        message = await self._message(request)
+        received = receive(message, self._world.clock(), self._world.max_bytes)
+        examined = await self._world.pool.run(partial(examine, Identified(received), self._world.checks()))
+        refused = isinstance(examined, Refusal)
+        return json_response(
+            {
+                "verdict": "refused" if isinstance(examined, Refusal) else examined.status.value,
+                "wouldBeAccepted": not refused,
+                "findings": [finding_json(finding) for finding in examined.findings],
+                "summary": examined.summary,
+                "signatures": examined.report.as_json(),
+            }
+        )
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """GET /v1/filings/{number}: where it stands."""
+        filing = await self._own(request)
+        kinds = [kind for kind in NoticeKind if await self._world.filings.notice(filing.number, [kind])]
+        return json_response(filing_json(filing, tuple(kind.value for kind in kinds)))
+
+    async def receipt(self, request: web.Request) -> web.StreamResponse:
+        """GET …/receipt: the notice that was given when the filing came in."""
+        return await self._notice(request, _FIRST_NOTICE)
+
+    async def verdict(self, request: web.Request) -> web.StreamResponse:
+        """GET …/verdict: the notice of the agency's verdict; 404 until there is one."""
+        return await self._notice(request, (NoticeKind.VERDICT,))
+
+    async def notice(self, request: web.Request) -> web.StreamResponse:
+        """GET …/notices/{kind}."""
+        kind = request.match_info["kind"]
+        if kind not in list(NoticeKind):
+            raise NotFound(kind)
+        return await self._notice(request, (NoticeKind(kind),))
+
+    async def document(self, request: web.Request) -> web.StreamResponse:
+        """GET …/document: the bytes exactly as filed."""
+        filing = await self._own(request)
+        document = await self._world.filings.document(filing.number)
+        if document is None:
+            raise NotFound(filing.number)
+        return xml_response(document)
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """GET …/events: the filing's story, oldest first."""
+        filing = await self._own(request)
+        return json_response(
+            [
+                {"at": e.at.astimezone(VIETNAM).isoformat(), "event": e.name, "detail": e.detail}
+                for e in await self._world.filings.events(filing.number)
+            ]
+        )
+
+    async def _message(self, request: web.Request) -> Message:
+        """Let the caller in, make sure there is room, then read: nobody sends 20 MB to hear "busy"."""
+        provider: Provider = self._clients.provider(request)
+        self._world.pool.refuse_when_full()
+        body = await read_body(request, self._world.max_bytes, self._body_seconds)
+        return Message(
+            body=body,
+            content_type=request.headers.get("Content-Type", ""),
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            provider=provider,
+        )
+
+    async def _own(self, request: web.Request) -> Filing:
+        provider = self._clients.provider(request)
+        number = request.match_info["number"]
+        filing = await self._world.filings.filing(number) if is_filing_number(number) else None
+        if filing is None or filing.provider != provider.id:
+            raise NotFound(number)
+        return filing
+
+    async def _notice(self, request: web.Request, kinds: tuple[NoticeKind, ...]) -> web.StreamResponse:
+        filing = await self._own(request)
+        notices = [n for kind in kinds if (n := await self._world.filings.notice(filing.number, [kind]))]
+        if not notices:
+            raise NotFound(filing.number)
+        return xml_response(notices[0].document)

@@ -1,0 +1,74 @@
+"""What commands print: JSON for machines with `--json`, else words, coloured where a terminal is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+EXIT_DONE = 0
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+
+F = TypeVar("F", bound=Callable[..., Any])
+_COLOURS = {"ERROR": "red", "WARNING": "yellow", "INFO": "blue"}
+_STATUS_COLOURS = {"refused": "red", "rejected": "red", "stuck": "yellow", "provisional": "yellow"}
+
+
+def json_option(command: F) -> F:
+    """`--json`, on every command that prints a result."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, Vietnamese readable."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:
+    """Each finding in both languages with its place and its remedy."""
+    for finding in findings:
+        where = " ".join(
+            part
+            for part in (
+                f"line {finding['line']}" if finding.get("line") else "",
+                str(finding.get("indicator") or ""),
+                str(finding.get("path") or ""),
+            )
+            if part
+        )
+        severity = finding["severity"]
+        click.echo(click.style(f"{severity:7}", fg=_COLOURS[severity]) + f" {finding['code']}  {where}")
+        for language in ("vi", "en"):
+            click.echo(f"        {language}: {finding['message'][language]}")
+            click.echo(click.style(f"            → {finding['remedy'][language]}", dim=True))
+
+
+def print_filing(body: Mapping[str, Any]) -> None:
+    """A filing's number, status in words, time and links."""
+    status = body["status"]
+    click.echo(click.style(str(body["number"]), bold=True))
+    colour = _STATUS_COLOURS.get(status, "green")
+    click.echo(f"  status    {click.style(status, fg=colour)}  {body['statusText']['vi']}")
+    click.echo(f"            {body['statusText']['en']}")
+    click.echo(f"  received  {body['receivedAt']}")
+    click.echo(f"  digest    {body['digest']['algorithm']} {body['digest']['value']}")
+    if "agencyReference" in body:
+        click.echo(f"  agency    {body.get('agency', '')} {body['agencyReference']}")
+
+
+def print_problem(body: Mapping[str, Any], http_status: int) -> None:
+    """A problem document (RFC 9457)."""
+    titles = body.get("titles") or {"vi": body.get("title", ""), "en": ""}
+    click.secho(f"{http_status} {titles['vi']} / {titles['en']}", fg="red")
+    details = body.get("details")
+    if details:
+        click.echo(f"  {details['vi']}\n  {details['en']}")
+
+
+def refused() -> NoReturn:
+    """End with the exit code for "refused"."""
+    raise click.exceptions.Exit(EXIT_REFUSED)

@@ -1,0 +1,83 @@
+"""efile serve: the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import click
+import structlog
+import uvloop
+
+from gateway.app import running
+from gateway.settings import Settings, load_settings
+from gateway.supervisor import supervise
+
+_STOP_SECONDS = 90.0
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=Path("efile.toml"),
+    show_default=True,
+    help="The settings file.",
+)
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes."
+)
+@click.option("--worker", is_flag=True, hidden=True)
+def serve(config: Path, processes: int, worker: bool) -> None:
+    """Run the gateway: the door for providers and agencies, and the delivery, in one process tree.
+
+    Stops on SIGTERM or Ctrl-C: takes nothing new in, finishes what was begun, releases its leases. Logs go to
+    standard error, as JSON lines unless that is a terminal.
+    """
+    configure_logging()
+    settings = load_settings(config)
+    if processes > 1:
+        command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config), "--worker"]
+        sys.exit(supervise(command, processes, _STOP_SECONDS))
+    sys.exit(uvloop.run(_serve(settings, worker)))
+
+
+async def _serve(settings: Settings, worker: bool) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    failed: list[bool] = []
+
+    def fatal() -> None:
+        failed.append(True)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if worker:
+        loop.add_reader(sys.stdin.fileno(), stop.set)  # readable only by its end: the supervisor is gone
+    async with running(settings, on_fatal=fatal):
+        await stop.wait()
+    return 1 if failed else 0
+
+
+def configure_logging() -> None:
+    """Structured lines on standard error; no document contents, no secrets."""
+    terminal = sys.stderr.isatty()
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,35 @@
+"""efile status: where a filing stands."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.cli.connection import call, connection_options
+from gateway.cli.output import json_option, print_filing, print_findings, print_json, print_problem, refused
+from gateway.client.http import Connection, GatewayClient, Reply
+
+
+@click.command()
+@click.argument("number")
+@connection_options
+@json_option
+def status(number: str, connection: Connection, as_json: bool) -> None:
+    """Show where the filing NUMBER stands, and its story so far."""
+
+    async def ask(client: GatewayClient) -> tuple[Reply, Reply]:
+        return await client.status(number), await client.part(number, "events")
+
+    found, events = call(connection, ask)
+    if not found.done:
+        if as_json:
+            print_json(found.body)
+        else:
+            print_problem(found.body, found.status)
+        refused()
+    if as_json:
+        print_json({**found.body, "events": events.body["items"]})
+        return
+    print_filing(found.body)
+    for event in events.body["items"]:
+        click.echo(f"  {event['at']}  {event['event']:20} {event['detail']}")
+    print_findings(found.body["findings"])

@@ -1,0 +1,69 @@
+"""deliver: hand the filing to its agency, as often as it takes, under one idempotency key."""
+
+from __future__ import annotations
+
+import adapters
+from gateway.delivery.notify import verdict_outcome
+from gateway.delivery.world import DeliveryWorld, key_of
+from gateway.filing.filing import Filing
+from gateway.filing.status import Status
+from gateway.ports import Claim, Outcome
+
+
+async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
+    """Send, or send again: the key makes a repeat harmless, so an unknown outcome is simply repeated.
+
+    Gives `delivered` with the agency's reference; `delivering` again after a passing failure, however long
+    that lasts (an outage never refuses a filing); `stuck` where the agency calls the request itself wrong.
+    """
+    filing = claim.filing
+    adapter = world.adapters.get(filing.agency or "")
+    if adapter is None:
+        return Outcome(claim, Status.STUCK, "stuck", f"no adapter is configured for agency {filing.agency}")
+    parcel = parcel_of(filing, await world.deliveries.body(filing.number))
+    try:
+        submitted = await adapter.submit(parcel)
+    except adapters.Unavailable as error:
+        delay = world.backoff.delay(claim.failures, error.retry_after)
+        return Outcome(
+            claim, Status.DELIVERING, "attempt-failed", str(error), due_seconds=delay, progress=False
+        )
+    except adapters.Rejected as error:
+        return Outcome(claim, Status.STUCK, "stuck", str(error), progress=False)
+    if submitted.verdict is not None:
+        return verdict_outcome(claim, submitted.verdict, world)
+    return Outcome(
+        claim,
+        Status.DELIVERED,
+        "delivered",
+        submitted.reference or "",
+        due_seconds=poll_seconds(filing, world),
+        reference=submitted.reference,
+    )
+
+
+def parcel_of(filing: Filing, body: bytes) -> adapters.Parcel:
+    """The filing as adapters know it."""
+    summary = filing.summary
+    assert summary is not None, "only readable filings are delivered"
+    return adapters.Parcel(
+        key=key_of(filing),
+        filing_number=filing.number,
+        family=summary.family,
+        form_code=summary.form_code,
+        form_version=summary.form_version,
+        kind=summary.kind,
+        period=summary.period,
+        taxpayer_code=summary.taxpayer_code,
+        tax_office_code=summary.office_code,
+        received_at=filing.received_at,
+        media_type="application/xml",
+        digest_hex=filing.digest.hex(),
+        document=body,
+    )
+
+
+def poll_seconds(filing: Filing, world: DeliveryWorld) -> float:
+    """How long to wait before asking the agency for its verdict."""
+    known = {agency.id: agency.poll_seconds for agency in world.registry.agencies()}
+    return known.get(filing.agency or "", world.backoff.most)

@@ -1,0 +1,40 @@
+"""notify: the agency's verdict becomes our signed notice to the filer."""
+
+from __future__ import annotations
+
+import adapters
+from gateway.delivery.world import DeliveryWorld
+from gateway.filing.filing import Filing, SignedNotice
+from gateway.filing.status import Status
+from gateway.filing.verdict import Payable, Reason, Verdict
+from gateway.ports import Claim, Outcome
+
+
+def notify(filing: Filing, verdict: Verdict, world: DeliveryWorld) -> SignedNotice:
+    """The notice of the verdict, issued now. It counts once it is committed together with the verdict."""
+    return world.notary.verdict_notice(filing, verdict, world.clock())
+
+
+def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: DeliveryWorld) -> Outcome:
+    """A verdict that came as the answer to a question of ours."""
+    verdict = verdict_of(answer)
+    return Outcome(
+        claim,
+        verdict.status,
+        verdict.status.value,
+        "poll",
+        reference=verdict.reference,
+        verdict=verdict,
+        notice=notify(claim.filing, verdict, world),
+    )
+
+
+def verdict_of(answer: adapters.Verdict) -> Verdict:
+    """The adapter's verdict in the house's own type."""
+    return Verdict(
+        status=Status.ACCEPTED if answer.outcome == "accepted" else Status.REJECTED,
+        reference=answer.reference,
+        decided_at=answer.decided_at,
+        reasons=tuple(Reason(r.code, r.group, r.error, r.remedy, r.note) for r in answer.reasons),
+        payables=tuple(Payable(p.id, p.amount, p.currency, p.name) for p in answer.payables),
+    )

@@ -1,0 +1,33 @@
+"""track: ask the agency what it has decided, until it has."""
+
+from __future__ import annotations
+
+import adapters
+from gateway.delivery.deliver import poll_seconds
+from gateway.delivery.notify import verdict_outcome
+from gateway.delivery.world import DeliveryWorld, key_of
+from gateway.filing.status import Status
+from gateway.ports import Claim, Outcome
+
+
+async def track(claim: Claim, world: DeliveryWorld) -> Outcome:
+    """Gives the verdict with its notice; `delivered` again while it is pending or the agency is out of reach;
+    `delivering` where the agency has never seen the filing (it lost it, or answered before it was durable)."""
+    filing = claim.filing
+    adapter = world.adapters.get(filing.agency or "")
+    if adapter is None:
+        return Outcome(claim, Status.STUCK, "stuck", f"no adapter is configured for agency {filing.agency}")
+    try:
+        found = await adapter.fetch(key_of(filing))
+    except adapters.Unavailable as error:
+        delay = world.backoff.delay(claim.failures, error.retry_after)
+        return Outcome(claim, Status.DELIVERED, "poll-failed", str(error), due_seconds=delay, progress=False)
+    except adapters.Rejected as error:
+        return Outcome(
+            claim, Status.DELIVERED, "poll-failed", str(error), due_seconds=world.backoff.most, progress=False
+        )
+    if isinstance(found, adapters.Verdict):
+        return verdict_outcome(claim, found, world)
+    if isinstance(found, adapters.Unknown):
+        return Outcome(claim, Status.DELIVERING, "unknown-to-agency", filing.agency or "", due_seconds=0.0)
+    return Outcome(claim, Status.DELIVERED, "pending", due_seconds=poll_seconds(filing, world))

@@ -1,0 +1,43 @@
+"""What the second corridor needs from the world."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import adapters
+from gateway.filing.filing import Filing
+from gateway.intake.verify import SignatureRules
+from gateway.ports import Clock, Deliveries, Notary, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Retry delays in seconds: `first`, doubled at every failure up to `most`, with full jitter downwards by half."""
+
+    first: float = 3.0
+    most: float = 300.0
+
+    def delay(self, failures: int, retry_after: float | None = None) -> float:
+        """After `failures` failures in a row (0 for the first); the agency's Retry-After is a lower bound."""
+        exponential = min(self.most, self.first * 2.0 ** min(failures, 30))
+        return max(exponential * random.uniform(0.5, 1.0), retry_after or 0.0)  # noqa: S311 - spreads load
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWorld:
+    """`adapters` by agency id. `reverify` judges a body again, by the rules of the filing's receipt."""
+
+    deliveries: Deliveries
+    registry: Registry
+    adapters: Mapping[str, adapters.Adapter]
+    notary: Notary
+    signatures: Callable[[], SignatureRules]
+    backoff: Backoff
+    clock: Clock
+
+
+def key_of(filing: Filing) -> str:
+    """The idempotency key towards the agency: one filing, one key, for ever."""
+    return filing.number

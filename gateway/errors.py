@@ -1,0 +1,87 @@
+"""Errors inside the gateway. `problems.py` alone turns them into answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.filing.findings import Finding
+
+
+class GatewayError(Exception):
+    """Base of all errors that a door can answer."""
+
+
+class Unreadable(GatewayError):
+    """The bytes are not a document we can even look at: nothing is recorded, `findings` say why."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(", ".join(finding.code for finding in findings))
+        self.findings = tuple(findings)
+
+
+class BodyTooLarge(GatewayError):
+    """The body exceeds the limit of `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"body larger than {limit} bytes")
+        self.limit = limit
+
+
+class WrongMediaType(GatewayError):
+    """The declared media type is not XML."""
+
+
+class BadRequest(GatewayError):
+    """A header or a parameter is malformed. `code` is stable, the message says which."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class BodyTimeout(GatewayError):
+    """The sender was too slow; nothing is recorded."""
+
+
+class KeyReused(GatewayError):
+    """The idempotency key names another message already (other bytes). `number` is that filing's."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(f"idempotency key already used for {number}")
+        self.number = number
+
+
+class Stranger(GatewayError):
+    """The client certificate is nobody's we serve. `reason` is for the log and the client alike."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotFound(GatewayError):
+    """There is no such filing for this caller. Other providers' filings look the same as none."""
+
+
+class Busy(GatewayError):
+    """We cannot take more in just now; nothing is recorded. `retry_after` is in seconds."""
+
+    def __init__(self, reason: str, retry_after: int = 2) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(Busy):
+    """The store cannot make anything durable now (disk full, I/O error, locked): nothing is promised."""
+
+
+class VerdictConflict(GatewayError):
+    """The agency now says the opposite of its recorded verdict. The first stays; the contradiction is kept."""
+
+
+class ConfigurationError(GatewayError):
+    """The installation is wrong in `faults` (all of them); the gateway does not start."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)

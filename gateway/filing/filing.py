@@ -1,0 +1,113 @@
+"""A filing as the store keeps it, and what is needed to make one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.filing.findings import Finding
+from gateway.filing.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a declaration is about, read from the octets that its signature covers."""
+
+    family: str
+    form_code: str
+    form_version: str
+    kind: str
+    form_label: str
+    form_name: str
+    tax_name: str
+    period: str
+    submission_no: int
+    taxpayer_code: str
+    taxpayer_name: str
+    taxpayer_address: str
+    agent_code: str | None
+    agent_name: str | None
+    office_code: str
+    office_name: str
+
+    @property
+    def order_key(self) -> str:
+        """Filings of one taxpayer, form and period reach the agency in the order of their receipt."""
+        return f"{self.taxpayer_code}|{self.form_code}|{self.period}"
+
+
+class NoticeKind(StrEnum):
+    """The signed documents we give about a filing, at most one of each.
+
+    CONFIRMATION follows the receipt of a provisional filing once the certificate's status is known to be good.
+    """
+
+    RECEIPT = "receipt"
+    REFUSAL = "refusal"
+    CONFIRMATION = "confirmation"
+    VERDICT = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedNotice:
+    """A notice as it was signed; these bytes are given out unchanged for ever."""
+
+    kind: NoticeKind
+    issued_at: datetime
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """One recorded filing, without its body.
+
+    `digest` is SHA-256 of the bytes as filed; times are aware. `summary` is None where a refused document
+    could not be read as any known form.
+    """
+
+    number: str
+    provider: str
+    status: Status
+    received_at: datetime
+    digest: bytes
+    size: int
+    idempotency_key: str | None
+    summary: Summary | None
+    findings: tuple[Finding, ...] = ()
+    agency: str | None = None
+    agency_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFiling:
+    """A filing about to be recorded, with the body as filed and the notice that the commit will make true.
+
+    `evidence` is the report of the signature checks (JSON): which certificates and status lists were used.
+    """
+
+    filing: Filing
+    document: bytes = field(repr=False)
+    evidence: bytes = field(repr=False)
+    notice: SignedNotice
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Proof that the durable commit has happened. Only a store makes one.
+
+    `repeat` is True where this message had been recorded before: `filing` and `notice` are then the originals.
+    """
+
+    filing: Filing
+    notice: SignedNotice
+    repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line in the story of a filing."""
+
+    at: datetime
+    name: str
+    detail: str

@@ -1,0 +1,77 @@
+"""parse: hostile bytes become a tree, or a list of reasons why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from lxml import etree
+
+import signing
+from gateway.errors import Unreadable
+from gateway.filing.findings import Finding, Severity, Text
+from gateway.filing.stages import Stage
+from gateway.intake.identify import Identified
+
+DECLARATION_NAMESPACE = "http://kekhaithue.gdt.gov.vn/TKhaiThue"
+ROOT = f"{{{DECLARATION_NAMESPACE}}}HSoThueDTu"
+BODY = f"{{{DECLARATION_NAMESPACE}}}HSoKhaiThue"
+SIGNATURES = f"{{{DECLARATION_NAMESPACE}}}CKyDTu"
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A well-formed tax dossier (HSoThueDTu) whose contents nobody has vouched for yet."""
+
+    identified: Identified
+    document: signing.XmlDocument
+
+
+def parse(identified: Identified, limits: signing.ParseLimits) -> Parsed:
+    """Parse within limits: strict UTF-8, no DTD, no bombs; the root must be one we know.
+
+    Leaves nothing behind.
+
+    Raises:
+        Unreadable: with every reason.
+    """
+    try:
+        document = signing.parse_xml(identified.received.body, limits)
+    except signing.XmlRefused as refused:
+        raise Unreadable([_finding(fault) for fault in refused.faults]) from refused
+    if document.root.tag != ROOT:
+        raise Unreadable([_unknown_root(str(document.root.tag))])
+    return Parsed(identified, document)
+
+
+def line_of(element: etree._Element) -> int | None:
+    """The line, from 1, at which the element's start tag ends in the file as sent."""
+    return cast("int | None", element.sourceline)
+
+
+def _finding(fault: signing.XmlFault) -> Finding:
+    return Finding(
+        code=fault.code,
+        severity=Severity.ERROR,
+        stage=Stage.PARSE,
+        message=Text(fault.message_vi, fault.message_en),
+        remedy=Text(fault.remedy_vi, fault.remedy_en),
+        line=fault.line,
+    )
+
+
+def _unknown_root(tag: str) -> Finding:
+    return Finding(
+        code="document.unknown-root",
+        severity=Severity.ERROR,
+        stage=Stage.PARSE,
+        message=Text(
+            f"Phần tử gốc «{tag[:200]}» không phải là loại hồ sơ mà cổng này tiếp nhận.",
+            f"The root element “{tag[:200]}” is not a kind of dossier that this gateway takes in.",
+        ),
+        remedy=Text(
+            f"Gửi hồ sơ khai thuế điện tử có phần tử gốc HSoThueDTu (không gian tên {DECLARATION_NAMESPACE}).",
+            f"Send an electronic tax dossier whose root is HSoThueDTu (namespace {DECLARATION_NAMESPACE}).",
+        ),
+        line=1,
+    )

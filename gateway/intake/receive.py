@@ -1,0 +1,88 @@
+"""receive: take the bytes of one message from a door, within the limits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.errors import BadRequest, BodyTooLarge, Unreadable, WrongMediaType
+from gateway.filing.findings import Finding, Severity, Text
+from gateway.filing.stages import Stage
+from gateway.ports import Provider
+
+_XML_TYPES = re.compile(r"(?:application|text)/xml|[\w.+-]+/[\w.-]+\+xml", re.ASCII | re.IGNORECASE)
+_UTF8 = frozenset({"utf-8", "utf8"})
+_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?', re.ASCII)
+
+EMPTY = Finding(
+    code="document.empty",
+    severity=Severity.ERROR,
+    stage=Stage.RECEIVE,
+    message=Text("Nội dung gửi lên trống.", "The body is empty."),
+    remedy=Text(
+        "Gửi tệp XML đã ký trong phần thân của yêu cầu.", "Send the signed XML file as the request body."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a door hands over. `idempotency_key` is the header's raw text, `content_type` too."""
+
+    body: bytes = field(repr=False)
+    content_type: str
+    idempotency_key: str | None
+    provider: Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The bytes exactly as sent, their SHA-256 digest, who sent them, and the time of receipt (aware)."""
+
+    body: bytes = field(repr=False)
+    digest: bytes
+    at: datetime
+    provider: Provider
+    idempotency_key: str | None
+
+
+def receive(message: Message, at: datetime, max_bytes: int) -> Received:
+    """Take the message in.
+
+    Leaves nothing behind: whatever is raised here has not been recorded.
+
+    Raises:
+        WrongMediaType: the declared type is not XML, or its charset is not UTF-8 (RFC 7303).
+        BodyTooLarge: more than `max_bytes`.
+        BadRequest: the Idempotency-Key is empty, too long or not visible ASCII.
+        Unreadable: the body is empty.
+    """
+    _require_xml(message.content_type)
+    if len(message.body) > max_bytes:
+        raise BodyTooLarge(max_bytes)
+    key = _key(message.idempotency_key)
+    if not message.body:
+        raise Unreadable([EMPTY])
+    return Received(message.body, hashlib.sha256(message.body).digest(), at, message.provider, key)
+
+
+def _require_xml(content_type: str) -> None:
+    media_type, *parameters = (part.strip() for part in content_type.split(";"))
+    if not _XML_TYPES.fullmatch(media_type):
+        raise WrongMediaType(media_type or "(none)")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip(' "').lower() not in _UTF8:
+            raise WrongMediaType(content_type)
+
+
+def _key(header: str | None) -> str | None:
+    """The key without the quotes of a structured-field string (draft-ietf-httpapi-idempotency-key-header)."""
+    if header is None:
+        return None
+    match = _KEY.fullmatch(header.strip())
+    if match is None:
+        raise BadRequest("idempotency-key.malformed", "Idempotency-Key: 1 to 255 visible ASCII characters")
+    return match[1]

@@ -1,0 +1,58 @@
+"""Who may sign a tax declaration, told from the certificates, and who must."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+import signing
+from gateway.filing.identifiers import VIETNAM
+from gateway.ports import Provider
+
+
+class Role(StrEnum):
+    """In whose name a signature speaks. PERSON: a personal certificate (chief accountant …), never enough alone."""
+
+    TAXPAYER = "taxpayer"
+    AGENT = "tax-agent"
+    TVAN = "t-van"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class DatedRule:
+    """A rule in force on the days from `first` to `last` (inclusive; None: until further notice)."""
+
+    first: date
+    last: date | None
+    clause: str
+
+
+TVAN_SIGNS = (
+    DatedRule(date(2021, 5, 3), date(2026, 6, 30), "TT 19/2021/TT-BTC"),
+    DatedRule(date(2026, 7, 1), None, "TT 89/2026/TT-BTC"),
+)
+"""The T-VAN signs beside the taxpayer. Applied to the providers whose entry says `signs_filings`."""
+
+
+def tvan_must_sign(provider: Provider, at: datetime) -> str | None:
+    """The clause by which this provider's own signature is required at `at`, or None."""
+    if not provider.signs_filings:
+        return None
+    day = at.astimezone(VIETNAM).date()
+    rules = (rule for rule in TVAN_SIGNS if rule.first <= day and (rule.last is None or day <= rule.last))
+    return next((rule.clause for rule in rules), None)
+
+
+def role_of(signer: signing.Signer, taxpayer: str, agent: str | None, provider: Provider) -> Role | None:
+    """The role in which this certificate's holder signs, or None for a stranger to the declaration.
+
+    A tax code in the certificate (mã số thuế: `UID=MST:…`, `O=MST:…`) decides. A certificate without one that
+    names a person is a PERSON; without either it is a stranger's.
+    """
+    codes = set(signer.tax_codes)
+    if codes:
+        known = {taxpayer: Role.TAXPAYER, agent: Role.AGENT, provider.tax_code: Role.TVAN}
+        return next((role for code, role in known.items() if code and code in codes), None)
+    return Role.PERSON if signer.person_id else None

@@ -1,0 +1,128 @@
+"""validate: schema and rules over what was signed; every finding at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lxml import etree
+
+import schemas
+import signing
+from gateway.filing.filing import Summary
+from gateway.filing.findings import Finding, Severity, Text, refuses
+from gateway.filing.stages import Stage
+from gateway.filing.status import Status
+from gateway.intake.identify import Identified
+from gateway.intake.parse import BODY, Parsed, line_of
+from gateway.intake.roles import Role
+from gateway.intake.verify import SignaturesRefused, Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A document we accept: `status` is ACKNOWLEDGED, or PROVISIONAL while a certificate's status is unknown."""
+
+    identified: Identified
+    status: Status
+    summary: Summary
+    roles: tuple[Role, ...]
+    findings: tuple[Finding, ...]
+    report: signing.Report
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A document we refuse, from its signature on. `summary` is there where it could be read at all."""
+
+    identified: Identified
+    summary: Summary | None
+    findings: tuple[Finding, ...]
+    report: signing.Report
+
+
+def validate(verified: Verified, catalogue: schemas.Catalogue) -> Validated | Refusal:
+    """Judge the signed element by the schema and rules of its form.
+
+    Takes what was signed; gives an accepted or a refused document, with all findings either way.
+    """
+    identified = verified.parsed.identified
+    examination = catalogue.examine_element(verified.element, received_at=identified.received.at)
+    findings = verified.findings + _findings(examination, verified.parsed)
+    summary = _summary(examination)
+    if summary is None or refuses(findings):
+        return Refusal(identified, summary, findings, verified.report)
+    status = Status.PROVISIONAL if verified.provisional else Status.ACKNOWLEDGED
+    return Validated(identified, status, summary, verified.roles, findings, verified.report)
+
+
+def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalogue) -> Refusal:
+    """A document whose signatures failed, with what else is wrong in it, so that its sender hears all at once.
+
+    Its contents are unproven; they serve the sender's own list of faults and the refusal's heading only.
+    """
+    identified = parsed.identified
+    body = parsed.document.root.find(BODY)
+    if body is None:
+        return Refusal(identified, None, refused.findings, refused.report)
+    examination = catalogue.examine_element(_alone(body), received_at=identified.received.at)
+    findings = refused.findings + _findings(examination, parsed)
+    return Refusal(identified, _summary(examination), findings, refused.report)
+
+
+def _alone(body: etree._Element) -> etree._Element:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)
+    return etree.fromstring(etree.tostring(body, with_tail=False), parser)
+
+
+def _findings(examination: schemas.Examination, parsed: Parsed) -> tuple[Finding, ...]:
+    body = parsed.document.root.find(BODY)
+    return tuple(
+        Finding(
+            code=fault.code,
+            severity=Severity(fault.severity),
+            stage=Stage.VALIDATE,
+            message=Text(fault.message_vi, fault.message_en),
+            remedy=Text(fault.remedy_vi, fault.remedy_en),
+            line=_line(body, fault.indexes),
+            path=fault.path,
+            indicator=fault.indicator,
+            value=fault.value,
+        )
+        for fault in examination.faults
+    )
+
+
+def _line(body: etree._Element | None, indexes: tuple[int, ...]) -> int | None:
+    """The line in the file as sent: the same walk over child elements, from the original body."""
+    element = body
+    for index in indexes:
+        if element is None:
+            return None
+        children = [child for child in element if isinstance(child.tag, str)]
+        element = children[index] if index < len(children) else None
+    return line_of(element) if element is not None else None
+
+
+def _summary(examination: schemas.Examination) -> Summary | None:
+    declaration = examination.declaration
+    if declaration is None:
+        return None
+    agent = declaration.agent
+    return Summary(
+        family=declaration.family,
+        form_code=declaration.form_code,
+        form_version=declaration.form_version,
+        kind=declaration.kind,
+        form_label=declaration.form_label,
+        form_name=declaration.form_name,
+        tax_name=declaration.tax_name,
+        period=declaration.period.label,
+        submission_no=declaration.submission_no,
+        taxpayer_code=declaration.taxpayer.tax_code,
+        taxpayer_name=declaration.taxpayer.name,
+        taxpayer_address=declaration.taxpayer.address,
+        agent_code=agent.tax_code if agent else None,
+        agent_name=agent.name if agent else None,
+        office_code=declaration.tax_office_code,
+        office_name=declaration.tax_office_name,
+    )

@@ -1,0 +1,176 @@
+"""verify: what is read from here on is exactly what the right people signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from lxml import etree
+
+import signing
+from gateway.filing.findings import Finding, Severity, Text, refuses
+from gateway.filing.stages import Stage
+from gateway.intake import verify_texts as texts
+from gateway.intake.parse import BODY, DECLARATION_NAMESPACE, SIGNATURES, Parsed
+from gateway.intake.roles import Role, role_of, tvan_must_sign
+from gateway.ports import Provider
+
+_NS = {"t": DECLARATION_NAMESPACE}
+_TAXPAYER = etree.XPath("string(t:TTinChung/t:TTinTKhaiThue/t:NNT/t:mst)", namespaces=_NS)
+_AGENT = etree.XPath("string(t:TTinChung/t:TTinTKhaiThue/t:DLyThue/t:mstDLyThue)", namespaces=_NS)
+TRY_LATER = "TRY_LATER"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRules:
+    """By what policy and against which trust a signature is judged."""
+
+    policy: signing.Policy
+    trust: signing.TrustStore
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The signed element, parsed anew from the octets that the signatures cover.
+
+    `provisional`: every signature holds, and only the revocation status of a certificate cannot be had now.
+    """
+
+    parsed: Parsed
+    element: etree._Element = field(repr=False)
+    roles: tuple[Role, ...]
+    provisional: bool
+    findings: tuple[Finding, ...]
+    report: signing.Report = field(repr=False)
+
+
+class SignaturesRefused(Exception):
+    """The document is refused from the signature on. `findings` are all that was wrong with its signatures."""
+
+    def __init__(self, findings: Sequence[Finding], report: signing.Report) -> None:
+        super().__init__(", ".join(finding.code for finding in findings))
+        self.findings = tuple(findings)
+        self.report = report
+
+
+def verify(parsed: Parsed, rules: SignatureRules) -> Verified:
+    """Judge every signature in the document at the time of receipt.
+
+    Takes a parsed dossier; gives the signed element read from the covered octets. The dossier must have one
+    HSoKhaiThue followed by one CKyDTu and nothing else; every signature must lie in CKyDTu, hold, and cover
+    exactly that HSoKhaiThue; the taxpayer or the declared tax agent must be among the signers, and the T-VAN
+    where the dated rule and its entry say so. Clause: EN 319 102-1 §5; TT 19/2021 and TT 89/2026 on signers.
+
+    Raises:
+        SignaturesRefused: with all findings. An unavailable revocation status alone never raises.
+    """
+    document, received = parsed.document, parsed.identified.received
+    report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=received.at)
+    findings = [*_structure(document.root), *_judgements(report)]
+    body = document.root.find(BODY)
+    covered = [octets for signature in report.signatures if (octets := _covers(signature, body)) is not None]
+    if body is not None:
+        findings += _coverage(report, body)
+    element = etree.fromstring(covered[0], _reader()) if covered else None
+    roles: tuple[Role, ...] = ()
+    if element is not None:
+        roles, faults = _roles(report, element, received.provider, received.at)
+        findings += faults
+    if element is None or refuses(findings):
+        raise SignaturesRefused(findings, report)
+    provisional = report.sub_indication == TRY_LATER
+    return Verified(parsed, element, roles, provisional, tuple(findings), report)
+
+
+def _reader() -> etree.XMLParser:
+    """A parser each time: a shared one would make the check threads wait for each other."""
+    return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+
+
+def _structure(root: etree._Element) -> Iterator[Finding]:
+    """Exactly one HSoKhaiThue, then exactly one CKyDTu: there is nowhere to hide a second body."""
+    children = [child for child in root if isinstance(child.tag, str)]
+    for child, tag in zip(children, (BODY, SIGNATURES), strict=False):
+        if child.tag != tag:
+            yield texts.unexpected_element(child, etree.QName(tag).localname)
+    for child in children[2:]:
+        yield texts.unexpected_element(child, None)
+    if not children:
+        yield texts.missing_body(root)
+
+
+def _judgements(report: signing.Report) -> Iterator[Finding]:
+    """The checks that did not pass, of the document and of each signature."""
+    for check in report.checks:
+        yield from _finding(check)
+    for position, signature in enumerate(report.signatures, 1):
+        signer = signature.signer.common_name if signature.signer else None
+        for check in signature.checks:
+            for finding in _finding(check):
+                yield replace(
+                    finding,
+                    line=signature.location.line,
+                    path=f"HSoThueDTu/CKyDTu/Signature[{position}]",
+                    value=signer,
+                )
+
+
+def _finding(check: signing.Check) -> Iterator[Finding]:
+    """Nothing for a passed check; a certificate status that cannot be had now only warns."""
+    if check.outcome is signing.Outcome.PASSED:
+        return
+    only_warns = check.outcome is signing.Outcome.WARNING or check.sub_indication == TRY_LATER
+    yield Finding(
+        code=check.code,
+        severity=Severity.WARNING if only_warns else Severity.ERROR,
+        stage=Stage.VERIFY,
+        message=Text(check.message_vi, check.message_en),
+        remedy=Text(check.remedy_vi, check.remedy_en),
+    )
+
+
+def _covers(signature: signing.SignatureReport, body: etree._Element | None) -> bytes | None:
+    """The covered octets of a signature over exactly the body, or None."""
+    if body is None or len(signature.covered) != 1:
+        return None
+    covered = signature.covered[0]
+    return covered.octets if covered.path == (_position(body),) and covered.tag == BODY else None
+
+
+def _position(element: etree._Element) -> int:
+    parent = element.getparent()
+    assert parent is not None
+    return [child for child in parent if isinstance(child.tag, str)].index(element)
+
+
+def _coverage(report: signing.Report, body: etree._Element) -> Iterator[Finding]:
+    """Every signature lies in CKyDTu beside the body and covers exactly it."""
+    for signature in report.signatures:
+        path, line = signature.location.path, signature.location.line
+        if len(path) != 2 or path[0] != _position(body) + 1:
+            yield texts.misplaced_signature(line)
+        if signature.covered and _covers(signature, body) is None:
+            yield texts.wrong_coverage(line, [covered.uri for covered in signature.covered])
+
+
+def _roles(
+    report: signing.Report, element: etree._Element, provider: Provider, at: datetime
+) -> tuple[tuple[Role, ...], list[Finding]]:
+    taxpayer, agent = str(_TAXPAYER(element)).strip(), str(_AGENT(element)).strip() or None
+    roles: list[Role] = []
+    findings: list[Finding] = []
+    for signature in report.signatures:
+        if signature.signer is None:
+            continue
+        role = role_of(signature.signer, taxpayer, agent, provider)
+        if role is None:
+            findings.append(texts.stranger_signs(signature, taxpayer))
+        else:
+            roles.append(role)
+    if not {Role.TAXPAYER, Role.AGENT} & set(roles):
+        findings.append(texts.taxpayer_missing(taxpayer))
+    clause = tvan_must_sign(provider, at)
+    if clause is not None and Role.TVAN not in roles:
+        findings.append(texts.tvan_missing(provider, clause))
+    return tuple(roles), findings

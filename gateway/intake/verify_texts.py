@@ -1,0 +1,126 @@
+"""The findings of `verify` that are about this document family, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lxml import etree
+
+import signing
+from gateway.filing.findings import Finding, Severity, Text
+from gateway.filing.stages import Stage
+from gateway.intake.parse import line_of
+from gateway.ports import Provider
+
+
+def _error(
+    code: str, message: Text, remedy: Text, line: int | None = None, path: str | None = None
+) -> Finding:
+    return Finding(code, Severity.ERROR, Stage.VERIFY, message, remedy, line=line, path=path)
+
+
+def missing_body(root: etree._Element) -> Finding:
+    """HSoThueDTu without children."""
+    return _error(
+        "document.body-missing",
+        Text("Hồ sơ không có phần HSoKhaiThue.", "The dossier has no HSoKhaiThue."),
+        Text("Xuất lại tệp từ phần mềm kê khai.", "Export the file again from the declaration software."),
+        line=line_of(root),
+        path="HSoThueDTu",
+    )
+
+
+def unexpected_element(element: etree._Element, expected: str | None) -> Finding:
+    """A child of HSoThueDTu that has no business there."""
+    name = etree.QName(element).localname[:100]
+    want_vi = f"ở đây phải là {expected}" if expected else "sau CKyDTu không được có phần tử nào"
+    want_en = f"{expected} must stand here" if expected else "nothing may follow CKyDTu"
+    return _error(
+        "document.unexpected-element",
+        Text(f"Phần tử «{name}» không đúng chỗ: {want_vi}.", f"Element “{name}” is out of place: {want_en}."),
+        Text(
+            "Hồ sơ chỉ gồm một HSoKhaiThue, tiếp theo là một CKyDTu. Xuất và ký lại tệp.",
+            "A dossier is one HSoKhaiThue followed by one CKyDTu. Export and sign the file again.",
+        ),
+        line=line_of(element),
+        path=f"HSoThueDTu/{name}",
+    )
+
+
+def misplaced_signature(line: int | None) -> Finding:
+    """A Signature anywhere but directly in CKyDTu."""
+    return _error(
+        "signature.misplaced",
+        Text("Chữ ký không nằm trực tiếp trong CKyDTu.", "A signature does not lie directly in CKyDTu."),
+        Text("Ký lại; mọi chữ ký phải nằm trong CKyDTu.", "Sign again; every signature belongs into CKyDTu."),
+        line=line,
+    )
+
+
+def wrong_coverage(line: int | None, uris: Sequence[str]) -> Finding:
+    """A signature over something else than the HSoKhaiThue that will be read."""
+    signed = ", ".join(uri[:60] for uri in uris[:5]) or "(nothing)"
+    return _error(
+        "signature.coverage",
+        Text(
+            f"Chữ ký không phủ đúng phần HSoKhaiThue của hồ sơ (đang ký: {signed}).",
+            f"The signature does not cover exactly the dossier's HSoKhaiThue (it covers: {signed}).",
+        ),
+        Text(
+            "Ký lại với đúng một tham chiếu tới thuộc tính id của HSoKhaiThue.",
+            "Sign again with exactly one reference, to the id of HSoKhaiThue.",
+        ),
+        line=line,
+    )
+
+
+def stranger_signs(signature: signing.SignatureReport, taxpayer: str) -> Finding:
+    """A certificate that belongs to nobody in the declaration."""
+    signer = signature.signer
+    assert signer is not None
+    holder = f"{(signer.common_name or signer.subject)[:120]} ({', '.join(signer.tax_codes) or '–'})"
+    return _error(
+        "signature.signer-not-in-declaration",
+        Text(
+            f"Chứng thư số của «{holder}» không phải của người nộp thuế {taxpayer[:20]}, "
+            "đại lý thuế hay T-VAN của hồ sơ.",
+            f"The certificate of “{holder}” is not that of taxpayer {taxpayer[:20]}, the tax agent or the T-VAN.",
+        ),
+        Text(
+            "Ký bằng chứng thư số có mã số thuế trùng với mã số thuế trên tờ khai hoặc của đại lý thuế đã kê khai.",
+            "Sign with a certificate whose tax code is the declaration's, or the declared tax agent's.",
+        ),
+        line=signature.location.line,
+    )
+
+
+def taxpayer_missing(taxpayer: str) -> Finding:
+    """Nobody who may file has signed."""
+    return _error(
+        "signature.taxpayer-missing",
+        Text(
+            f"Không có chữ ký của người nộp thuế {taxpayer[:20]} hoặc của đại lý thuế đã kê khai.",
+            f"There is no signature of taxpayer {taxpayer[:20]} or of the declared tax agent.",
+        ),
+        Text(
+            "Người nộp thuế (hoặc đại lý thuế) ký hồ sơ bằng chứng thư số của mình.",
+            "The taxpayer (or the tax agent) signs with its own certificate.",
+        ),
+        path="HSoThueDTu/CKyDTu",
+    )
+
+
+def tvan_missing(provider: Provider, clause: str) -> Finding:
+    """The provider's own signature is required and absent."""
+    return _error(
+        "signature.tvan-missing",
+        Text(
+            f"Thiếu chữ ký của tổ chức T-VAN {provider.name} ({clause}).",
+            f"The signature of the T-VAN provider {provider.name} is missing ({clause}).",
+        ),
+        Text(
+            "Tổ chức T-VAN ký thêm vào CKyDTu, bên cạnh chữ ký của người nộp thuế, rồi gửi lại.",
+            "The T-VAN adds its signature to CKyDTu beside the taxpayer's and sends the document again.",
+        ),
+        path="HSoThueDTu/CKyDTu",
+    )

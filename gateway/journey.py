@@ -1,0 +1,123 @@
+"""THE STORY on one page: how a filing is taken in while its sender waits, and how it is carried on afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import schemas
+import signing
+from gateway.delivery.deliver import deliver
+from gateway.delivery.notify import notify
+from gateway.delivery.recheck import recheck
+from gateway.delivery.route import route
+from gateway.delivery.track import track
+from gateway.delivery.world import DeliveryWorld
+from gateway.errors import NotFound, VerdictConflict
+from gateway.filing.filing import NewFiling, Recorded
+from gateway.filing.status import Status
+from gateway.filing.verdict import Verdict
+from gateway.intake.acknowledge import Answer, acknowledge
+from gateway.intake.identify import Identified, identify
+from gateway.intake.parse import parse
+from gateway.intake.receive import Message, receive
+from gateway.intake.record import promise, record
+from gateway.intake.validate import Refusal, Validated, refuse, validate
+from gateway.intake.verify import SignatureRules, SignaturesRefused, verify
+from gateway.ports import CheckPool, Claim, Clock, Concluded, Filings, Notary, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a document is judged by. The door, the dry run and `efile check` use the same."""
+
+    limits: signing.ParseLimits
+    signatures: SignatureRules
+    catalogue: schemas.Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeWorld:
+    """What the first corridor needs from the world. `checks` gives those in force now, each time it is asked."""
+
+    gateway_code: str
+    max_bytes: int
+    checks: Callable[[], Checks]
+    filings: Filings
+    notary: Notary
+    pool: CheckPool
+    clock: Clock
+
+
+async def take_in(message: Message, world: IntakeWorld) -> Answer:
+    """receive → identify → parse → verify → validate → record → acknowledge.
+
+    The answer, be it the receipt or the notice of refusal, exists only after the durable commit.
+
+    Raises:
+        GatewayError: nothing has been recorded (see `errors.py`); after StoreUnavailable the sender repeats.
+    """
+    received = receive(message, world.clock(), world.max_bytes)
+    identified = await identify(received, world.filings)
+    if isinstance(identified, Recorded):
+        return acknowledge(identified)
+    new = await world.pool.run(partial(judge, identified, world))
+    recorded = await record(new, world.filings)
+    return acknowledge(recorded)
+
+
+def judge(identified: Identified, world: IntakeWorld) -> NewFiling:
+    """The steps that cost CPU, in the pool: examine the document and sign what we shall say about it."""
+    examined = examine(identified, world.checks())
+    return promise(examined, world.notary, world.gateway_code)
+
+
+def examine(identified: Identified, checks: Checks) -> Validated | Refusal:
+    """parse → verify → validate, without leaving anything behind: also the whole of a dry run.
+
+    Raises:
+        Unreadable: the bytes are no document that could be refused with a signed notice.
+    """
+    parsed = parse(identified, checks.limits)
+    try:
+        verified = verify(parsed, checks.signatures)
+    except SignaturesRefused as refused:
+        return refuse(parsed, refused, checks.catalogue)
+    return validate(verified, checks.catalogue)
+
+
+Step = Callable[[Claim, DeliveryWorld], Awaitable[Outcome]]
+
+STEPS: Mapping[Status, Step] = {
+    Status.PROVISIONAL: recheck,
+    Status.ACKNOWLEDGED: route,
+    Status.DELIVERING: deliver,
+    Status.DELIVERED: track,
+}
+"""Whose status is here moves by itself; every step may be repeated safely."""
+
+
+async def carry_on(claim: Claim, world: DeliveryWorld) -> Outcome:
+    """Do the next step for a claimed filing and write down what it came to."""
+    outcome = await STEPS[claim.filing.status](claim, world)
+    await world.deliveries.record_outcome(outcome)
+    return outcome
+
+
+async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings: Filings) -> Concluded:
+    """A verdict that the agency sent by itself: notify, whatever we knew of the delivery.
+
+    Raises:
+        NotFound: no such filing.
+        BadRequest: the filing was never sent.
+        VerdictConflict: the recorded verdict is the opposite; it stays, and the contradiction is kept.
+    """
+    filing = await filings.filing(number)
+    if filing is None:
+        raise NotFound(number)
+    notice = notify(filing, verdict, world)
+    concluded = await world.deliveries.record_verdict(number, verdict, notice, world.clock())
+    if concluded.contradicts:
+        raise VerdictConflict(number)
+    return concluded

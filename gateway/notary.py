@@ -1,0 +1,118 @@
+"""Signs what we say: receipts, refusals, confirmations, verdicts, as TBaoThueDTu notices with XAdES-B."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from lxml import etree
+
+import schemas
+import signing
+from gateway.filing.filing import Filing, NoticeKind, SignedNotice
+from gateway.filing.findings import Finding, Severity
+from gateway.filing.status import Status
+from gateway.filing.verdict import Verdict
+
+_MOST_REASONS = 200
+
+
+class XmlNotary:
+    """See `ports.Notary`. `office` names us in the notices; the times in them are Vietnam's."""
+
+    def __init__(self, key: signing.SigningKey, office: schemas.Office) -> None:
+        self._key = key
+        self._office = office
+
+    def intake_notice(self, filing: Filing) -> SignedNotice:
+        """See `ports.Notary.intake_notice`."""
+        return self._about_intake(filing, NoticeKind.RECEIPT, filing.received_at)
+
+    def recheck_notice(self, filing: Filing, at: datetime) -> SignedNotice:
+        """See `ports.Notary.recheck_notice`."""
+        return self._about_intake(filing, NoticeKind.CONFIRMATION, at)
+
+    def verdict_notice(self, filing: Filing, verdict: Verdict, at: datetime) -> SignedNotice:
+        """See `ports.Notary.verdict_notice`."""
+        notice = replace(
+            self._notice(filing, NoticeKind.VERDICT, at),
+            kind="verdict-accepted" if verdict.status is Status.ACCEPTED else "verdict-rejected",
+            status=verdict.status.value,
+            completed_at=verdict.decided_at,
+            reasons=tuple(
+                schemas.Reason(r.group, r.error, r.remedy, r.note, r.code) for r in verdict.reasons
+            ),
+            payables=tuple(schemas.Payable(p.id, p.amount, p.currency) for p in verdict.payables),
+            agency_reference=verdict.reference,
+            answers=_notice_number(filing, NoticeKind.RECEIPT),
+        )
+        return self._sign(notice, NoticeKind.VERDICT, at)
+
+    def _about_intake(self, filing: Filing, positive: NoticeKind, at: datetime) -> SignedNotice:
+        kind = NoticeKind.REFUSAL if filing.status is Status.REFUSED else positive
+        notice = replace(self._notice(filing, kind, at), reasons=_reasons(filing.findings))
+        return self._sign(notice, kind, at)
+
+    def _notice(self, filing: Filing, kind: NoticeKind, at: datetime) -> schemas.Notice:
+        """What every notice of a filing says. A refused document may not have been readable: then little."""
+        summary = filing.summary
+        party = schemas.Party(
+            summary.taxpayer_code if summary else "",
+            summary.taxpayer_name if summary else "",
+            summary.taxpayer_address if summary else "",
+        )
+        return schemas.Notice(
+            kind="refusal" if kind is NoticeKind.REFUSAL else "receipt",
+            number=_notice_number(filing, kind),
+            filing_number=filing.number,
+            status=filing.status.value,
+            recorded_at=filing.received_at,
+            issued_at=at,
+            authority=self._office,
+            recipient=party,
+            provider=filing.provider,
+            form_label=summary.form_label if summary else "",
+            form_kind=_FORM_KINDS.get(summary.kind, summary.kind) if summary else "",
+            period_label=summary.period if summary else "",
+            submission_no=summary.submission_no if summary else 0,
+            tax_name=summary.tax_name if summary else "",
+            digest_hex=filing.digest.hex(),
+            agent_name=summary.agent_name if summary else None,
+            agency_reference=filing.agency_reference,
+        )
+
+    def _sign(self, notice: schemas.Notice, kind: NoticeKind, at: datetime) -> SignedNotice:
+        root = schemas.build_notice_element(notice)
+        signing.sign_element(
+            root, self._key, profile="xades-b", target_id=schemas.NOTICE_ID, place="CKyDTu", at=at
+        )
+        return SignedNotice(kind, at, etree.tostring(root, encoding="UTF-8", xml_declaration=True))
+
+
+_FORM_KINDS = {"C": "Chính thức", "B": "Bổ sung"}
+_SUFFIXES = {
+    NoticeKind.RECEIPT: "TB-TĐT",
+    NoticeKind.REFUSAL: "KTN-TĐT",
+    NoticeKind.CONFIRMATION: "XN-TĐT",
+    NoticeKind.VERDICT: "KQ-TĐT",
+}
+
+
+def _notice_number(filing: Filing, kind: NoticeKind) -> str:
+    """soTBao: the filing's own number and a word for the notice, so that no counter is needed."""
+    return f"{filing.number}/{_SUFFIXES[kind]}"
+
+
+def _reasons(findings: tuple[Finding, ...]) -> tuple[schemas.Reason, ...]:
+    """Vietnamese first, as the law's form has it; the English text goes into the note. Errors before warnings."""
+    ordered = sorted(findings, key=lambda finding: list(Severity).index(finding.severity))
+    return tuple(
+        schemas.Reason(
+            group=f"{finding.severity.value} · {finding.stage.value}",
+            error=" ".join(part for part in (finding.indicator, finding.message.vi) if part),
+            remedy=finding.remedy.vi,
+            note=f"{finding.message.en} {finding.remedy.en}",
+            code=finding.code,
+        )
+        for finding in ordered[:_MOST_REASONS]
+    )

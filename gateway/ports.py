@@ -1,0 +1,214 @@
+"""What the journey needs from the world, as contracts. `app.py` alone knows who fulfils them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
+from gateway.filing.findings import Finding
+from gateway.filing.status import Status
+from gateway.filing.verdict import Verdict
+
+T = TypeVar("T")
+
+Clock = Callable[[], datetime]
+"""The time of business, aware. Leases and due times go by the store's own clock instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A registered T-VAN provider. `signs_filings`: its own signature is required in every filing it sends."""
+
+    id: str
+    name: str
+    tax_code: str
+    active: bool
+    signs_filings: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """An agency's back-end: which adapter speaks to it, with what configuration, for which forms."""
+
+    id: str
+    name: str
+    adapter: str
+    config: dict[str, Any]
+    forms: tuple[str, ...]
+    poll_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClientIdentity:
+    """Whose client certificate this is: `kind` is "provider" or "agency"; `active` False means revoked."""
+
+    kind: str
+    party: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one filing until the lease ends.
+
+    Every write that follows from it names `owner` and `attempt`, and is void once another worker has taken
+    the filing over. `failures` counts attempts in a row without progress.
+    """
+
+    filing: Filing
+    owner: str
+    attempt: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt came to. `due_seconds`: when the next step is due, from now; None ends the delivery.
+
+    `progress` resets the count of failures. A verdict comes with its signed notice, a refusal of a
+    provisional filing with its findings and notice: they become true in the same commit.
+    """
+
+    claim: Claim
+    status: Status
+    event: str
+    detail: str = ""
+    due_seconds: float | None = None
+    progress: bool = True
+    agency: str | None = None
+    reference: str | None = None
+    verdict: Verdict | None = None
+    notice: SignedNotice | None = None
+    findings: tuple[Finding, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Answer to `record_outcome`: `applied` False means the lease was lost and nothing was written."""
+
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """Answer to `record_verdict`: the verdict in force, and whether ours was it, a repeat, or a contradiction."""
+
+    verdict: Verdict
+    first: bool
+    contradicts: bool
+
+
+class Filings(Protocol):
+    """The durable record. Awaited writes return only after the commit has reached the disk.
+
+    Every write may be called from any number of tasks, processes and nodes at once. A write that raises
+    `StoreUnavailable` may have happened or not: repeat it with the same values, which is always safe.
+    """
+
+    async def add(self, new: NewFiling) -> Recorded:
+        """Record a filing, its body, its notice and (unless refused) its delivery: all or nothing, durable.
+
+        Idempotent: where the provider has used the idempotency key, or has an accepted filing of the same
+        bytes, the original is returned with `repeat=True` and nothing is written.
+
+        Raises:
+            KeyReused: the key belongs to other bytes.
+            StoreUnavailable: nothing may be promised.
+        """
+        ...
+
+    async def find_repeat(self, provider: str, key: str | None, digest: bytes) -> Recorded | None:
+        """The earlier recording of the same message, if any. Raises KeyReused like `add`."""
+        ...
+
+    async def filing(self, number: str) -> Filing | None:
+        """The filing, or None."""
+        ...
+
+    async def document(self, number: str) -> bytes | None:
+        """The body exactly as filed, or None."""
+        ...
+
+    async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
+        """The newest signed notice of these kinds, or None."""
+        ...
+
+    async def events(self, number: str) -> Sequence[Event]:
+        """The filing's story, oldest first."""
+        ...
+
+    async def verdict(self, number: str) -> Verdict | None:
+        """The verdict in force, or None."""
+        ...
+
+
+class Deliveries(Protocol):
+    """The durable queue. A filing leaves it when its verdict is recorded (or a provisional one is refused)."""
+
+    async def claim_due(self, owner: str, limit: int, lease_seconds: float) -> Sequence[Claim]:
+        """Take up to `limit` due filings for `owner`; nobody else gets them before the lease ends.
+
+        Within one order key an earlier filing that has not reached its agency holds the later ones.
+        """
+        ...
+
+    async def record_outcome(self, outcome: Outcome) -> Written:
+        """Write what an attempt came to and give the lease back. Fenced: void after a lost lease."""
+        ...
+
+    async def record_verdict(
+        self, number: str, verdict: Verdict, notice: SignedNotice, at: datetime
+    ) -> Concluded:
+        """Write a verdict that came by itself (callback). Idempotent; the first verdict stays in force."""
+        ...
+
+    async def body(self, number: str) -> bytes:
+        """The body exactly as filed. Raises KeyError for a number that is not recorded."""
+        ...
+
+
+class Registry(Protocol):
+    """Who may talk to us and to whom we talk; kept in the store, seeded from files, read on every request."""
+
+    def client(self, fingerprint: str) -> ClientIdentity | None:
+        """Whose certificate this is, by SHA-256 fingerprint (hex, lower case), or None."""
+        ...
+
+    def provider(self, id: str) -> Provider | None:
+        """The provider, or None."""
+        ...
+
+    def agencies(self) -> Sequence[Agency]:
+        """All agencies, in the order of their identifiers."""
+        ...
+
+
+class Notary(Protocol):
+    """Signs what we say. The documents it returns are final."""
+
+    def intake_notice(self, filing: Filing) -> SignedNotice:
+        """The receipt, or the notice of refusal where the filing's status is `refused`; issued at its receipt."""
+        ...
+
+    def recheck_notice(self, filing: Filing, at: datetime) -> SignedNotice:
+        """What became of a provisional filing (its new status): the confirmation, or the notice of refusal."""
+        ...
+
+    def verdict_notice(self, filing: Filing, verdict: Verdict, at: datetime) -> SignedNotice:
+        """The notice of the agency's verdict, issued at `at`."""
+        ...
+
+
+class CheckPool(Protocol):
+    """A bounded pool for CPU work, so that the event loop stays free."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run `work` in the pool. Raises Busy, before anything is done, where the pool is full."""
+        ...
+
+    def refuse_when_full(self) -> None:
+        """Raises Busy where `run` would; asked before a body is read."""
+        ...

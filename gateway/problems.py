@@ -1,0 +1,201 @@
+"""The only map from errors to HTTP answers: problem details (RFC 9457) in Vietnamese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gateway.errors import (
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    Busy,
+    GatewayError,
+    KeyReused,
+    NotFound,
+    Stranger,
+    Unreadable,
+    VerdictConflict,
+    WrongMediaType,
+)
+from gateway.filing.findings import Finding, Text
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One answer: HTTP status, stable type, title and detail in both languages, findings, extra members."""
+
+    status: int
+    type: str
+    title: Text
+    detail: Text | None = None
+    findings: Sequence[Finding] = ()
+    extra: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
+
+    def as_json(self, language: str) -> dict[str, Any]:
+        """RFC 9457 members; `title` and `detail` in `language` ("vi" or "en"), `titles` and findings in both."""
+        members: dict[str, Any] = {
+            "type": f"urn:efile:problem:{self.type}",
+            "title": getattr(self.title, language),
+            "status": self.status,
+            "titles": asdict(self.title),
+        }
+        if self.detail is not None:
+            members["detail"] = getattr(self.detail, language)
+            members["details"] = asdict(self.detail)
+        members["findings"] = [finding_json(finding) for finding in self.findings]
+        members.update(self.extra or {})
+        return members
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding as the API, the CLI and the dry run print it; absent members are left out."""
+    members = {name: value for name, value in asdict(finding).items() if value is not None}
+    return {**members, "severity": finding.severity.value, "stage": finding.stage.value}
+
+
+REFUSED = Text("Hồ sơ bị từ chối", "The document is refused")
+INTERNAL = Problem(
+    500,
+    "internal",
+    Text("Lỗi nội bộ của cổng tiếp nhận", "Internal error of the gateway"),
+    Text(
+        "Chưa có gì được ghi nhận. Hãy gửi lại cùng tệp và cùng Idempotency-Key.",
+        "Nothing has been promised. Send the same file with the same Idempotency-Key again.",
+    ),
+)
+
+
+def problem_of(error: GatewayError) -> Problem:
+    """The answer to an error."""
+    for kind, make in _PROBLEMS:
+        if isinstance(error, kind):
+            return make(error)
+    return INTERNAL
+
+
+def _unreadable(error: Any) -> Problem:
+    return Problem(
+        400,
+        "unreadable",
+        Text("Không đọc được hồ sơ", "The document cannot be read"),
+        Text("Chưa có gì được ghi nhận.", "Nothing has been recorded."),
+        findings=error.findings,
+    )
+
+
+def _too_large(error: Any) -> Problem:
+    return Problem(
+        413,
+        "too-large",
+        Text("Hồ sơ quá lớn", "The document is too large"),
+        Text(
+            f"Tối đa {error.limit:,} byte. Chưa có gì được ghi nhận.".replace(",", "."),
+            f"At most {error.limit:,} bytes. Nothing has been recorded.",
+        ),
+        extra={"limit": error.limit},
+    )
+
+
+def _media_type(error: Any) -> Problem:
+    return Problem(
+        415,
+        "media-type",
+        Text("Kiểu nội dung không được hỗ trợ", "Unsupported media type"),
+        Text(
+            f"Nhận được: {error}. Cần application/xml, UTF-8.",
+            f"Got {error}; application/xml in UTF-8 is needed.",
+        ),
+        headers={"Accept": "application/xml"},
+    )
+
+
+def _bad_request(error: Any) -> Problem:
+    return Problem(400, error.code, Text("Yêu cầu không hợp lệ", "Bad request"), Text(str(error), str(error)))
+
+
+def _timeout(_: Any) -> Problem:
+    return Problem(
+        408,
+        "body-timeout",
+        Text("Gửi quá chậm hoặc bị ngắt giữa chừng", "Sent too slowly, or cut off"),
+        Text("Chưa có gì được ghi nhận. Hãy gửi lại.", "Nothing has been recorded. Send it again."),
+        headers={"Connection": "close"},
+    )
+
+
+def _key_reused(error: Any) -> Problem:
+    return Problem(
+        409,
+        "idempotency-key-reused",
+        Text("Idempotency-Key đã dùng cho nội dung khác", "The Idempotency-Key names other content already"),
+        Text(
+            f"Khóa này thuộc về hồ sơ {error.number}. Mỗi nội dung cần một khóa riêng.",
+            f"This key belongs to filing {error.number}. Each content needs a key of its own.",
+        ),
+        extra={"number": error.number},
+    )
+
+
+def _stranger(error: Any) -> Problem:
+    return Problem(
+        403,
+        "client-refused",
+        Text("Chứng thư số kết nối không được chấp nhận", "The client certificate is not accepted"),
+        Text(_STRANGERS.get(error.reason, error.reason), error.reason),
+        extra={"reason": error.reason},
+    )
+
+
+_STRANGERS = {
+    "no client certificate": "không có chứng thư số kết nối",
+    "not registered": "chứng thư số chưa được đăng ký",
+    "revoked": "chứng thư số đã bị thu hồi",
+    "expired": "chứng thư số đã hết hạn",
+    "suspended": "đơn vị đang bị tạm ngừng",
+    "not for this door": "chứng thư số không dùng cho chức năng này",
+}
+
+
+def _not_found(_: Any) -> Problem:
+    return Problem(404, "not-found", Text("Không tìm thấy", "Not found"))
+
+
+def _busy(error: Any) -> Problem:
+    return Problem(
+        503,
+        "busy",
+        Text("Hệ thống đang quá tải hoặc tạm gián đoạn", "The gateway is busy or interrupted"),
+        Text(
+            "Chưa có gì được xác nhận. Hãy gửi lại cùng tệp và cùng Idempotency-Key.",
+            "Nothing has been promised. Send the same file with the same Idempotency-Key again.",
+        ),
+        headers={"Retry-After": str(error.retry_after)},
+    )
+
+
+def _conflict(error: Any) -> Problem:
+    return Problem(
+        409,
+        "verdict-conflict",
+        Text("Kết quả trái với kết quả đã ghi nhận", "The verdict contradicts the recorded one"),
+        Text(f"Hồ sơ {error} giữ kết quả đầu tiên.", f"Filing {error} keeps its first verdict."),
+    )
+
+
+_PROBLEMS: tuple[tuple[type[GatewayError], Callable[[Any], Problem]], ...] = (
+    (Unreadable, _unreadable),
+    (BodyTooLarge, _too_large),
+    (WrongMediaType, _media_type),
+    (BadRequest, _bad_request),
+    (BodyTimeout, _timeout),
+    (KeyReused, _key_reused),
+    (Stranger, _stranger),
+    (NotFound, _not_found),
+    (VerdictConflict, _conflict),
+    (Busy, _busy),
+)

@@ -1,0 +1,46 @@
+"""What production refuses to start with."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+
+from gateway.errors import ConfigurationError
+from gateway.settings import Settings
+
+DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
+
+
+def require_fit_for_production(settings: Settings) -> None:
+    """Raises ConfigurationError, with every fault at once; in development mode there are none."""
+    if settings.mode == "production" and (faults := list(_faults(settings))):
+        raise ConfigurationError(faults)
+
+
+def _faults(settings: Settings) -> Iterator[str]:
+    for file in _certificate_files(settings):
+        try:
+            certificates = x509.load_pem_x509_certificates(file.read_bytes())
+        except (OSError, ValueError) as error:
+            yield f"{file}: not a readable PEM certificate ({error})"
+            continue
+        for certificate in certificates:
+            if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
+                yield f"{file}: a development certificate; production does not start with it"
+    for file in (settings.door.key, settings.notices.key):
+        if file.exists() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            yield f"{file}: the key is readable by others; chmod 600"
+
+
+def _certificate_files(settings: Settings) -> Iterator[Path]:
+    yield settings.door.certificate
+    yield settings.door.client_ca
+    yield settings.notices.certificate
+    yield from sorted((settings.trust.directory / "anchors").glob("*"))
+    for provider in settings.provider:
+        yield from provider.certificates
+    for agency in settings.agency:
+        yield from agency.certificates

@@ -1,0 +1,112 @@
+"""The settings file's providers, agencies, certificates, keys and limits as rows of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.errors import ConfigurationError
+from gateway.settings import AgencySettings, LimitSettings, NoticeSettings, ProviderSettings, Settings
+from gateway.store.rows import json_text, time_text
+from gateway.store.seeds import Seed
+
+
+def seeds_of(settings: Settings) -> list[Seed]:
+    """All rows that the file asks for. Raises ConfigurationError, naming every certificate it cannot read."""
+    faults: list[str] = []
+    seeds: list[Seed] = []
+    parts = [
+        _limits(settings.limits),
+        _notice_key(settings.notices),
+        *(_provider(provider) for provider in settings.provider),
+        *(_agency(agency) for agency in settings.agency),
+    ]
+    for part in parts:
+        try:
+            seeds.extend(part)
+        except (OSError, ValueError) as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigurationError(faults)
+    return seeds
+
+
+def _limits(limits: LimitSettings) -> Iterator[Seed]:
+    for name, value in msgspec.structs.asdict(limits).items():
+        yield Seed("limits", {"name": name, "value": float(value)})
+
+
+def _notice_key(notices: NoticeSettings) -> Iterator[Seed]:
+    certificate = _certificate(notices.certificate)
+    yield Seed(
+        "signing_key",
+        {
+            "fingerprint": _fingerprint(certificate),
+            "purpose": "notices",
+            "certificate": certificate.public_bytes(Encoding.DER),
+            "location": str(notices.key),
+            "state": "active",
+        },
+    )
+
+
+def _provider(provider: ProviderSettings) -> Iterator[Seed]:
+    yield Seed(
+        "provider",
+        {
+            "id": provider.id,
+            "name": provider.name,
+            "tax_code": provider.tax_code,
+            "active": int(provider.active),
+            "signs_filings": int(provider.signs_filings),
+        },
+    )
+    for file in provider.certificates:
+        yield _client("provider", provider.id, file)
+
+
+def _agency(agency: AgencySettings) -> Iterator[Seed]:
+    yield Seed(
+        "agency",
+        {
+            "id": agency.id,
+            "name": agency.name,
+            "adapter": agency.adapter,
+            "config": json_text(agency.config),
+            "forms": json_text(agency.forms),
+            "poll_seconds": float(agency.poll_seconds),
+        },
+    )
+    for file in agency.certificates:
+        yield _client("agency", agency.id, file)
+
+
+def _client(kind: str, party: str, file: Path) -> Seed:
+    certificate = _certificate(file)
+    return Seed(
+        "client_certificate",
+        {
+            "fingerprint": _fingerprint(certificate),
+            "kind": kind,
+            "party": party,
+            "active": 1,
+            "subject": certificate.subject.rfc4514_string(),
+            "not_after": time_text(certificate.not_valid_after_utc),
+        },
+    )
+
+
+def _certificate(file: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{file}: not a PEM certificate: {error}") from error
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex()

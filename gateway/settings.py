@@ -1,0 +1,139 @@
+"""One frozen Settings, read from a TOML file; an unknown key refuses to start. Paths are relative to the file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.errors import ConfigurationError
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who we are. `code` begins every filing number; the office is named in our notices."""
+
+    code: Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,5}$")]
+    name: str
+    office_code: str
+
+
+class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The machines' door (HTTPS, mutual TLS). `health_port`: plain HTTP on loopback, 0 = none."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+    client_crls: Path
+    host: str = "127.0.0.1"
+    port: Port = 8443
+    health_port: Port = 0
+    idle_seconds: Positive = 75.0
+    body_seconds: Positive = 60.0
+
+
+class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`directory` holds anchors/, intermediates/, crls/; `policy` names a file of signing/policies."""
+
+    directory: Path
+    policy: str = "tt15-2025"
+    refresh_seconds: Positive = 5.0
+
+
+class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The key (PEM, ECDSA P-256) and certificate that sign receipts and notices."""
+
+    key: Path
+    certificate: Path
+
+
+class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Seeds of the `limits` table; the table is what counts."""
+
+    body_bytes: Count = 20_000_000
+    check_threads: Count = 2
+    check_waiting: Count = 64
+
+
+class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`lease_seconds` must exceed the slowest adapter's time-out; delays are in seconds."""
+
+    in_flight: Count = 32
+    lease_seconds: Positive = 60.0
+    idle_poll_seconds: Positive = 0.5
+    first_retry_seconds: Positive = 3.0
+    most_retry_seconds: Positive = 300.0
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A registered T-VAN provider; `certificates` are its client certificates (PEM)."""
+
+    id: str
+    name: str
+    tax_code: str
+    certificates: tuple[Path, ...]
+    active: bool = True
+    signs_filings: bool = True
+
+
+class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An agency's back-end; `certificates` are its client certificates for callbacks; `config` is the adapter's."""
+
+    id: str
+    name: str
+    adapter: str
+    forms: tuple[str, ...]
+    config: dict[str, Any]
+    certificates: tuple[Path, ...] = ()
+    poll_seconds: Positive = 30.0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    gateway: GatewaySettings
+    door: DoorSettings
+    trust: TrustSettings
+    notices: NoticeSettings
+    store: Path
+    mode: Literal["production", "development"] = "production"
+    limits: LimitSettings = LimitSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    provider: tuple[ProviderSettings, ...] = ()
+    agency: tuple[AgencySettings, ...] = ()
+
+
+def load_settings(file: Path) -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        ConfigurationError: unreadable, not TOML, an unknown or missing key, a value out of range.
+    """
+    base = file.resolve().parent
+
+    def decode(kind: type, value: Any) -> Any:
+        if kind is Path and isinstance(value, str):
+            return base / value
+        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
+
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        return msgspec.convert(raw, Settings, dec_hook=decode)
+    except OSError as error:
+        raise ConfigurationError([f"{file}: {error.strerror}"]) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError([f"{file}: not TOML: {error}"]) from error
+    except msgspec.ValidationError as error:
+        raise ConfigurationError([f"{file}: {_readable(str(error))}"]) from error
+
+
+def _readable(message: str) -> str:
+    """`Object contains unknown field … - at `$.door`` → the same, with the path as the file writes it."""
+    return re.sub(r" - at `\$\.?(.*)`$", lambda m: f" (in [{m[1]}])" if m[1] else "", message)

@@ -1,0 +1,360 @@
+"""Each write of the store, once: a generator of statements over a batch, without any input or output.
+
+A driver runs the generator inside one transaction: it executes what is yielded and sends the rows back. The
+generator returns one result for each item of the batch; a result that is an exception is that item's answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.errors import BadRequest, KeyReused, NotFound
+from gateway.filing.filing import Filing, NewFiling, Recorded, SignedNotice
+from gateway.filing.status import FINAL, Status
+from gateway.filing.verdict import Verdict
+from gateway.ports import Claim, Concluded, Outcome, Written
+from gateway.store.rows import (
+    FILING_COLUMNS,
+    Row,
+    filing_of,
+    filing_row,
+    json_text,
+    notice_of,
+    notice_row,
+    pack,
+    time_text,
+    verdict_of,
+)
+
+NOW = "((julianday('now') - 2440587.5) * 86400.0)"
+"""The database's clock in seconds; the one expression that differs between engines."""
+
+WITH_THE_AGENCY = frozenset({Status.DELIVERING, Status.DELIVERED, Status.STUCK})
+"""Only a filing that has left, or may have left, can get a verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL text, executed once for each row of parameters; `fetch` asks for the rows of each execution."""
+
+    sql: str
+    rows: Sequence[Row]
+    fetch: bool = False
+
+
+Steps = Generator[Statement, list[list[Row]], Sequence[Any]]
+Operation = Callable[[Sequence[Any]], Steps]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A filing to add, with the store's compressed forms of its body and of the report of its checks."""
+
+    new: NewFiling
+    octets: bytes
+    evidence: bytes
+
+    @classmethod
+    def of(cls, new: NewFiling) -> Incoming:
+        """Compresses outside the writer, which serves everybody."""
+        return cls(new, pack(new.document), pack(new.evidence))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A worker's wish for work."""
+
+    owner: str
+    limit: int
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictArrival:
+    """A verdict that came by callback."""
+
+    number: str
+    verdict: Verdict
+    notice: SignedNotice
+    at: datetime
+
+
+def add(batch: Sequence[Incoming]) -> Steps:
+    """`Filings.add`: first settle which are repeats, then insert the rest, then read the originals back."""
+    known = yield Statement(FIND_REPEAT, [_repeat_query(item.new.filing) for item in batch], fetch=True)
+    fresh: list[Incoming] = []
+    answers: list[str | KeyReused | None] = []
+    seen: dict[tuple[str, str, str], Filing] = {}
+    for item, rows in zip(batch, known, strict=True):
+        filing = item.new.filing
+        try:
+            repeat = settle_repeat([*rows, *_seen_rows(seen, filing)], filing.digest)
+        except KeyReused as conflict:
+            answers.append(conflict)
+            continue
+        answers.append(repeat)
+        if repeat is None:
+            fresh.append(item)
+            seen.update(dict.fromkeys(_repeat_keys(filing), filing))
+    yield from _insert(fresh)
+    originals = [answer for answer in answers if isinstance(answer, str)]
+    read = yield Statement(READ_RECORDED, [(number,) for number in originals], fetch=True)
+    found = {number: rows[0] for number, rows in zip(originals, read, strict=True)}
+    results: list[Recorded | KeyReused] = []
+    for item, answer in zip(batch, answers, strict=True):
+        if answer is None:
+            results.append(Recorded(item.new.filing, item.new.notice, repeat=False))
+        else:
+            results.append(recorded_of(found[answer]) if isinstance(answer, str) else answer)
+    return results
+
+
+FIND_REPEAT = """
+SELECT r.kind, r.number, f.digest FROM repeat_key r JOIN filing f ON f.number = r.number
+WHERE r.provider = ? AND ((r.kind = 'key' AND r.value = ?) OR (r.kind = 'bytes' AND r.value = ?))
+"""
+
+READ_RECORDED = f"""
+SELECT n.kind, n.issued_at, n.document, {", ".join("f." + c.strip() for c in FILING_COLUMNS.split(","))}
+FROM filing f JOIN notice n ON n.number = f.number
+WHERE f.number = ? AND n.kind IN ('receipt', 'refusal') ORDER BY n.issued_at LIMIT 1
+"""
+
+
+def recorded_of(row: Row) -> Recorded:
+    """From a row of READ_RECORDED: the original filing and the first notice that was given for it."""
+    return Recorded(filing_of(row[3:]), notice_of(row[:3]), repeat=True)
+
+
+def _repeat_query(filing: Filing) -> Row:
+    return (filing.provider, filing.idempotency_key, filing.digest.hex())
+
+
+def settle_repeat(rows: Sequence[Row], digest: bytes) -> str | None:
+    """The number of the original, or None for a new message. The key decides before the bytes do.
+
+    Raises:
+        KeyReused: the key names other bytes.
+    """
+    for kind, number, original in rows:
+        if kind == "key":
+            if original != digest:
+                raise KeyReused(number)
+            return str(number)
+    return next((number for kind, number, _ in rows if kind == "bytes"), None)
+
+
+def _repeat_keys(filing: Filing) -> list[tuple[str, str, str]]:
+    keys = []
+    if filing.idempotency_key is not None:
+        keys.append((filing.provider, "key", filing.idempotency_key))
+    if filing.status is not Status.REFUSED:  # the bytes of a refused filing are judged anew
+        keys.append((filing.provider, "bytes", filing.digest.hex()))
+    return keys
+
+
+def _seen_rows(seen: dict[tuple[str, str, str], Filing], filing: Filing) -> list[Row]:
+    """The rows that FIND_REPEAT would give for filings earlier in the same batch."""
+    wanted = [(filing.provider, "bytes", filing.digest.hex())]
+    if filing.idempotency_key is not None:
+        wanted.append((filing.provider, "key", filing.idempotency_key))
+    return [(key[1], seen[key].number, seen[key].digest) for key in wanted if key in seen]
+
+
+def _insert(items: Sequence[Incoming]) -> Generator[Statement, list[list[Row]], None]:
+    news = [item.new for item in items]
+    placeholders = ", ".join("?" * len(FILING_COLUMNS.split(",")))
+    yield Statement(
+        f"INSERT INTO filing ({FILING_COLUMNS}) VALUES ({placeholders})",
+        [filing_row(new.filing) for new in news],
+    )
+    yield Statement(
+        "INSERT INTO body (number, encoding, octets, evidence) VALUES (?, 'zstd', ?, ?)",
+        [(item.new.filing.number, item.octets, item.evidence) for item in items],
+    )
+    yield Statement(INSERT_NOTICE, [notice_row(new.filing.number, new.notice) for new in news])
+    yield Statement(
+        "INSERT INTO repeat_key (provider, kind, value, number) VALUES (?, ?, ?, ?)",
+        [(*key, new.filing.number) for new in news for key in _repeat_keys(new.filing)],
+    )
+    yield Statement(
+        f"INSERT INTO delivery (number, order_key, holds, due_at) VALUES (?, ?, 1, {NOW})",
+        [
+            (f.number, f.summary.order_key)
+            for f in (n.filing for n in news)
+            if f.summary and f.status not in FINAL
+        ],
+    )
+    yield Statement(
+        INSERT_EVENT,
+        [
+            (f.number, time_text(f.received_at), f.status.value, _intake_detail(f))
+            for f in (n.filing for n in news)
+        ],
+    )
+
+
+def _intake_detail(filing: Filing) -> str:
+    return ", ".join(finding.code for finding in filing.findings)
+
+
+INSERT_NOTICE = (
+    "INSERT INTO notice (number, kind, issued_at, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+INSERT_EVENT = "INSERT INTO event (number, at, name, detail) VALUES (?, ?, ?, ?)"
+
+
+def claim_due(batch: Sequence[Request]) -> Steps:
+    """`Deliveries.claim_due`: one request after another, so that no filing is claimed twice in a batch."""
+    results = []
+    for request in batch:
+        (claimed,) = yield Statement(
+            CLAIM, [(request.owner, request.lease_seconds, request.limit)], fetch=True
+        )
+        read = yield Statement(READ_FILING, [(row[0],) for row in claimed], fetch=True)
+        results.append(
+            [
+                Claim(filing_of(rows[0]), request.owner, attempt, failures)
+                for (_, attempt, failures), rows in zip(claimed, read, strict=True)
+            ]
+        )
+    return results
+
+
+READ_FILING = f"SELECT {FILING_COLUMNS} FROM filing WHERE number = ?"
+
+CLAIM = f"""
+UPDATE delivery SET owner = ?, lease_until = {NOW} + ?, attempt = attempt + 1
+WHERE seq IN (
+    SELECT d.seq FROM delivery d
+    WHERE d.due_at <= {NOW} AND (d.lease_until IS NULL OR d.lease_until < {NOW})
+      AND NOT EXISTS (
+          SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.holds = 1 AND e.seq < d.seq)
+    ORDER BY d.due_at LIMIT ?)
+RETURNING number, attempt, failures
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An outcome and the time of business at which it came."""
+
+    outcome: Outcome
+    at: datetime
+
+
+def record_outcome(batch: Sequence[Attempted]) -> Steps:
+    """`Deliveries.record_outcome`: whoever still holds the lease writes; the others learn that they do not."""
+    fenced = yield Statement(
+        f"""UPDATE delivery
+            SET due_at = {NOW} + ?, holds = ?, failures = CASE WHEN ? THEN 0 ELSE failures + 1 END,
+                owner = NULL, lease_until = NULL
+            WHERE number = ? AND owner = ? AND attempt = ? RETURNING seq""",
+        [_fence_row(item.outcome) for item in batch],
+        fetch=True,
+    )
+    applied = [item for item, rows in zip(batch, fenced, strict=True) if rows]
+    yield Statement(
+        """UPDATE filing SET status = ?, agency = COALESCE(?, agency),
+           agency_reference = COALESCE(?, agency_reference), findings = COALESCE(?, findings) WHERE number = ?""",
+        [
+            (
+                item.outcome.status.value,
+                item.outcome.agency,
+                item.outcome.reference,
+                None if item.outcome.findings is None else json_text(item.outcome.findings),
+                item.outcome.claim.filing.number,
+            )
+            for item in applied
+        ],
+    )
+    yield Statement(
+        "INSERT INTO verdict (number, verdict) VALUES (?, ?)",
+        [
+            (item.outcome.claim.filing.number, json_text(item.outcome.verdict))
+            for item in applied
+            if item.outcome.verdict is not None
+        ],
+    )
+    yield Statement(
+        INSERT_NOTICE,
+        [
+            notice_row(item.outcome.claim.filing.number, item.outcome.notice)
+            for item in applied
+            if item.outcome.notice is not None
+        ],
+    )
+    yield Statement(
+        "DELETE FROM repeat_key WHERE kind = 'bytes' AND number = ? AND provider = ?",  # judged anew from now on
+        [
+            (item.outcome.claim.filing.number, item.outcome.claim.filing.provider)
+            for item in applied
+            if item.outcome.status is Status.REFUSED
+        ],
+    )
+    yield Statement(
+        "DELETE FROM delivery WHERE number = ?",
+        [(item.outcome.claim.filing.number,) for item in applied if item.outcome.status in FINAL],
+    )
+    yield Statement(
+        INSERT_EVENT,
+        [
+            (item.outcome.claim.filing.number, time_text(item.at), item.outcome.event, item.outcome.detail)
+            for item in applied
+        ],
+    )
+    return [Written(applied=bool(rows)) for rows in fenced]
+
+
+def _fence_row(outcome: Outcome) -> Row:
+    holds = outcome.status is not Status.DELIVERED
+    claim = outcome.claim
+    return (outcome.due_seconds, holds, outcome.progress, claim.filing.number, claim.owner, claim.attempt)
+
+
+def record_verdict(batch: Sequence[VerdictArrival]) -> Steps:
+    """`Deliveries.record_verdict`: the first verdict stays; a later one is a repeat or a contradiction."""
+    results: list[Concluded | Exception] = []
+    for item in batch:
+        (found,) = yield Statement(READ_FILING, [(item.number,)], fetch=True)
+        (earlier,) = yield Statement(
+            "SELECT verdict FROM verdict WHERE number = ?", [(item.number,)], fetch=True
+        )
+        if not found:
+            results.append(NotFound(item.number))
+        elif earlier:
+            results.append((yield from _repeated_verdict(item, verdict_of(earlier[0][0]))))
+        elif filing_of(found[0]).status not in WITH_THE_AGENCY:
+            results.append(
+                BadRequest("verdict.not-delivered", f"{item.number} has not been sent to any agency")
+            )
+        else:
+            results.append((yield from _first_verdict(item)))
+    return results
+
+
+def _first_verdict(item: VerdictArrival) -> Generator[Statement, list[list[Row]], Concluded]:
+    verdict = item.verdict
+    yield Statement(
+        "INSERT INTO verdict (number, verdict) VALUES (?, ?)", [(item.number, json_text(verdict))]
+    )
+    yield Statement(
+        "UPDATE filing SET status = ?, agency_reference = COALESCE(?, agency_reference) WHERE number = ?",
+        [(verdict.status.value, verdict.reference, item.number)],
+    )
+    yield Statement(INSERT_NOTICE, [notice_row(item.number, item.notice)])
+    yield Statement("DELETE FROM delivery WHERE number = ?", [(item.number,)])
+    yield Statement(INSERT_EVENT, [(item.number, time_text(item.at), verdict.status.value, "callback")])
+    return Concluded(verdict, first=True, contradicts=False)
+
+
+def _repeated_verdict(
+    item: VerdictArrival, earlier: Verdict
+) -> Generator[Statement, list[list[Row]], Concluded]:
+    contradicts = earlier.status is not item.verdict.status
+    name = "verdict-contradicted" if contradicts else "verdict-repeated"
+    yield Statement(INSERT_EVENT, [(item.number, time_text(item.at), name, json_text(item.verdict))])
+    return Concluded(earlier, first=False, contradicts=contradicts)

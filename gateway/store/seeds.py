@@ -1,0 +1,88 @@
+"""Providers, agencies, certificates, keys and limits live in tables; the settings file only seeds them.
+
+A seed that changes a row raises the epoch, which tells every process to read again, and leaves an audit
+record. Audit records are append-only and each names the hash of the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.store.operations import Statement, Steps
+from gateway.store.rows import Row, json_text, time_text
+
+SEEDED_TABLES = frozenset({"provider", "agency", "client_certificate", "signing_key", "limits"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """One row as it should be; its first column is the key. Columns absent here keep their value."""
+
+    table: str
+    row: Mapping[str, str | int | float | bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Seeding:
+    """Rows that one actor brings at one time."""
+
+    seeds: tuple[Seed, ...]
+    actor: str
+    at: datetime
+
+
+def seed(batch: Sequence[Seeding]) -> Steps:
+    """Bring the rows in; answers the number of rows that changed for each seeding."""
+    results = []
+    for seeding in batch:
+        changed = 0
+        for one in seeding.seeds:
+            changed += yield from _seed_row(one, seeding)
+        if changed:
+            yield Statement("UPDATE epoch SET value = value + 1", [()])
+        results.append(changed)
+    return results
+
+
+def _seed_row(one: Seed, seeding: Seeding) -> Generator[Statement, list[list[Row]], int]:
+    if one.table not in SEEDED_TABLES:
+        raise ValueError(f"{one.table} is not a seeded table")
+    columns = list(one.row)
+    values = list(one.row.values())
+    names = ", ".join(columns)
+    (found,) = yield Statement(
+        f"SELECT {names} FROM {one.table} WHERE {columns[0]} = ?",
+        [(values[0],)],
+        fetch=True,
+    )
+    if found and list(found[0]) == values:
+        return 0
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    yield Statement(
+        f"INSERT INTO {one.table} ({names}) VALUES ({', '.join('?' * len(columns))}) "
+        f"ON CONFLICT ({columns[0]}) DO UPDATE SET {updates}",
+        [tuple(values)],
+    )
+    detail = {k: v for k, v in one.row.items() if not isinstance(v, bytes)}
+    act = "change" if found else "add"
+    yield from append_audit(
+        seeding.at, seeding.actor, f"{one.table}.{act}", str(values[0]), json_text(detail)
+    )
+    return 1
+
+
+def append_audit(
+    at: datetime, actor: str, act: str, subject: str, detail: str
+) -> Generator[Statement, list[list[Row]], None]:
+    """Append one record, chained to the last by SHA-256 over the previous hash and its own fields."""
+    (last,) = yield Statement("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1", [()], fetch=True)
+    previous = last[0][0] if last else ""
+    fields = [previous, time_text(at), actor, act, subject, detail]
+    digest = hashlib.sha256(json_text(fields).encode()).hexdigest()
+    yield Statement(
+        "INSERT INTO audit (previous, at, actor, act, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(*fields, digest)],
+    )

@@ -1,0 +1,213 @@
+"""The embedded engine: SQLite in WAL mode with `synchronous=FULL`, one writer thread, group commit.
+
+Several processes on one machine share the file. A file lock around BEGIN … COMMIT, checkpoints included,
+serves them fairly and keeps SQLite's WAL reset away from concurrent writers. Local file systems only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import StoreUnavailable
+from gateway.store.migrate import migrate
+from gateway.store.operations import Operation, Statement
+from gateway.store.rows import Row
+
+_BATCH = 256
+_BUSY_SECONDS = 10.0
+
+
+class FatalStoreError(StoreUnavailable):
+    """The disk failed under a write (I/O error, corruption): no further promise can be made by this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    operation: Operation
+    item: Any
+    done: asyncio.Future[Any]
+
+
+class SqliteDriver:
+    """Runs operations (see `operations.py`) with group commit, and plain reads on a read-only connection.
+
+    `write` may be called from one event loop; `read` only from the thread of that loop. `on_fatal` is called
+    once, from the writer thread, when the disk has failed.
+    """
+
+    def __init__(self, path: Path, on_fatal: Callable[[], None] | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = os.open(path.with_suffix(path.suffix + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._on_fatal = on_fatal
+        self._failed: BaseException | None = None
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        with self._locked():
+            self._writer = _open_writer(path)
+            migrate(self._writer)
+            self._writer.commit()
+        path.chmod(0o600)
+        self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        self._reader.execute("PRAGMA query_only = 1")
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, operation: Operation, item: Any) -> Any:
+        """Run one item of an operation; returns after the commit is on the disk.
+
+        Raises:
+            StoreUnavailable: nothing is known to be durable; repeating the same item is safe.
+        """
+        if self._failed is not None:
+            raise FatalStoreError("the store has failed; this process is stopping") from self._failed
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Work(operation, item, done))
+        return await asyncio.shield(done)
+
+    def read(self, sql: str, row: Row = ()) -> list[Row]:
+        """Rows of a query, as of the newest commit."""
+        try:
+            return self._reader.execute(sql, row).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Finish what is queued and close. The last connection's checkpoint runs under the lock."""
+        self._queue.put(None)
+        self._thread.join()
+        self._reader.close()
+        with self._locked():
+            self._writer.close()
+        os.close(self._lock)
+
+    def _run(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch, last = self._drain(first)
+            self._commit(batch)
+            if last:
+                return
+
+    def _drain(self, first: _Work) -> tuple[list[_Work], bool]:
+        batch = [first]
+        while len(batch) < _BATCH:
+            try:
+                work = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if work is None:
+                return batch, True
+            batch.append(work)
+        return batch, False
+
+    def _commit(self, batch: list[_Work]) -> None:
+        """One transaction for the batch; where it fails, one for each item, so that a bad item fails alone."""
+        try:
+            answers = self._transaction(batch)
+        except Exception as error:
+            if self._is_fatal(error):
+                _resolve(batch, [FatalStoreError(f"the store has failed: {error}")] * len(batch))
+            elif len(batch) == 1:
+                _resolve(batch, [_as_answer(error)])
+            else:
+                for work in batch:
+                    self._commit([work])
+            return
+        _resolve(batch, answers)
+
+    def _transaction(self, batch: list[_Work]) -> list[Any]:
+        answers: list[Any] = []
+        with self._locked():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                for operation, works in groupby(batch, key=lambda work: work.operation):
+                    answers.extend(run(self._writer, operation, [work.item for work in works]))
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+        return answers
+
+    def _is_fatal(self, error: Exception) -> bool:
+        """After a failed fsync nobody knows what is on the disk: stop promising."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return False
+        if self._failed is None:
+            self._failed = error
+            if self._on_fatal is not None:
+                self._on_fatal()
+        return True
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+
+def run(connection: sqlite3.Connection, operation: Operation, items: Sequence[Any]) -> Sequence[Any]:
+    """Drive one operation's generator on an open transaction."""
+    steps = operation(items)
+    try:
+        statement = next(steps)
+        while True:
+            statement = steps.send(_execute(connection, statement))
+    except StopIteration as stop:
+        answers: Sequence[Any] = stop.value
+        return answers
+
+
+def _execute(connection: sqlite3.Connection, statement: Statement) -> list[list[Row]]:
+    if statement.fetch:
+        return [connection.execute(statement.sql, row).fetchall() for row in statement.rows]
+    if statement.rows:
+        connection.executemany(statement.sql, statement.rows)
+    return []
+
+
+def _open_writer(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _as_answer(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.OperationalError):  # disk full, locked: may pass
+        return StoreUnavailable(f"the store cannot write now: {error}")
+    return error
+
+
+def _resolve(batch: Sequence[_Work], answers: Sequence[Any]) -> None:
+    """Wake the waiting tasks, one call into each event loop."""
+    loop = batch[0].done.get_loop()
+
+    def settle() -> None:
+        for work, answer in zip(batch, answers, strict=True):
+            if work.done.done():
+                continue
+            if isinstance(answer, Exception):
+                work.done.set_exception(answer)
+            else:
+                work.done.set_result(answer)
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle)

@@ -1,0 +1,151 @@
+"""The store as the ports name it: writes are operations run by the driver, reads are plain SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
+from gateway.filing.verdict import Verdict
+from gateway.ports import Agency, Claim, ClientIdentity, Clock, Concluded, Outcome, Provider, Written
+from gateway.store import operations, seeds
+from gateway.store.rows import (
+    AGENCY_COLUMNS,
+    PROVIDER_COLUMNS,
+    agency_of,
+    filing_of,
+    notice_of,
+    provider_of,
+    unpack,
+    verdict_of,
+)
+from gateway.store.sqlite import SqliteDriver
+
+
+class Store:
+    """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events."""
+
+    def __init__(self, driver: SqliteDriver, clock: Clock) -> None:
+        self._driver = driver
+        self._clock = clock
+
+    # Filings
+
+    async def add(self, new: NewFiling) -> Recorded:
+        """See `ports.Filings.add`."""
+        recorded: Recorded = await self._driver.write(operations.add, operations.Incoming.of(new))
+        return recorded
+
+    async def find_repeat(self, provider: str, key: str | None, digest: bytes) -> Recorded | None:
+        """See `ports.Filings.find_repeat`."""
+        rows = self._driver.read(operations.FIND_REPEAT, (provider, key, digest.hex()))
+        number = operations.settle_repeat(rows, digest)
+        if number is None:
+            return None
+        return operations.recorded_of(self._driver.read(operations.READ_RECORDED, (number,))[0])
+
+    async def filing(self, number: str) -> Filing | None:
+        """See `ports.Filings.filing`."""
+        rows = self._driver.read(operations.READ_FILING, (number,))
+        return filing_of(rows[0]) if rows else None
+
+    async def document(self, number: str) -> bytes | None:
+        """See `ports.Filings.document`."""
+        rows = self._driver.read("SELECT octets FROM body WHERE number = ?", (number,))
+        return await asyncio.to_thread(unpack, rows[0][0]) if rows else None
+
+    async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
+        """See `ports.Filings.notice`."""
+        rows = self._driver.read(
+            "SELECT kind, issued_at, document FROM notice WHERE number = ? ORDER BY issued_at DESC", (number,)
+        )
+        return next((notice for row in rows if (notice := notice_of(row)).kind in kinds), None)
+
+    async def events(self, number: str) -> Sequence[Event]:
+        """See `ports.Filings.events`."""
+        rows = self._driver.read(
+            "SELECT at, name, detail FROM event WHERE number = ? ORDER BY seq", (number,)
+        )
+        return [Event(datetime.fromisoformat(at), name, detail) for at, name, detail in rows]
+
+    async def verdict(self, number: str) -> Verdict | None:
+        """See `ports.Filings.verdict`."""
+        rows = self._driver.read("SELECT verdict FROM verdict WHERE number = ?", (number,))
+        return verdict_of(rows[0][0]) if rows else None
+
+    # Deliveries
+
+    async def claim_due(self, owner: str, limit: int, lease_seconds: float) -> Sequence[Claim]:
+        """See `ports.Deliveries.claim_due`."""
+        request = operations.Request(owner, limit, lease_seconds)
+        claims: list[Claim] = await self._driver.write(operations.claim_due, request)
+        return claims
+
+    async def record_outcome(self, outcome: Outcome) -> Written:
+        """See `ports.Deliveries.record_outcome`."""
+        item = operations.Attempted(outcome, self._clock())
+        written: Written = await self._driver.write(operations.record_outcome, item)
+        return written
+
+    async def record_verdict(
+        self, number: str, verdict: Verdict, notice: SignedNotice, at: datetime
+    ) -> Concluded:
+        """See `ports.Deliveries.record_verdict`."""
+        item = operations.VerdictArrival(number, verdict, notice, at)
+        concluded: Concluded = await self._driver.write(operations.record_verdict, item)
+        return concluded
+
+    async def body(self, number: str) -> bytes:
+        """See `ports.Deliveries.body`."""
+        document = await self.document(number)
+        if document is None:
+            raise KeyError(number)
+        return document
+
+    # Registry
+
+    def client(self, fingerprint: str) -> ClientIdentity | None:
+        """See `ports.Registry.client`."""
+        rows = self._driver.read(
+            "SELECT kind, party, active FROM client_certificate WHERE fingerprint = ?", (fingerprint,)
+        )
+        return ClientIdentity(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
+
+    def provider(self, id: str) -> Provider | None:
+        """See `ports.Registry.provider`."""
+        rows = self._driver.read(f"SELECT {PROVIDER_COLUMNS} FROM provider WHERE id = ?", (id,))
+        return provider_of(rows[0]) if rows else None
+
+    def agencies(self) -> Sequence[Agency]:
+        """See `ports.Registry.agencies`."""
+        return [
+            agency_of(row) for row in self._driver.read(f"SELECT {AGENCY_COLUMNS} FROM agency ORDER BY id")
+        ]
+
+    def limits(self) -> dict[str, float]:
+        """The limits in force, by name."""
+        return dict(self._driver.read("SELECT name, value FROM limits"))  # type: ignore[arg-type]
+
+    def epoch(self) -> int:
+        """Raised by every change to a provider, agency, certificate, key or limit."""
+        value: int = self._driver.read("SELECT value FROM epoch")[0][0]
+        return value
+
+    # Administration
+
+    async def seed(self, rows: Sequence[seeds.Seed], actor: str) -> int:
+        """Bring rows in; answers how many changed."""
+        seeding = seeds.Seeding(tuple(rows), actor, self._clock())
+        changed: int = await self._driver.write(seeds.seed, seeding)
+        return changed
+
+    def evidence(self, number: str) -> dict[str, object] | None:
+        """The report of the signature checks made at intake, or None."""
+        rows = self._driver.read("SELECT evidence FROM body WHERE number = ?", (number,))
+        return json.loads(unpack(rows[0][0])) if rows else None
+
+    def close(self) -> None:
+        """Finish what is queued, then close."""
+        self._driver.close()
