@@ -1,4 +1,7 @@
-"""The catalogue: which forms can be filed. Loading checks everything there is and refuses the whole with every fault named."""
+"""The catalogue: which forms can be filed.
+
+Loading checks everything there is and refuses the whole with every fault named.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +55,8 @@ class Catalogue:
     def examine(self, octets: bytes, *, received_at: datetime) -> Examination:
         """Examine the signed HSoKhaiThue element, given as the octets that the signature covers (its canonical form).
 
-        Never raises for a bad document: everything wrong with it is a fault. `received_at` must be aware (ValueError); days are
-        Vietnam days. Signatures, certificates and who may sign are not looked at here.
+        Never raises for a bad document: everything wrong with it is a fault. `received_at` must be aware
+        (ValueError); days are Vietnam days. Signatures, certificates and who may sign are not looked at here.
         """
         vietnam_day(received_at)
         try:
@@ -75,11 +78,11 @@ class Catalogue:
             return Examination(None, None, (make_fault("form.root", place, value=name),))
         try:
             reading = read(root, max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
-            loaded = self._loaded.get(_key(reading))
-            if loaded is not None and reading.count > loaded.max_elements:
-                raise UnreadableError(too_many_elements(loaded.max_elements))
         except UnreadableError as error:
             return Examination(None, None, (error.fault,))
+        loaded = self._loaded.get(_key(reading))
+        if loaded is not None and reading.count > loaded.max_elements:
+            return Examination(None, loaded.form, (too_many_elements(loaded.max_elements),))
         declaration = declaration_of(reading)
         if loaded is None:
             faults = [*hygiene(reading, self._labelling), self._unknown(reading)]

@@ -1,4 +1,7 @@
-"""The summary of a declaration that receipts, routes and lists need; it is read from the header, whatever the form."""
+"""The summary of a declaration that receipts, routes and lists need.
+
+It is read from the header, whatever the form.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a tax declaration says of itself. Texts are as filed; amounts are dong, None where the form has none or they do not read.
+    """What a tax declaration says of itself.
+
+    Texts are as filed; amounts are dong, None where the form has none or they do not read.
 
     `form_label` and `tax_name` come from the catalogue and are "" for a form it does not know.
     """
@@ -80,7 +85,10 @@ def read_declaration(source: bytes | etree._Element) -> Declaration | None:
 
 
 def declaration_of(reading: Reading) -> Declaration | None:
-    """None where form, kind, number, period or the taxpayer's code do not read: without them there is nothing to file under."""
+    """None where form, kind, number, period or the taxpayer's code do not read.
+
+    Without them there is nothing to file under.
+    """
     text = reading.text
     period = read_period(text(f"{PERIOD}/kieuKy"), text(f"{PERIOD}/kyKKhai"))
     number = text(f"{FORM}/soLan")

@@ -12,7 +12,7 @@ from lxml import etree
 from schemas.declaration import PERIOD, Declaration
 from schemas.explain import explain
 from schemas.faults import Fault, Place, make_fault
-from schemas.forms import Case, Form, LoadedForm
+from schemas.forms import Case, Form, LoadedForm, log_of
 from schemas.period import read_period
 from schemas.reading import Labelling, Reading
 
@@ -23,7 +23,10 @@ _AMOUNT = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found. `declaration` is None where the header does not read, `form` where the catalogue has none for it."""
+    """What was found.
+
+    `declaration` is None where the header does not read, `form` where the catalogue has none for it.
+    """
 
     declaration: Declaration | None
     form: Form | None
@@ -61,7 +64,10 @@ def judge(
 
 
 def bounded(faults: list[Fault]) -> tuple[Fault, ...]:
-    """In document order, and at most 200 with one more that says so. Errors are never pushed out by lesser findings."""
+    """In document order, and at most 200 with one more that says so.
+
+    Errors are never pushed out by lesser findings.
+    """
     faults = sorted(faults, key=lambda fault: fault.indexes)
     if len(faults) > MAX_FAULTS:
         errors = [fault for fault in faults if fault.severity == "ERROR"]
@@ -71,7 +77,10 @@ def bounded(faults: list[Fault]) -> tuple[Fault, ...]:
 
 
 def hygiene(reading: Reading, labelling: Labelling) -> Iterator[Fault]:
-    """What no form allows: a comment that cuts a value in two (some readers see only half), an attribute that steers a validator."""
+    """What no form allows.
+
+    A comment that cuts a value in two (some readers see only half), an attribute that steers a validator.
+    """
     for element in reading.commented:
         yield make_fault("xml.comment", reading.place(element, labelling))
     for element, attribute in reading.instance_attributes:
@@ -87,7 +96,7 @@ def _schema(reading: Reading, loaded: LoadedForm, octets: int) -> Iterator[Fault
         root = reading.place(reading.root, loaded.labelling)
         yield make_fault("xsd.other", root, reason=str(error))
         return
-    yield from explain(reading, loaded, list(schema.error_log), octets)
+    yield from explain(reading, loaded, log_of(schema), octets)
 
 
 def _values(reading: Reading, loaded: LoadedForm) -> dict[str, int]:
@@ -106,7 +115,10 @@ def _values(reading: Reading, loaded: LoadedForm) -> dict[str, int]:
 
 
 def _places(reading: Reading, loaded: LoadedForm) -> Iterator[Fault]:
-    """An indicator with several possible places must stand in exactly one; with a single place the schema sees to it."""
+    """An indicator with several possible places must stand in exactly one.
+
+    With a single place the schema sees to it.
+    """
     for paths in loaded.indicators.values():
         if len(paths) == 1:
             continue

@@ -1,4 +1,7 @@
-"""Example declarations that pass, for demonstrations, tests and measurements: a made-up building company in Sơn La."""
+"""Example declarations that pass, for demonstrations, tests and measurements.
+
+A made-up building company in Sơn La.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,10 @@ def example_declaration(
 ) -> bytes:
     """An unsigned HSoThueDTu document of some 5 KB whose sums agree, UTF-8, CKyDTu empty.
 
-    `period` is Q2/2026 or 06/2026; `signed_on` defaults to 15 days after its end. `overrides` sets the text of elements by name
-    (ct36, mst, kieuKy ...), None removes the element; sums are not worked out again. `size_hint` pads with white space between
-    elements to about so many octets. Raises KeyError for an unknown form or element, ValueError for a period that is none.
+    `period` is Q2/2026 or 06/2026; `signed_on` defaults to 15 days after its end. `overrides` sets the text
+    of elements by name (ct36, mst, kieuKy ...), None removes the element; sums are not worked out again.
+    `size_hint` pads with white space between elements to about so many octets. Raises KeyError for an unknown
+    form or element, ValueError for a period that is none.
     """
     root = etree.fromstring(_template(_FILES[code]))
     declaration = root[0]

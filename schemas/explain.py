@@ -1,7 +1,10 @@
-"""Schema errors in words. lxml has judged; here a refused document is read again, slowly and boundedly, to say all that is wrong.
+"""Schema errors in words.
 
-Children are compared with the schema's content model name by name, so that a missing, an extra and a misplaced element are three
-faults and not one "unexpected"; values are named with what their type asks for (the schema's own documentation).
+Lxml has judged; here a refused document is read again, slowly and boundedly, to say all that is wrong.
+
+Children are compared with the schema's content model name by name, so that a missing, an extra and a
+misplaced element are three faults and not one "unexpected"; values are named with what their type asks for
+(the schema's own documentation).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import xmlschema
 from lxml import etree
 
 from schemas.faults import Fault, Place, Words, make_fault
@@ -30,7 +34,8 @@ _VALUE_ERRORS = frozenset({
 def explain(reading: Reading, loaded: LoadedForm, log: list[Any], octets: int) -> Iterator[Fault]:
     """The faults of a document that lxml refused with the error log `log`; `octets` is its size.
 
-    A document too large for the slow reading, or one that bears xsi: attributes (which could steer it), is told from lxml's log.
+    A document too large for the slow reading, or one that bears xsi: attributes (which could steer it), is
+    told from lxml's log.
     """
     teller = _Teller(reading, loaded)
     if octets > MAX_EXPLAINED_OCTETS or reading.instance_attributes:
@@ -38,13 +43,19 @@ def explain(reading: Reading, loaded: LoadedForm, log: list[Any], octets: int) -
         return
     told = False
     with loaded.explaining_lock:
-        errors = loaded.explaining.iter_errors(reading.root, use_location_hints=False)
-        for error in islice(errors, MAX_SCHEMA_ERRORS):
+        for error in _errors(loaded.explaining, reading.root):
             for fault in teller.from_error(error):
                 told = True
                 yield fault
     if not told:  # lxml refuses what xmlschema takes: lxml's word holds
         yield from teller.from_log(log)
+
+
+def _errors(schema: Any, root: etree._Element) -> list[Any]:
+    try:
+        return list(islice(schema.iter_errors(root, use_location_hints=False), MAX_SCHEMA_ERRORS))
+    except (xmlschema.XMLSchemaException, ValueError, RecursionError):
+        return []  # what cannot be explained stays refused, in lxml's words
 
 
 class _Teller:
@@ -98,7 +109,7 @@ class _Teller:
         for name, (least, _) in limits.items():
             if counts[name] < least:
                 faulty = True
-                yield self.missing(element, parent, etree.QName(name).localname)
+                yield self.missing(parent, etree.QName(name).localname)
         seen: Counter[str] = Counter()
         for child in children:
             tag = str(child.tag)
@@ -125,11 +136,16 @@ class _Teller:
             number = rank.get(str(child.tag), furthest)
             if number < furthest:
                 names = ", ".join(etree.QName(name).localname for name in order)
-                words = {"name": local_name(child), "parent": _named(parent), "order": Words(names, names)}
-                yield make_fault("xsd.order", self.place(child), **words)
+                yield make_fault(
+                    "xsd.order",
+                    self.place(child),
+                    name=local_name(child),
+                    parent=_named(parent),
+                    order=Words(names, names),
+                )
             furthest = max(furthest, number)
 
-    def missing(self, element: etree._Element, parent: Place, name: str) -> Fault:
+    def missing(self, parent: Place, name: str) -> Fault:
         label, indicator = self.loaded.labelling(name)
         place = Place(parent.line, f"{parent.path}/{name}", parent.indexes, indicator, label)
         return make_fault(
@@ -137,6 +153,10 @@ class _Teller:
         )
 
     def from_log(self, log: list[Any]) -> Iterator[Fault]:
+        if not log:
+            yield make_fault(
+                "xsd.other", self.place(self.reading.root), reason="refused without a reason given"
+            )
         for entry in log[:MAX_SCHEMA_ERRORS]:
             element = self.at(str(entry.path or ""))
             if entry.type_name in _VALUE_ERRORS and element is not None:
@@ -152,7 +172,10 @@ class _Teller:
         """The element at a path of lxml's log, None where it cannot be followed (a prefix of its own)."""
         if not path.startswith("/*") or set(path) - set("/*[]0123456789"):
             return None
-        found = self.reading.root.getroottree().xpath(path)
+        below = path.partition("/*/")[
+            2
+        ]  # the log counts from the examined element, wherever that lies in its file
+        found = self.reading.root.xpath(f"./{below}") if below else [self.reading.root]
         first = found[0] if isinstance(found, list) and found else None
         return first if isinstance(first, etree._Element) else None
 

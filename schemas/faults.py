@@ -1,4 +1,7 @@
-"""Faults: what is wrong, where, and what to do about it, in Vietnamese and English from one source of texts (faults.toml)."""
+"""Faults: what is wrong, where, and what to do about it.
+
+In Vietnamese and English, from one source of texts (faults.toml).
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,10 @@ class Words:
 class Place:
     """Where in the examined document.
 
-    `indexes` counts child elements from 0, level by level, from the examined root: () is the root itself, (1, 3) the fourth child
-    element of its second one. Comments, instructions and text do not count, so the same path leads to the same element in the file
-    as it was sent. `line` is the line in the examined octets, None where there is none.
+    `indexes` counts child elements from 0, level by level, from the examined root: () is the root itself,
+    (1, 3) the fourth child element of its second one. Comments, instructions and text do not count, so the same
+    path leads to the same element in the file as it was sent. `line` is the line in the examined octets, None
+    where there is none.
     """
 
     line: int | None = None
@@ -45,7 +49,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One finding. `code` is stable; `path` names the elements from the examined root, e.g. HSoKhaiThue/CTieuTKhaiChinh/ct36."""
+    """One finding.
+
+    `code` is stable; `path` names the elements from the examined root, e.g. HSoKhaiThue/CTieuTKhaiChinh/ct36.
+    """
 
     code: str
     severity: Severity
@@ -77,9 +84,8 @@ def text_faults(texts: Mapping[str, FaultText]) -> list[str]:
         for vi, en in ((text.message_vi, text.message_en), (text.remedy_vi, text.remedy_en)):
             if not vi.strip() or not en.strip():
                 wrong.append(f"faults.toml: {code}: an empty text")
-            # "accepted" and "type" may read better left out of one language's remedy; messages are strict
-        if _named(text.message_vi) != _named(text.message_en):
-            wrong.append(f"faults.toml: {code}: the Vietnamese and the English message name different words")
+            if _named(vi) != _named(en):
+                wrong.append(f"faults.toml: {code}: the Vietnamese and the English text name different words")
     return wrong
 
 
@@ -100,7 +106,10 @@ def shown(value: str) -> str:
 
 
 def make_fault(code: str, place: Place, /, *, value: str | None = None, **words: str | Words) -> Fault:
-    """The fault `code` of faults.toml at `place`; `words` fill its texts, {field} is the place's label, {value} the value."""
+    """The fault `code` of faults.toml at `place`.
+
+    `words` fill its texts, {field} is the place's label, {value} the value.
+    """
     text = fault_texts()[code]
     label = place.label or Words(place.path.rpartition("/")[2], place.path.rpartition("/")[2])
     field = Words(

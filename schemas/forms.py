@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One version and kind of a form, as the catalogue's row and its form.toml give it. At least one of `signer_roles` must sign."""
+    """One version and kind of a form, as the catalogue's row and its form.toml give it.
+
+    At least one of `signer_roles` must sign.
+    """
 
     family: str
     code: str
@@ -82,6 +85,12 @@ class ThreadSchema:
         if schema is None:
             schema = self._local.schema = self._build()
         return schema
+
+
+def log_of(schema: etree.XMLSchema) -> list[Any]:
+    """The errors of the schema's last validation, copied: the next one replaces them."""
+    log: Any = schema.error_log
+    return list(log)
 
 
 HeaderRule = Callable[["Case"], "Iterator[Fault]"]

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from schemas.declaration import AGENT, FORM, PERIOD, TAXPAYER
-from schemas.faults import Fault, Words, make_fault
+from schemas.faults import Fault, make_fault
 from schemas.forms import Case, HeaderRule
 from schemas.period import (
     PERIOD_EXAMPLES,
@@ -147,8 +147,9 @@ def annexes(case: Case) -> Iterator[Fault]:
         name = local_name(annex)
         if name not in case.loaded.annexes:
             place = case.reading.place(annex, case.loaded.labelling)
-            words: dict[str, str | Words] = {"annex": name, "form": form.label, "version": form.version}
-            yield make_fault("form.annex-not-accepted", place, **words)
+            yield make_fault(
+                "form.annex-not-accepted", place, annex=name, form=form.label, version=form.version
+            )
 
 
 def unicode(case: Case) -> Iterator[Fault]:

@@ -1,4 +1,7 @@
-"""Loading the catalogue's files: everything is checked, every fault is named, and nothing half-loaded is ever handed out."""
+"""Loading the catalogue's files.
+
+Everything is checked, every fault is named, and nothing half-loaded is ever handed out.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from lxml import etree
 
@@ -17,6 +18,7 @@ NOTICE_ID = "_NODE_TO_SIGN"
 
 TB = f"{{{NOTICE_NAMESPACE}}}"
 EX = f"{{{EXTENSION_NAMESPACE}}}"
+_NSMAP: Any = {None: NOTICE_NAMESPACE}  # the stubs know no default namespace
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONG, _SHORT = 2000, 500  # characters, as in the schemas
 _DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}")
@@ -31,11 +33,12 @@ def build_notice(notice: Notice) -> bytes:
 def build_notice_element(notice: Notice) -> etree._Element:
     """The TBaoThueDTu root: TBaoThue with id _NODE_TO_SIGN, then an empty CKyDTu for the signature.
 
-    The form follows the day of `recorded_at`. Texts are cut to the schema's lengths. Raises NoticeError where no form is in force
-    or a number, digest, status or name that the notice cannot do without is empty or malformed.
+    The form follows the day of `recorded_at`. Texts are cut to the schema's lengths. Raises NoticeError where
+    no form is in force or a number, digest, status or name that the notice cannot do without is empty or
+    malformed.
     """
     form = notice_form(notice.kind, _aware(notice.recorded_at, "recorded_at"))
-    root = etree.Element(f"{TB}TBaoThueDTu", nsmap={None: NOTICE_NAMESPACE})
+    root = etree.Element(f"{TB}TBaoThueDTu", nsmap=_NSMAP)
     body = etree.SubElement(root, f"{TB}TBaoThue", id=NOTICE_ID)
     _general(etree.SubElement(body, f"{TB}TTinChung"), notice, form)
     content = etree.SubElement(body, f"{TB}NDungTBao")

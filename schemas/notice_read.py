@@ -12,7 +12,7 @@ from lxml import etree
 
 from schemas.declaration import Party
 from schemas.faults import Fault, Place, make_fault
-from schemas.forms import ThreadSchema
+from schemas.forms import ThreadSchema, log_of
 from schemas.notice_build import EX, TB, printed
 from schemas.notices import (
     NOTICE_FORMS,
@@ -50,7 +50,10 @@ def notice_schema(form: NoticeForm) -> etree.XMLSchema:
 
 
 def validate_notice(octets: bytes) -> tuple[Fault, ...]:
-    """Judge a TBaoThueDTu document, signed or not, by its schema; no fault means valid. Signatures are not looked at."""
+    """Judge a TBaoThueDTu document, signed or not, by its schema.
+
+    No fault means valid. Signatures are not looked at.
+    """
     try:
         return _validate(parse(octets))
     except UnreadableError as error:
@@ -71,7 +74,7 @@ def _validate(root: etree._Element) -> tuple[Fault, ...]:
     if schema.validate(root):
         return ()
     faults = []
-    for entry in list(schema.error_log)[:_MAX_FAULTS]:
+    for entry in log_of(schema)[:_MAX_FAULTS]:
         found = root.getroottree().xpath(entry.path) if entry.path and ":" not in entry.path else ()
         element = (
             found[0] if isinstance(found, list) and found and isinstance(found[0], etree._Element) else root
@@ -85,8 +88,9 @@ def _validate(root: etree._Element) -> tuple[Fault, ...]:
 def read_notice(octets: bytes) -> Notice:
     """The notice in a TBaoThueDTu document or in a lone TBaoThue element (as the signature covers it).
 
-    Valid by its schema, and of one story: form, state, number and times must agree with the extension's. Raises NoticeError. Read
-    what the signature covers: a whole document is read as it lies, whoever signed it.
+    Valid by its schema, and of one story: form, state, number and times must agree with the extension's.
+    Raises NoticeError. Read what the signature covers: a whole document is read as it lies, whoever signed
+    it.
     """
     try:
         root = parse(octets)
@@ -148,7 +152,7 @@ def _reasons(body: etree._Element) -> tuple[Reason, ...]:
         raise NoticeError(f"{len(lines)} reasons, but {len(codes)} codes for them")
     names = ("tenNhomLoi", "tenLoi", "huongDanXuLy", "ghiChu")
     return tuple(
-        Reason(*(_text(line, "", name) for name in names), code=code)
+        Reason(*(_text(line, "", name) for name in names), code)
         for line, code in zip(lines, codes, strict=True)
     )
 

@@ -35,7 +35,10 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One line of LyDo: why a filing was not taken in, and how to mend it. `code` is the fault's stable code, "" for none."""
+    """One line of LyDo.
+
+    Why a filing was not taken in, and how to mend it. `code` is the fault's stable code, "" for none.
+    """
 
     group: str
     error: str
@@ -46,7 +49,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """An amount to pay and the identifier under which to pay it (mã định danh khoản phải nộp). Whole units of `currency`."""
+    """An amount to pay and the identifier under which to pay it (mã định danh khoản phải nộp).
+
+    Whole units of `currency`.
+    """
 
     id: str
     amount: int
@@ -55,10 +61,13 @@ class Payable:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """All that a notice says. Times are aware, microseconds are dropped; `digest_hex` is of the octets as filed, lower case.
+    """All that a notice says.
 
-    `recorded_at` is the filing time and decides which form the notice takes; `completed_at` is for verdicts only; `answers` is the
-    number of the receipt notice that a verdict follows. Texts may hold anything: what XML cannot hold is replaced by U+FFFD.
+    Times are aware, microseconds are dropped; `digest_hex` is of the octets as filed, lower case.
+
+    `recorded_at` is the filing time and decides which form the notice takes; `completed_at` is for verdicts
+    only; `answers` is the number of the receipt notice that a verdict follows. Texts may hold anything: what
+    XML cannot hold is replaced by U+FFFD.
     """
 
     kind: NoticeKind
@@ -86,7 +95,10 @@ class Notice:
 
 
 class NoticeForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of notices.toml: in force for filings received from the first to the last Vietnam day, no last day = until further notice."""
+    """A row of notices.toml.
+
+    In force for filings received from the first to the last Vietnam day, no last day = until further notice.
+    """
 
     kind: NoticeKind
     code: str

@@ -1,4 +1,7 @@
-"""Tax periods as declarations write them: months, quarters, years, single days; and days on the Vietnamese calendar."""
+"""Tax periods as declarations write them.
+
+Months, quarters, years, single days; and days on the Vietnamese calendar.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ _ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A tax period. `raw` is kyKKhai as filed; `label` is how notices print it: Q2/2026, 06/2026, 2026, 15/06/2026."""
+    """A tax period.
+
+    `raw` is kyKKhai as filed; `label` is how notices print it: Q2/2026, 06/2026, 2026, 15/06/2026.
+    """
 
     kind: PeriodKind
     raw: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from lxml import etree
 
@@ -29,7 +30,8 @@ class UnreadableError(Exception):
 def parse(octets: bytes) -> etree._Element:
     """Parse without entities, DTDs, network or huge nodes. Raises UnreadableError.
 
-    Encoding, size and canonicalisation cost are the caller's door to watch; here the octets are already the signed ones.
+    Encoding, size and canonicalisation cost are the caller's door to watch; here the octets are already the
+    signed ones.
     """
     if b"<!DOCTYPE" in octets:
         raise UnreadableError(make_fault("xml.doctype", Place()))
@@ -39,9 +41,12 @@ def parse(octets: bytes) -> etree._Element:
     except (etree.XMLSyntaxError, ValueError) as error:
         place = Place(line=error.lineno if isinstance(error, etree.XMLSyntaxError) else None)
         raise UnreadableError(make_fault("xml.not-well-formed", place, reason=str(error))) from error
-    if root.getroottree().docinfo.doctype:
-        raise UnreadableError(make_fault("xml.doctype", Place()))
     return root
+
+
+def _line(element: etree._Element) -> int | None:
+    line: Any = element.sourceline  # the stubs know less than lxml does
+    return line if isinstance(line, int) else None
 
 
 def local_name(element: etree._Element) -> str:
@@ -50,7 +55,9 @@ def local_name(element: etree._Element) -> str:
 
 @dataclass(slots=True)
 class Reading:
-    """The elements of one document by their path below the root; the first where a path repeats (the schema refuses the rest).
+    """The elements of one document by their path below the root.
+
+    The first where a path repeats (the schema refuses the rest).
 
     Elements of another namespace are kept under their full name, so nothing of them is ever read for ours.
     """
@@ -79,7 +86,7 @@ class Reading:
             node = parent
         label, indicator = labelling(names[0])
         return Place(
-            line=element.sourceline if isinstance(element.sourceline, int) else None,
+            line=_line(element),
             path="/".join(reversed(names)),
             indexes=tuple(reversed(indexes)),
             indicator=indicator,
@@ -108,7 +115,7 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
         parent, path = stack.pop()
         commented = nested = False
         for child in parent:
-            tag = child.tag
+            tag: Any = child.tag
             if not isinstance(tag, str):
                 commented = True
                 continue

@@ -1,4 +1,6 @@
-"""The arithmetic that forms print, as a small language: `[36] = [35] - [25]`, `[40a] = max(0, [36] - [22])`, `[40b] <= [40a]`.
+"""The arithmetic that forms print, as a small language.
+
+`[36] = [35] - [25]`, `[40a] = max(0, [36] - [22])`, `[40b] <= [40a]`.
 
     rule       = [ "if" comparison "then" ] comparison
     comparison = sum ( "=" | "<>" | "<=" | ">=" | "<" | ">" ) sum
@@ -7,8 +9,8 @@
     factor     = number | "[" indicator "]" | "-" factor | "(" sum ")" | function "(" sum { "," sum } ")"
     function   = "max" | "min" | "abs" | "nonzero" (how many of its arguments are not 0)
 
-Integers only and exact. No names, no calls but the four functions, no loops: a rule costs at most its own length. A rule is
-compiled once, to closures; nothing is ever evaluated as Python.
+Integers only and exact. No names, no calls but the four functions, no loops: a rule costs at most its own
+length. A rule is compiled once, to closures; nothing is ever evaluated as Python.
 """
 
 from __future__ import annotations
@@ -73,7 +75,10 @@ class _Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """A compiled rule. `indicators` in the order in which they are written, the first is the one the rule is about."""
+    """A compiled rule.
+
+    `indicators` in the order in which they are written, the first is the one the rule is about.
+    """
 
     source: str
     indicators: tuple[str, ...]
@@ -81,7 +86,10 @@ class Arithmetic:
     claim: _Comparison
 
     def broken(self, values: Values) -> bool | None:
-        """True where the numbers break the rule; None where one of them is not there to judge (the schema says so already)."""
+        """True where the numbers break the rule.
+
+        None where one of them is not there to judge (the schema says so already).
+        """
         if not all(indicator in values for indicator in self.indicators):
             return None
         if self.condition is not None and not self.condition.holds(values):
@@ -181,10 +189,10 @@ class _Parser:
         if token.isdigit():
             number = int(token)
             return _Term(grouped_en(number) if number < 1000 else token, lambda _: number, constant=True)
-        if token == "-":
+        if token == "-":  # noqa: S105  (a word of the language)
             inner = self.factor(depth + 1)
             return _Term(f"−{inner.text}", lambda values: -inner.value(values), inner.constant)
-        if token == "(":
+        if token == "(":  # noqa: S105
             inner = self.sum(depth + 1)
             self.expect(")")
             return _Term(f"({inner.text})", inner.value, inner.constant)

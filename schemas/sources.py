@@ -1,4 +1,7 @@
-"""A schema and what it includes, made into one self-contained text: what was checked at load is what every thread compiles."""
+"""A schema and what it includes, made into one self-contained text.
+
+What was checked at load is what every thread compiles.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ class SchemaSourceError(Exception):
 def flatten(directory: Path, name: str) -> bytes:
     """The schema `name` below `directory` with every xs:include put in place. Raises SchemaSourceError.
 
-    Includes must be relative and stay below `directory`; xs:import and xs:redefine are refused: nothing is ever fetched.
+    Includes must be relative and stay below `directory`; xs:import and xs:redefine are refused: nothing is
+    ever fetched.
     """
     base = directory.resolve()
     seen: set[Path] = set()
