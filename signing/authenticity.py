@@ -28,7 +28,7 @@ _PROCESSED_EXTENSIONS = {
     x509.AuthorityInformationAccess.oid,
 }
 _SUSPENDED = x509.ReasonFlags.certificate_hold.value
-_SPARE_MOMENT = "%d/%m/%Y %H:%M:%S %Z"
+_TIME_FORMAT = "%d/%m/%Y %H:%M:%S %Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,11 @@ def _check_extensions(certificate: x509.Certificate) -> Check:
 
 
 def _check_validity(certificate: x509.Certificate, at: datetime, prefix: str) -> list[Check]:
-    name = certificate.subject.rfc4514_string()[:200]
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if at < start:
-        return [failed(f"{prefix}not-yet-valid", subject=name, time=_moment(start))]
+        return [failed(f"{prefix}not-yet-valid", subject=_name(certificate), time=_moment(start))]
     if at > end:
-        return [failed(f"{prefix}expired", subject=name, time=_moment(end))]
+        return [failed(f"{prefix}expired", subject=_name(certificate), time=_moment(end))]
     return [passed(f"{prefix}expired")]
 
 
@@ -104,16 +103,17 @@ def _check_revocation(path: CertificatePath, trust: TrustStore, policy: Policy, 
     for position, (certificate, issuer) in enumerate(links if policy.check_ca_revocation else links[:1]):
         prefix = "certificate." if position == 0 else "certificate.ca-"
         status = trust.revocation.status(certificate, issuer, at)
-        name = certificate.subject.rfc4514_string()[:200]
         if isinstance(status, Good):
             checks.append(passed(f"{prefix}revoked"))
         elif isinstance(status, Revoked):
             kind = "suspended" if status.reason == _SUSPENDED else "revoked"
             code = f"{prefix}{kind}"
-            checks.append(failed(code, subject=name, time=_moment(status.at), reason=status.reason))
+            checks.append(
+                failed(code, subject=_name(certificate), time=_moment(status.at), reason=status.reason)
+            )
         else:
             code = f"{prefix}status-unknown"
-            checks.append(failed(code, subject=name, why=_why(status)))
+            checks.append(failed(code, subject=_name(certificate), why=_why(status)))
     return checks
 
 
@@ -127,9 +127,7 @@ def _check_strength(path: CertificatePath, policy: Policy) -> Check:
         algorithm = certificate.signature_hash_algorithm
         name = "ed25519" if algorithm is None else algorithm.name.replace("-", "_")
         if algorithm is not None and name not in policy.certificate_digests:
-            return failed(
-                "algorithm.certificate", subject=certificate.subject.rfc4514_string()[:200], algorithm=name
-            )
+            return failed("algorithm.certificate", subject=_name(certificate), algorithm=name)
     for certificate in path.certificates[1:]:
         check = check_key_strength(public_key_of(certificate), policy)
         if check.sub_indication:
@@ -141,5 +139,9 @@ def _check_strength(path: CertificatePath, policy: Policy) -> Check:
     return passed("algorithm.certificate")
 
 
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()[:200]
+
+
 def _moment(time: datetime) -> str:
-    return time.strftime(_SPARE_MOMENT)
+    return time.strftime(_TIME_FORMAT)

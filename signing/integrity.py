@@ -14,7 +14,7 @@ from lxml import etree
 from signing.algorithms import DIGESTS, DS, SIGNATURES, ValueMismatch, digest, verify_value
 from signing.certificates import PublicKey, is_ca, public_key_of, spki
 from signing.policy import Policy
-from signing.references import Dereferenced, ReferenceReader
+from signing.references import ENVELOPED, ID_ATTRIBUTES, Dereferenced, ReferenceReader
 from signing.report import Check, CheckFailed, Covered, failed, passed
 from signing.xades import XADES
 from signing.xmldsig import KeyInfo, SignatureParts, printable
@@ -68,6 +68,7 @@ def check_digests(
         properties=tuple(found.covered() for found in own),
     )
     checks.append(passed("coverage.content") if content.covered else failed("coverage.content"))
+    checks += _check_enveloped(parts, references)
     if policy.refuse_interrupted_text:
         checks.append(_check_text(reader.document.root, references))
     return content, checks
@@ -84,6 +85,26 @@ def _mismatch(found: Dereferenced, reader: ReferenceReader, signature: etree._El
     if other is not None:
         return failed("reference.digest-other-canonicalisation", uri=uri, algorithm=other)
     return failed("reference.digest", uri=uri)
+
+
+def _check_enveloped(parts: SignatureParts, references: Iterable[Dereferenced]) -> list[Check]:
+    """Refuse an enveloped signature that stands in another element with an id of its own: a known form of wrapping.
+
+    Beside the signed element, in a holder without an id or in one of its ancestors, is the tax files' way.
+    """
+    holder = parts.element.getparent()
+    enveloped = [r for r in references if any(t.uri == ENVELOPED for t in r.reference.transforms)]
+    above = {id(ancestor) for ancestor in parts.element.iterancestors()}
+    if not enveloped or holder is None or not any(name in holder.attrib for name in ID_ATTRIBUTES):
+        return []
+    if any(found.element is None or id(found.element) in above for found in enveloped):
+        return [passed("reference.enveloped")]
+    for found in enveloped:
+        if found.element is not None and not any(
+            ancestor is holder for ancestor in found.element.iterancestors()
+        ):
+            return [failed("reference.enveloped", uri=printable(found.reference.uri or ""))]
+    return [passed("reference.enveloped")]
 
 
 def _is_own(element: etree._Element | None, parts: SignatureParts) -> bool:

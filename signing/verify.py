@@ -46,9 +46,11 @@ from signing.trust import TrustStore
 from signing.xades import (
     VIETNAM,
     XADES,
+    check_counter_signature,
     choose_certificate,
     claims_xades,
     find_signed_properties,
+    has_unsigned_properties,
     read_signed_properties,
     read_time,
 )
@@ -174,9 +176,11 @@ class _Judgement:
         self.profile = "XAdES" if xades else "XMLDSig"
         if self.profile not in self.policy.profiles:
             self.checks.append(failed("policy.profile", profile=self.profile))
+        if has_unsigned_properties(parts):
+            self.checks.append(failed("xades.unsigned-properties"))
         self.checks += check_algorithms(parts, self.policy)
         content, checks = check_digests(parts, self.reader, self.policy)
-        self.checks += checks
+        self.checks += [*checks, *check_counter_signature(parts, content.references)]
         key = self._identify(parts, content) if xades else self._identify_plain(parts, content)
         self.checks += check_key_consistency(parts.key_info, self.certificate)
         value = check_value(parts, key)
@@ -206,14 +210,14 @@ class _Judgement:
         properties = read_signed_properties(found.octets)
         self.profile, self.claimed = properties.profile, properties.signing_time
         self.checks.append(passed("xades.reference"))
-        if properties.signing_time is None:
+        if properties.signing_time is None and self.policy.require_signing_time:
             self.checks.append(failed("xades.signing-time"))
         pinned = (self.key,) if isinstance(self.key, x509.Certificate) else ()
         candidates = (*parts.key_info.certificates, *pinned, *_values_certificates(parts))
         if not candidates and self.key == "embedded" and properties.certificates:
             return self._own_key(parts)  # integrity alone: the key is told, whose it is remains open
         self.certificate, checks = choose_certificate(properties, candidates)
-        self.checks += checks
+        self.checks += [*checks, *check_counter_signature(parts, content.references)]
         key = public_key_of(self.certificate)
         if isinstance(self.key, PublicKey | x509.Certificate):
             wanted = public_key_of(self.key) if isinstance(self.key, x509.Certificate) else self.key

@@ -86,6 +86,22 @@ def find_signed_properties(parts: SignatureParts, references: tuple[Dereferenced
     return typed[0]
 
 
+def has_unsigned_properties(parts: SignatureParts) -> bool:
+    """Whether anything stands in UnsignedProperties: time stamps and values there are told of, not judged."""
+    return any(each.find(f"{{{XADES}}}UnsignedProperties") is not None for each in _qualifying(parts))
+
+
+def check_counter_signature(parts: SignatureParts, references: tuple[Dereferenced, ...]) -> list[Check]:
+    """A signature in CounterSignature must sign the value of the signature around it (EN 319 132-1 clause 5.2.7.2)."""
+    parent = parts.element.getparent()
+    if parent is None or parent.tag != f"{{{XADES}}}CounterSignature":
+        return []
+    around = next((a for a in parent.iterancestors() if a.tag == f"{{{DS}}}Signature"), None)
+    value = None if around is None else around.find(f"{{{DS}}}SignatureValue")
+    signs_it = value is not None and any(found.element is value for found in references)
+    return [passed("xades.counter-signature") if signs_it else failed("xades.counter-signature")]
+
+
 def read_signed_properties(octets: bytes) -> SignedProperties:
     """Read the canonical octets under the reference. Raises CheckFailed (xades.*, format.*)."""
     try:

@@ -332,4 +332,5 @@ def short(tag: object) -> str:
 
 def printable(text: str) -> str:
     """Sender's text for a message: printable, at most 200 characters."""
-    return "".join(char if char.isprintable() else "?" for char in text[:200])
+    text = text[:200]
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
