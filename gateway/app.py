@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from gateway.api.filings import FilingsDoor
 from gateway.api.health import health_routes
 from gateway.api.tls import server_context
 from gateway.delivery.world import Backoff, DeliveryWorld
-from gateway.errors import StoreUnavailable
+from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import Worker
 from gateway.jobs.refresh import Reloading
@@ -151,7 +151,7 @@ async def _assembled(settings: Settings, now: Clock, on_fatal: Callable[[], None
             checks.watch(settings.trust.refresh_seconds),
             client_trust.watch(settings.trust.refresh_seconds),
         ):
-            stack.push_async_callback(_stopped, asyncio.create_task(job))
+            stack.push_async_callback(_stopped, _background(job, on_fatal))
         port = await _open_door(settings, app, stack)
         health_port = await _open_health(settings, health_routes(ready), stack)
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
@@ -221,6 +221,19 @@ async def _open_health(settings: Settings, routes: list[web.RouteDef], stack: As
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", settings.door.health_port, reuse_port=True).start()
     return int(runner.addresses[0][1])
+
+
+def _background(job: Coroutine[None, None, None], on_fatal: Callable[[], None]) -> asyncio.Task[None]:
+    """A job that ends by itself has failed: this process is of no use without it."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.critical("job-ended", job=str(task.get_coro()), error=repr(task.exception()))
+            on_fatal()
+
+    task = asyncio.create_task(job)
+    task.add_done_callback(ended)
+    return task
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:

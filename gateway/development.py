@@ -156,6 +156,7 @@ def install(directory: Path, *, at: datetime, ports: Ports = DEFAULT_PORTS) -> I
             name=taxpayer.name,
             period=EXAMPLE_PERIOD,
             signed_on=at.date(),
+            element_id="ID_1",
         )
     )
     return found

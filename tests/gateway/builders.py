@@ -1,0 +1,69 @@
+"""Values for tests of the store and the delivery; no documents needed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+from gateway.filing.filing import Filing, NewFiling, NoticeKind, SignedNotice, Summary
+from gateway.filing.identifiers import new_filing_number
+from gateway.filing.status import Status
+from gateway.filing.verdict import Payable, Reason, Verdict
+
+AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+def summary(taxpayer: str = "5500123457", period: str = "Q2/2026") -> Summary:
+    return Summary(
+        family="tax-declaration",
+        form_code="842",
+        form_version="2.8.3",
+        kind="C",
+        form_label="01/GTGT",
+        form_name="TỜ KHAI THUẾ GIÁ TRỊ GIA TĂNG",
+        tax_name="Thuế giá trị gia tăng",
+        period=period,
+        submission_no=0,
+        taxpayer_code=taxpayer,
+        taxpayer_name="CÔNG TY TNHH THỬ NGHIỆM",
+        taxpayer_address="Sơn La",
+        agent_code=None,
+        agent_name=None,
+        office_code="20500",
+        office_name="Thuế tỉnh Sơn La",
+    )
+
+
+def new_filing(
+    body: bytes = b"<a/>",
+    *,
+    key: str | None = None,
+    provider: str = "alpha",
+    status: Status = Status.ACKNOWLEDGED,
+    taxpayer: str = "5500123457",
+    period: str = "Q2/2026",
+) -> NewFiling:
+    filing = Filing(
+        number=new_filing_number("SLA", AT),
+        provider=provider,
+        status=status,
+        received_at=AT,
+        digest=hashlib.sha256(body).digest(),
+        size=len(body),
+        idempotency_key=key,
+        summary=summary(taxpayer, period),
+    )
+    kind = NoticeKind.REFUSAL if status is Status.REFUSED else NoticeKind.RECEIPT
+    return NewFiling(
+        filing, body, b"{}", SignedNotice(kind, AT, f"<receipt>{filing.number}</receipt>".encode())
+    )
+
+
+def verdict(status: Status = Status.ACCEPTED) -> Verdict:
+    reasons = (Reason("E1", "nhóm", "lỗi", "cách sửa"),) if status is Status.REJECTED else ()
+    payables = (Payable("VND1", 21_507_864, "VND"),) if status is Status.ACCEPTED else ()
+    return Verdict(status, "TCT-1", AT, reasons, payables)
+
+
+def verdict_notice(text: str = "<verdict/>") -> SignedNotice:
+    return SignedNotice(NoticeKind.VERDICT, AT, text.encode())

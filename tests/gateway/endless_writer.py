@@ -1,0 +1,26 @@
+"""A process that records filings until it is killed, and prints each number once it has been acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from gateway.store.sqlite import SqliteDriver
+from gateway.store.store import Store
+from tests.gateway.builders import AT, new_filing
+
+
+async def write(store: Store) -> None:
+    while True:
+        recorded = await store.add(new_filing(os.urandom(2000), period=os.urandom(8).hex()))
+        print(recorded.filing.number, flush=True)
+
+
+async def main() -> None:
+    store = Store(SqliteDriver(Path(sys.argv[1])), lambda: AT)
+    await asyncio.gather(*(write(store) for _ in range(16)))
+
+
+asyncio.run(main())

@@ -1,0 +1,296 @@
+"""The contract of `ports.Filings` and `ports.Deliveries`, on the embedded engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import BadRequest, ConfigurationError, KeyReused, NotFound, StoreUnavailable
+from gateway.filing.filing import NoticeKind
+from gateway.filing.status import Status
+from gateway.ports import Claim, Outcome
+from gateway.store.migrate import migrations
+from gateway.store.seeds import Seed
+from gateway.store.sqlite import SqliteDriver
+from gateway.store.store import Store
+from tests.gateway.builders import AT, new_filing, verdict, verdict_notice
+
+
+def open_store(path: Path) -> Store:
+    return Store(SqliteDriver(path), lambda: AT)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_store(tmp_path / "efile.sqlite")
+    yield opened
+    opened.close()
+
+
+class TestFilings:
+    async def test_what_was_added_can_be_read_back_to_the_byte(self, store: Store) -> None:
+        new = new_filing(b"\xef\xbb\xbf<a>\r\n</a>", key="k")
+        recorded = await store.add(new)
+        assert (recorded.filing, recorded.notice, recorded.repeat) == (new.filing, new.notice, False)
+        assert await store.filing(new.filing.number) == new.filing
+        assert await store.document(new.filing.number) == new.document
+        assert await store.notice(new.filing.number, [NoticeKind.RECEIPT]) == new.notice
+        assert [event.name for event in await store.events(new.filing.number)] == ["acknowledged"]
+
+    async def test_the_same_key_gets_the_original_receipt(self, store: Store) -> None:
+        first = await store.add(new_filing(key="k"))
+        again = await store.add(new_filing(key="k"))
+        assert again.repeat
+        assert (again.filing.number, again.notice) == (first.filing.number, first.notice)
+
+    async def test_the_same_bytes_get_the_original_receipt_under_any_key(self, store: Store) -> None:
+        first = await store.add(new_filing(key="one"))
+        for key in ("two", None):
+            assert (await store.add(new_filing(key=key))).notice == first.notice
+
+    async def test_a_key_for_other_bytes_is_a_conflict(self, store: Store) -> None:
+        first = await store.add(new_filing(b"<a/>", key="k"))
+        with pytest.raises(KeyReused) as conflict:
+            await store.add(new_filing(b"<b/>", key="k"))
+        assert conflict.value.number == first.filing.number
+        with pytest.raises(KeyReused):
+            await store.find_repeat("alpha", "k", b"other digest")
+
+    async def test_another_provider_is_another_world(self, store: Store) -> None:
+        first = await store.add(new_filing(key="k"))
+        other = await store.add(new_filing(key="k", provider="beta"))
+        assert not other.repeat
+        assert other.filing.number != first.filing.number
+
+    async def test_refused_bytes_are_judged_anew_but_not_under_their_key(self, store: Store) -> None:
+        first = await store.add(new_filing(key="k", status=Status.REFUSED))
+        assert (await store.add(new_filing(key="k"))).filing.number == first.filing.number
+        assert not (await store.add(new_filing(key="k2"))).repeat
+
+    async def test_two_hundred_at_once_of_one_message_make_one_filing(self, store: Store) -> None:
+        recorded = await asyncio.gather(*(store.add(new_filing(key="k")) for _ in range(200)))
+        assert len({r.filing.number for r in recorded}) == 1
+        assert len({r.notice.document for r in recorded}) == 1
+        assert sum(not r.repeat for r in recorded) == 1
+
+    async def test_a_bad_item_of_a_batch_fails_alone(self, store: Store) -> None:
+        taken = new_filing(b"<taken/>")
+        await store.add(taken)
+        same_number = new_filing(b"<other/>")
+        object.__setattr__(same_number, "filing", taken.filing)
+        object.__setattr__(same_number.filing, "digest", b"other")
+        answers = await asyncio.gather(
+            *(store.add(new_filing(f"<n>{i}</n>".encode())) for i in range(20)),
+            store.add(same_number),
+            *(store.add(new_filing(f"<m>{i}</m>".encode())) for i in range(20)),
+            return_exceptions=True,
+        )
+        bad = [answer for answer in answers if isinstance(answer, Exception)]
+        assert len(bad) == 1
+        assert isinstance(bad[0], sqlite3.IntegrityError)
+
+
+class TestDeliveries:
+    async def claim(self, store: Store, owner: str = "w1", lease: float = 30.0) -> list[Claim]:
+        return list(await store.claim_due(owner, 100, lease))
+
+    async def test_a_claimed_filing_is_nobody_elses_until_the_lease_ends(self, store: Store) -> None:
+        new = await store.add(new_filing())
+        (claim,) = await self.claim(store, lease=0.2)
+        assert claim.filing.number == new.filing.number
+        assert await self.claim(store, "w2") == []
+        await asyncio.sleep(0.3)
+        (again,) = await self.claim(store, "w2")
+        assert again.attempt == claim.attempt + 1
+
+    async def test_who_lost_the_lease_writes_nothing(self, store: Store) -> None:
+        await store.add(new_filing())
+        (slow,) = await self.claim(store, lease=0.05)
+        await asyncio.sleep(0.1)
+        (fast,) = await self.claim(store, "w2")
+        late = await store.record_outcome(Outcome(slow, Status.STUCK, "late", due_seconds=0))
+        assert not late.applied
+        assert (
+            await store.record_outcome(Outcome(fast, Status.DELIVERED, "delivered", due_seconds=60))
+        ).applied
+        assert (await store.filing(fast.filing.number)).status is Status.DELIVERED  # type: ignore[union-attr]
+
+    async def test_one_taxpayers_period_keeps_its_order_and_holds_only_itself(self, store: Store) -> None:
+        first = await store.add(new_filing(b"<c/>"))
+        second = await store.add(new_filing(b"<b/>"))
+        elsewhere = await store.add(new_filing(b"<d/>", period="Q1/2026"))
+        claims = await self.claim(store)
+        assert {c.filing.number for c in claims} == {first.filing.number, elsewhere.filing.number}
+        mine = next(c for c in claims if c.filing.number == first.filing.number)
+        await store.record_outcome(Outcome(mine, Status.STUCK, "stuck"))
+        assert await self.claim(store) == []  # a dead letter holds its period
+        (other,) = (c for c in claims if c is not mine)
+        await store.record_outcome(Outcome(other, Status.DELIVERED, "delivered", due_seconds=0))
+        assert [c.filing.number for c in await self.claim(store)] == [elsewhere.filing.number]
+        assert second.filing.number not in {c.filing.number for c in claims}
+
+    async def test_the_next_goes_once_the_first_has_reached_its_agency(self, store: Store) -> None:
+        await store.add(new_filing(b"<c/>"))
+        second = await store.add(new_filing(b"<b/>"))
+        (claim,) = await self.claim(store)
+        await store.record_outcome(Outcome(claim, Status.DELIVERED, "delivered", due_seconds=60))
+        assert [c.filing.number for c in await self.claim(store)] == [second.filing.number]
+
+    async def test_failures_count_until_there_is_progress(self, store: Store) -> None:
+        await store.add(new_filing())
+        for expected in (0, 1, 2):
+            (claim,) = await self.claim(store)
+            assert claim.failures == expected
+            await store.record_outcome(
+                Outcome(claim, Status.DELIVERING, "attempt-failed", due_seconds=0, progress=False)
+            )
+        (claim,) = await self.claim(store)
+        await store.record_outcome(Outcome(claim, Status.DELIVERED, "delivered", due_seconds=0))
+        (claim,) = await self.claim(store)
+        assert claim.failures == 0
+
+    async def test_a_verdict_ends_the_delivery_with_its_notice(self, store: Store) -> None:
+        await store.add(new_filing())
+        (claim,) = await self.claim(store)
+        outcome = Outcome(claim, Status.ACCEPTED, "accepted", verdict=verdict(), notice=verdict_notice())
+        await store.record_outcome(outcome)
+        number = claim.filing.number
+        assert await store.verdict(number) == verdict()
+        assert await store.notice(number, [NoticeKind.VERDICT]) == verdict_notice()
+        assert await self.claim(store) == []
+
+    async def test_a_refused_recheck_frees_the_bytes(self, store: Store) -> None:
+        await store.add(new_filing(status=Status.PROVISIONAL))
+        (claim,) = await self.claim(store)
+        await store.record_outcome(Outcome(claim, Status.REFUSED, "refused", findings=()))
+        assert not (await store.add(new_filing())).repeat
+
+
+class TestVerdicts:
+    async def delivering(self, store: Store) -> str:
+        await store.add(new_filing())
+        (claim,) = await store.claim_due("w", 1, 30)
+        await store.record_outcome(Outcome(claim, Status.DELIVERING, "routed", due_seconds=0))
+        return claim.filing.number
+
+    async def test_the_first_verdict_stays(self, store: Store) -> None:
+        number = await self.delivering(store)
+        first = await store.record_verdict(number, verdict(), verdict_notice("<one/>"), AT)
+        again = await store.record_verdict(number, verdict(), verdict_notice("<two/>"), AT)
+        opposite = await store.record_verdict(number, verdict(Status.REJECTED), verdict_notice("<no/>"), AT)
+        assert (first.first, again.first, opposite.first) == (True, False, False)
+        assert (again.contradicts, opposite.contradicts) == (False, True)
+        assert opposite.verdict == verdict()
+        notice = await store.notice(number, [NoticeKind.VERDICT])
+        assert notice is not None
+        assert notice.document == b"<one/>"
+        assert [e.name for e in await store.events(number)][-3:] == [
+            "accepted",
+            "verdict-repeated",
+            "verdict-contradicted",
+        ]
+
+    async def test_a_verdict_voids_the_delivery_under_way(self, store: Store) -> None:
+        number = await self.delivering(store)
+        (claim,) = await store.claim_due("w", 1, 30)
+        await store.record_verdict(number, verdict(), verdict_notice(), AT)
+        late = await store.record_outcome(Outcome(claim, Status.DELIVERED, "delivered", due_seconds=1))
+        assert not late.applied
+        assert (await store.filing(number)).status is Status.ACCEPTED  # type: ignore[union-attr]
+
+    async def test_no_verdict_for_what_was_never_sent(self, store: Store) -> None:
+        recorded = await store.add(new_filing())
+        with pytest.raises(BadRequest):
+            await store.record_verdict(recorded.filing.number, verdict(), verdict_notice(), AT)
+        with pytest.raises(NotFound):
+            await store.record_verdict("SLA-20261124-000000000000-0", verdict(), verdict_notice(), AT)
+
+
+class TestSeeds:
+    async def test_a_change_raises_the_epoch_and_leaves_an_audit_record(self, store: Store) -> None:
+        seed = Seed("limits", {"name": "body_bytes", "value": 1.0})
+        before = store.epoch()
+        assert await store.seed([seed], "test") == 1
+        assert await store.seed([seed], "test") == 0
+        assert await store.seed([Seed("limits", {"name": "body_bytes", "value": 2.0})], "test") == 1
+        assert store.epoch() == before + 2
+        assert store.limits() == {"body_bytes": 2.0}
+
+
+class TestDurability:
+    def test_a_killed_process_loses_no_acknowledged_filing(self, tmp_path: Path) -> None:
+        """Kill -9 in the middle of many writes, several times: what was answered is there afterwards."""
+        acknowledged: set[str] = set()
+        for _ in range(5):
+            writer = subprocess.Popen(
+                [sys.executable, "-m", "tests.gateway.endless_writer", str(tmp_path / "s.sqlite")],
+                stdout=subprocess.PIPE,
+                cwd=Path(__file__).resolve().parents[2],
+                text=True,
+            )
+            assert writer.stdout is not None
+            for _ in range(200):
+                acknowledged.add(writer.stdout.readline().strip())
+            os.kill(writer.pid, signal.SIGKILL)
+            acknowledged.update(line.strip() for line in writer.stdout if line.endswith("\n"))
+            writer.wait()
+        connection = sqlite3.connect(tmp_path / "s.sqlite")
+        stored = {row[0] for row in connection.execute("SELECT number FROM filing JOIN body USING (number)")}
+        queued = {row[0] for row in connection.execute("SELECT number FROM delivery")}
+        assert len(acknowledged) > 900
+        assert acknowledged <= stored
+        assert stored == queued
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    async def test_two_stores_on_one_file_do_not_claim_twice(self, tmp_path: Path) -> None:
+        one, two = open_store(tmp_path / "s.sqlite"), open_store(tmp_path / "s.sqlite")
+        await asyncio.gather(*(one.add(new_filing(f"{i}".encode(), period=f"{i}")) for i in range(300)))
+        claims = await asyncio.gather(*(s.claim_due(f"w{n}", 7, 30) for n, s in enumerate([one, two] * 40)))
+        numbers = [claim.filing.number for batch in claims for claim in batch]
+        assert len(numbers) == len(set(numbers)) == 300
+        one.close()
+        two.close()
+
+    async def test_a_full_disk_promises_nothing_and_passes(self, tmp_path: Path) -> None:
+        store = open_store(tmp_path / "s.sqlite")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        used = (tmp_path / "s.sqlite-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (used + 20_000, hard))
+        try:
+            with pytest.raises(StoreUnavailable):
+                await store.add(new_filing(os.urandom(200_000)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        store.close()
+        reopened = open_store(tmp_path / "s.sqlite")
+        assert not (await reopened.add(new_filing(b"<after/>"))).repeat
+        reopened.close()
+
+
+class TestMigrations:
+    def test_a_changed_or_newer_database_is_refused(self, tmp_path: Path) -> None:
+        open_store(tmp_path / "s.sqlite").close()
+        connection = sqlite3.connect(tmp_path / "s.sqlite")
+        with connection:
+            connection.execute("UPDATE migration SET checksum = 'x' WHERE name = ?", (migrations()[0][0],))
+            connection.execute("INSERT INTO migration VALUES ('9999_future.sql', 'y')")
+        connection.close()
+        with pytest.raises(ConfigurationError) as refused:
+            open_store(tmp_path / "s.sqlite")
+        assert len(refused.value.faults) == 2
+
+    def test_opening_twice_migrates_once(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            open_store(tmp_path / "s.sqlite").close()
+        connection = sqlite3.connect(tmp_path / "s.sqlite")
+        assert connection.execute("SELECT count(*) FROM migration").fetchone() == (len(migrations()),)
