@@ -19,7 +19,7 @@ from lxml import etree
 
 from schemas.faults import Fault, Place, Words, make_fault
 from schemas.forms import LoadedForm
-from schemas.reading import Reading, local_name
+from schemas.reading import TAX_NAMESPACE, Reading, local_name
 
 MAX_EXPLAINED_OCTETS = 200_000
 MAX_SCHEMA_ERRORS = 200
@@ -28,6 +28,11 @@ _NO_TYPE = Words("xem mô tả biểu mẫu", "see the description of the form")
 _VALUE_ERRORS = frozenset({
     "SCHEMAV_CVC_PATTERN_VALID", "SCHEMAV_CVC_MINLENGTH_VALID", "SCHEMAV_CVC_MAXLENGTH_VALID",
     "SCHEMAV_CVC_ENUMERATION_VALID", "SCHEMAV_CVC_DATATYPE_VALID_1_2_1", "SCHEMAV_CVC_FACET_VALID",
+})  # fmt: skip
+
+_ATTRIBUTE_ERRORS = frozenset({
+    "SCHEMAV_CVC_COMPLEX_TYPE_3_2_1", "SCHEMAV_CVC_COMPLEX_TYPE_3_2_2", "SCHEMAV_CVC_COMPLEX_TYPE_4",
+    "SCHEMAV_CVC_TYPE_3_1_1",
 })  # fmt: skip
 
 
@@ -64,6 +69,7 @@ class _Teller:
         self.loaded = loaded
         self.models_told: set[etree._Element] = set()
         self.values_told: set[etree._Element] = set()
+        self.attributes_told: set[etree._Element] = set()
 
     def from_error(self, error: Any) -> Iterator[Fault]:
         element = error.elem
@@ -71,9 +77,12 @@ class _Teller:
             return
         validator, reason = type(error.validator).__name__, str(error.reason)
         if validator == "XsdGroup":
-            yield from self.children(element, error, reason)
+            if "character data" in reason:
+                yield make_fault("xsd.text", self.place(element))
+            else:
+                yield from self.content(element, error.validator, reason)
         elif validator == "XsdAttributeGroup" or "attribute" in reason:
-            yield make_fault("xsd.attribute", self.place(element), reason=reason)
+            yield from self.attribute(element, reason)
         elif "can't have child elements" in reason:
             if any(True for _ in element.iterchildren("*")):  # a comment is xml.comment, told already
                 place = self.place(element)
@@ -87,18 +96,16 @@ class _Teller:
         code = "xsd.type" if text else "xsd.empty"
         return make_fault(code, place, value=text, type=self.type_of(place.path))
 
-    def children(self, element: etree._Element, error: Any, reason: str) -> Iterator[Fault]:
-        if "character data" in reason:
-            yield make_fault("xsd.text", self.place(element))
-            return
+    def content(self, element: etree._Element, model: Any, reason: str) -> Iterator[Fault]:
+        """Everything wrong with an element's children, told once."""
         if element in self.models_told:
             return
         self.models_told.add(element)
-        particles = list(error.validator.iter_elements())
+        particles = list(model.iter_elements())
         if any(type(particle).__name__ != "XsdElement" for particle in particles):
             yield make_fault("xsd.other", self.place(element), reason=reason)
             return
-        yield from self.compare(element, error.validator.model == "sequence", particles)
+        yield from self.compare(element, model.model == "sequence", particles)
 
     def compare(self, element: etree._Element, ordered: bool, particles: list[Any]) -> Iterator[Fault]:
         parent = self.place(element)
@@ -158,23 +165,53 @@ class _Teller:
                 "xsd.other", self.place(self.reading.root), reason="refused without a reason given"
             )
         for entry in log[:MAX_SCHEMA_ERRORS]:
-            element = self.at(str(entry.path or ""))
-            if entry.type_name in _VALUE_ERRORS and element is not None:
-                if element not in self.values_told:
-                    self.values_told.add(element)
-                    yield self.value(element)
-                continue
-            place = self.place(self.reading.root if element is None else element)
-            reason = str(entry.message).replace("{http://kekhaithue.gdt.gov.vn/TKhaiThue}", "")
-            yield make_fault("xsd.other", place, reason=reason)
+            found = self.at(str(entry.path or ""))
+            element = self.reading.root if found is None else found
+            reason = str(entry.message).replace(f"{{{TAX_NAMESPACE}}}", "")
+            yield from self.from_entry(element, str(entry.type_name), reason)
+
+    def from_entry(self, element: etree._Element, type_name: str, reason: str) -> Iterator[Fault]:
+        if type_name in _VALUE_ERRORS:
+            if element not in self.values_told:
+                self.values_told.add(element)
+                yield self.value(element)
+        elif type_name == "SCHEMAV_CVC_COMPLEX_TYPE_2_3":
+            yield make_fault("xsd.text", self.place(element))
+        elif type_name in _ATTRIBUTE_ERRORS:
+            yield from self.attribute(element, reason)
+        elif type_name == "SCHEMAV_ELEMENT_CONTENT":
+            parent = element if "Missing child" in reason else element.getparent()
+            model = self.model(parent) if parent is not None else None
+            if parent is None or model is None:
+                yield make_fault("xsd.other", self.place(element), reason=reason)
+            else:
+                yield from self.content(parent, model, reason)
+        else:
+            yield make_fault("xsd.other", self.place(element), reason=reason)
+
+    def attribute(self, element: etree._Element, reason: str) -> Iterator[Fault]:
+        if element not in self.attributes_told:
+            self.attributes_told.add(element)
+            yield make_fault("xsd.attribute", self.place(element), reason=reason)
+
+    def model(self, element: etree._Element) -> Any:
+        """The content model of an element that the schema knows, None for any other."""
+        if element is self.reading.root:
+            declared = self.loaded.explaining.elements.get(local_name(element))
+            return declared.type.content if declared is not None else None
+        parent = element.getparent()
+        above = self.model(parent) if parent is not None else None
+        for particle in above.iter_elements() if above is not None else ():
+            if type(particle).__name__ == "XsdElement" and particle.name == element.tag:
+                return None if particle.type.is_simple() else particle.type.content
+        return None
 
     def at(self, path: str) -> etree._Element | None:
         """The element at a path of lxml's log, None where it cannot be followed (a prefix of its own)."""
         if not path.startswith("/*") or set(path) - set("/*[]0123456789"):
             return None
-        below = path.partition("/*/")[
-            2
-        ]  # the log counts from the examined element, wherever that lies in its file
+        # the log counts from the examined element, wherever that lies in its file
+        below = path.partition("/*/")[2]
         found = self.reading.root.xpath(f"./{below}") if below else [self.reading.root]
         first = found[0] if isinstance(found, list) and found else None
         return first if isinstance(first, etree._Element) else None

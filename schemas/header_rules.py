@@ -26,6 +26,7 @@ from schemas.taxcode import judge_tax_code
 
 _DAY_SHAPE = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4}")
 _ISO_SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERIOD_SHAPE = re.compile(r"[0-9/]{4,10}")
 _MONTH_SHAPE = re.compile(r"[0-9]{2}/[0-9]{4}")
 _SUBMISSION_NO = re.compile(r"0|[1-9][0-9]{0,2}")
 
@@ -45,7 +46,11 @@ def period_kind(case: Case) -> Iterator[Fault]:
 
 def period_format(case: Case) -> Iterator[Fault]:
     kind = case.text(f"{PERIOD}/kieuKy")
-    if case.period is None and is_period_kind(kind) and case.text(f"{PERIOD}/kyKKhai"):
+    if (
+        case.period is None
+        and is_period_kind(kind)
+        and _PERIOD_SHAPE.fullmatch(case.text(f"{PERIOD}/kyKKhai"))
+    ):
         example = next(text for name, text in PERIOD_EXAMPLES.items() if name == kind)
         yield case.fault("header.period.format", f"{PERIOD}/kyKKhai", kind=kind, example=example)
 

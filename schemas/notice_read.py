@@ -150,9 +150,14 @@ def _reasons(body: etree._Element) -> tuple[Reason, ...]:
     codes = [element.text or "" for element in body.findall(f"{TB}NDungTBao/{EX}TTinBoSung/{EX}maLoi")]
     if len(codes) != len(lines):
         raise NoticeError(f"{len(lines)} reasons, but {len(codes)} codes for them")
-    names = ("tenNhomLoi", "tenLoi", "huongDanXuLy", "ghiChu")
     return tuple(
-        Reason(*(_text(line, "", name) for name in names), code)
+        Reason(
+            group=_text(line, "", "tenNhomLoi"),
+            error=_text(line, "", "tenLoi"),
+            remedy=_text(line, "", "huongDanXuLy"),
+            note=_text(line, "", "ghiChu"),
+            code=code,
+        )
         for line, code in zip(lines, codes, strict=True)
     )
 

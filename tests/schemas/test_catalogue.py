@@ -1,0 +1,132 @@
+"""The catalogue refuses a faulty folder as a whole, naming every fault."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import schemas
+from schemas import Catalogue, CatalogueError, load_catalogue
+from schemas.faults import FaultText, fault_texts, text_faults
+
+OWN = Path(schemas.__file__).parent
+FORM = "tax/842-2.8.3-C"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(OWN / "catalogue.toml", tmp_path)
+    shutil.copytree(OWN / "tax", tmp_path / "tax")
+    return tmp_path
+
+
+def change(folder: Path, file: str, old: str, new: str) -> None:
+    path = folder / file
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_the_own_catalogue(catalogue: Catalogue) -> None:
+    [form] = catalogue.forms
+    assert catalogue.form("842", "2.8.3", "C") is form
+    assert catalogue.form("842", "2.8.3", "B") is None
+    assert (form.label, form.signature_policy, form.signer_roles) == (
+        "01/GTGT",
+        "tt15-2025",
+        ("taxpayer", "tax-agent"),
+    )
+    assert form.period_kinds == ("M", "Q")
+
+
+def test_a_copy_elsewhere_loads(folder: Path) -> None:
+    assert [form.code for form in load_catalogue(folder).forms] == ["842"]
+
+
+FAULTS = [
+    ("catalogue.toml", 'code = "842"', 'kode = "842"', "unknown field"),
+    ("catalogue.toml", "[[form]]", "[[from]]", "`from`"),
+    ("catalogue.toml", "2022-01-01", "2032-01-01", "periods_until lies before"),
+    ("catalogue.toml", '"tax/842-2.8.3-C"', '"../tax/842"', "not a plain path"),
+    ("catalogue.toml", '"tax/842-2.8.3-C"', '"/etc"', "not a plain path"),
+    ("catalogue.toml", '"tax/842-2.8.3-C"', '"tax/999"', "No such file"),
+    ("catalogue.toml", '["taxpayer", "tax-agent"]', "[]", "anyone could file"),
+    ("catalogue.toml", '["taxpayer", "tax-agent"]', '["passer-by"]', "passer-by"),
+    (f"{FORM}/form.toml", '"unicode"', '"unikode"', "no header rule"),
+    (f"{FORM}/form.toml", '["M", "Q"]', '["M", "W"]', "no kind of period"),
+    (f"{FORM}/form.toml", 'payable = "40"', 'payable = "99"', "[99] in the summary"),
+    (f"{FORM}/form.toml", 'payable = "40"', 'payable = "21"', "[21] in the summary"),
+    (f"{FORM}/labels.toml", "ct36 = {", "ct36x = {", "no label for the element ct36"),
+    (f"{FORM}/labels.toml", "ct36 = {", "ct36 {", "labels.toml"),
+    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = [35] - [99]", "no indicator [99]"),
+    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = eval([35])", "842.36"),
+    (f"{FORM}/rules.toml", 'code = "842.36"', 'code = "842.35"', "used twice"),
+    (f"{FORM}/rules.toml", "message_vi", "message_xx", "message_xx"),
+    (f"{FORM}/form.xsd", "../header.xsd", "http://127.0.0.1:9/header.xsd", "only a relative path"),
+    (f"{FORM}/form.xsd", "../header.xsd", "../../../../../etc/passwd", "outside"),
+    (f"{FORM}/form.xsd", "../header.xsd", "../nothing.xsd", "No such file"),
+    (f"{FORM}/form.xsd", "<xs:include", '<xs:import namespace="urn:x"/><xs:include', "import is not allowed"),
+    (f"{FORM}/form.xsd", 'type="DanhDau"', 'type="KhongCo"', "form.xsd"),
+    (f"{FORM}/form.xsd", 'name="HSoKhaiThue"', 'name="HoSo"', "declares no element HSoKhaiThue"),
+    (f"{FORM}/form.xsd", "<?xml", "<!DOCTYPE x><?xml", "DOCTYPE"),
+    ("tax/header.xsd", 'xml:lang="en">a whole', 'xml:lang="fr">a whole', "lacks documentation"),
+    ("tax/header.xsd", "<xs:simpleType", "<xs:simpleTipe", "header.xsd"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "named"), FAULTS)
+def test_a_fault_refuses_the_whole_and_is_named(
+    folder: Path, file: str, old: str, new: str, named: str
+) -> None:
+    change(folder, file, old, new)
+    with pytest.raises(CatalogueError) as refused:
+        load_catalogue(folder)
+    assert any(named in fault for fault in refused.value.faults), refused.value.faults
+
+
+def test_all_faults_at_once(folder: Path) -> None:
+    change(folder, f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = [98]")
+    change(folder, f"{FORM}/rules.toml", "[35] = [28]", "[35] = = [28]")
+    change(folder, f"{FORM}/form.toml", '"unicode"', '"unikode"')
+    with pytest.raises(CatalogueError) as refused:
+        load_catalogue(folder)
+    assert len(refused.value.faults) == 3
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError) as refused:
+        load_catalogue(tmp_path)
+    assert len(refused.value.faults) == 2
+
+
+def test_the_same_form_twice(folder: Path) -> None:
+    path = folder / "catalogue.toml"
+    row = path.read_text("utf-8").partition("[[form]]")[2]
+    path.write_text(f"[[form]]{row}\n[[form]]{row}", "utf-8")
+    with pytest.raises(CatalogueError, match="listed twice"):
+        load_catalogue(folder)
+
+
+def test_a_schema_that_includes_itself_ends(folder: Path) -> None:
+    change(folder, "tax/header.xsd", "<!-- Simple types -->", '<xs:include schemaLocation="header.xsd"/>')
+    assert load_catalogue(folder).forms
+
+
+def test_a_loaded_catalogue_does_not_follow_the_files(folder: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tests.schemas.conftest import RECEIVED, signed_part
+
+    catalogue = load_catalogue(folder)
+    shutil.rmtree(folder / "tax")
+    octets = signed_part(schemas.example_declaration())
+    with ThreadPoolExecutor(1) as pool:  # a new thread compiles its own schema
+        assert pool.submit(lambda: catalogue.examine(octets, received_at=RECEIVED)).result().accepted
+
+
+def test_the_texts_are_whole() -> None:
+    assert text_faults(fault_texts()) == []
+    lame = {"x": FaultText("ERROR", "{value} a", "{field} a", "b", "")}
+    assert len(text_faults(lame)) == 2

@@ -1,0 +1,222 @@
+"""The arithmetic language, and every printed rule of form 842 broken once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.rules import RuleSyntaxError, compile_rule
+from tests.schemas.conftest import Examine, codes
+
+# what is changed -> the one rule that breaks, its indicator, and the message in Vietnamese and English
+BROKEN_ONCE = [
+    (
+        {"ct23a": "2415680001"},
+        "842.23a",
+        "[23a]",
+        "[23a] không được lớn hơn [23] = 2.415.680.000, đang là 2.415.680.001",
+    ),
+    (
+        {"ct24a": "227318501"},
+        "842.24a",
+        "[24a]",
+        "[24a] không được lớn hơn [24] = 227.318.500, đang là 227.318.501",
+    ),
+    (
+        {"ct27": "3400450001", "ct34": "3435450001"},
+        "842.27",
+        "[27]",
+        "[27] phải bằng [29] + [30] + [32] + [32a] = 3.400.450.000, đang là 3.400.450.001",
+    ),
+    (
+        {"ct31": "6000001"},
+        "842.28",
+        "[28]",
+        "[28] phải bằng [31] + [33] = 334.045.001, đang là 334.045.000",
+    ),
+    ({"ct34": "1"}, "842.34", "[34]", "[34] phải bằng [26] + [27] = 3.435.450.000, đang là 1"),
+    (
+        {"ct35": "334045001", "ct36": "107926501", "ct40a": "88676501", "ct40": "88676501"},
+        "842.35",
+        "[35]",
+        "[35] phải bằng [28] = 334.045.000, đang là 334.045.001",
+    ),
+    (
+        {"ct36": "107926501", "ct40a": "88676501", "ct40": "88676501"},
+        "842.36",
+        "[36]",
+        "[36] phải bằng [35] − [25] = 107.926.500, đang là 107.926.501",
+    ),
+    (
+        {"ct40a": "88676499", "ct40": "88676499"},
+        "842.40a",
+        "[40a]",
+        "[40a] phải bằng max(0, [36] − [22] + [37] − [38] − [39a]) = 88.676.500, đang là 88.676.499",
+    ),
+    (
+        {"ct40b": "88676501", "ct40": "-1"},
+        "842.40b",
+        "[40b]",
+        "[40b] không được lớn hơn [40a] = 88.676.500, đang là 88.676.501",
+    ),
+    ({"ct40": "0"}, "842.40", "[40]", "[40] phải bằng [40a] − [40b] = 88.676.500, đang là 0"),
+    (
+        {"ct41": "5", "ct43": "5"},
+        "842.41",
+        "[41]",
+        "[41] phải bằng max(0, −([36] − [22] + [37] − [38] − [39a])) = 0, đang là 5",
+    ),
+    ({"ct42": "7", "ct43": "-7"}, "842.42", "[42]", "[42] không được lớn hơn [41] = 0, đang là 7"),
+    ({"ct43": "1"}, "842.43", "[43]", "[43] phải bằng [41] − [42] = 0, đang là 1"),
+    (
+        {"ct22": "-1", "ct40a": "107126501", "ct40": "107126501"},
+        "842.22.negative",
+        "[22]",
+        "[22] không được nhỏ hơn 0, đang là -1",
+    ),
+    (
+        {"ct40b": "-1", "ct40": "88676501"},
+        "842.40b.negative",
+        "[40b]",
+        "[40b] không được nhỏ hơn 0, đang là -1",
+    ),
+    ({"ct42": "-1", "ct43": "1"}, "842.42.negative", "[42]", "[42] không được nhỏ hơn 0, đang là -1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code", "indicator", "message"), BROKEN_ONCE, ids=[row[1] for row in BROKEN_ONCE]
+)
+def test_each_printed_rule_broken_once(
+    examine: Examine, overrides: dict[str, str], code: str, indicator: str, message: str
+) -> None:
+    found = examine(overrides)
+    assert codes(found) == [code]
+    [fault] = found.faults
+    assert (fault.severity, fault.indicator, fault.message_vi) == ("ERROR", indicator, message)
+    assert fault.path.startswith("HSoKhaiThue/CTieuTKhaiChinh/")
+    assert fault.remedy_vi
+    assert fault.remedy_en
+    assert fault.label_vi
+    assert fault.label_en
+    assert not found.accepted
+
+
+def test_every_rule_of_the_form_is_in_the_table_above(catalogue) -> None:
+    rules = {rule.code for rule in catalogue._loaded[("842", "2.8.3", "C")].rules}
+    assert rules == {row[1] for row in BROKEN_ONCE} | {"842.21"}
+
+
+def test_english_groups_numbers_its_own_way(examine: Examine) -> None:
+    [fault] = examine({"ct34": "1000000"}).faults
+    assert fault.message_en == "[34] must equal [26] + [27] = 3,435,450,000 but is 1,000,000"
+    assert fault.remedy_en == "Work out [34] again by [34] = [26] + [27], or check [26], [27]."
+
+
+@pytest.mark.parametrize("mark", ["1", "x", "X"])
+def test_no_activity_with_amounts_warns(examine: Examine, mark: str) -> None:
+    found = examine({"ct21": mark})
+    assert [(fault.code, fault.severity, fault.indicator) for fault in found.faults] == [
+        ("842.21", "WARNING", "[21]")
+    ]
+    assert found.accepted
+
+
+def test_no_activity_and_nothing_declared_passes(examine: Examine) -> None:
+    indicators = [*range(23, 37), 40, "23a", "24a", "32a", "40a"]
+    nothing = {f"ct{indicator}": "0" for indicator in indicators}
+    found = examine({**nothing, "ct21": "x", "ct22": "0", "ct37": "0", "ct38": "0"})
+    assert codes(found) == []
+
+
+def test_a_declaration_with_tax_left_to_deduct(examine: Examine) -> None:
+    more = {
+        "ct22": "208450000",
+        "ct40a": "0",
+        "ct40": "0",
+        "ct41": "101323500",
+        "ct42": "1323500",
+        "ct43": "100000000",
+    }
+    found = examine(more)
+    assert codes(found) == []
+    assert found.declaration is not None
+    assert (found.declaration.payable, found.declaration.carried_forward) == (0, 100_000_000)
+
+
+def test_a_rule_is_silent_where_its_numbers_do_not_read(examine: Examine) -> None:
+    assert codes(examine({"ct36": "1e9"})) == ["xsd.type"]
+
+
+def test_eighteen_digits_are_exact(examine: Examine) -> None:
+    big = {"ct23": "999999999999999999", "ct26": "999999999999999999", "ct34": "999999999999999998"}
+    [fault] = examine(big).faults
+    assert fault.message_vi == (
+        "[34] phải bằng [26] + [27] = 1.000.000.003.400.449.999, đang là 999.999.999.999.999.998"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "broken"),
+    [
+        ("[1] = 2 * [2] - -3", {"1": 7, "2": 2}, False),
+        ("[1] = (2 + [2]) * 3", {"1": 12, "2": 2}, False),
+        ("[1] = 2 + [2] * 3", {"1": 12, "2": 2}, True),
+        ("[1] - 1 - 1 = 0", {"1": 2}, False),
+        ("[1] <> abs([2])", {"1": 4, "2": -4}, True),
+        ("[1] < min([2], 9)", {"1": 8, "2": 100}, False),
+        ("[1] > 5", {"1": 5}, True),
+        ("if [1] > 0 then [2] = 0", {"1": 0, "2": 7}, False),
+        ("if [1] > 0 then [2] = 0", {"1": 1, "2": 7}, True),
+        ("[1] = 1", {}, None),
+    ],
+)
+def test_the_language(rule: str, values: dict[str, int], broken: bool | None) -> None:
+    assert compile_rule(rule).broken(values) is broken
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "",
+        "[36]",
+        "[36] = ",
+        "[36] = [35] -",
+        "[36] == [35]",
+        "[36] = [35] [25]",
+        "1 = 1",
+        "[36] = [35]; import os",
+        "[36] = __import__('os')",
+        "[36] = eval(1)",
+        "[36] = 1e9",
+        "[36] = 1.5",
+        "[36] = ９",
+        "[36] = [35] / 2",
+        "[36] = 2 ** 99",
+        "[36] = " + "9" * 19,
+        "[36] = abs(1, 2)",
+        "[36] = max()",
+        "if [36] = 1 [35] = 2",
+        "[36] = " + "(" * 30 + "1" + ")" * 30,
+        "[36] = " + "-" * 30 + "1",
+        "[36] = " + "*".join(["[35]"] * 10),
+        "[36] = " + "+".join(["1"] * 600),
+        "[" + "3" * 30 + "] = 1",
+    ],
+)
+def test_what_is_not_in_the_language_is_refused(rule: str) -> None:
+    with pytest.raises(RuleSyntaxError):
+        compile_rule(rule)
+
+
+@given(st.text(alphabet="[]0123456789abm ax+-*(),=<>ifthen", max_size=60))
+def test_no_text_crashes_the_compiler(text: str) -> None:
+    try:
+        rule = compile_rule(text)
+    except RuleSyntaxError:
+        return
+    values = dict.fromkeys(rule.indicators, 10**18 - 1)
+    assert rule.broken(values) in (True, False)
+    assert rule.message(values).vi
+    assert rule.remedy().en
