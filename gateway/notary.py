@@ -11,8 +11,10 @@ import schemas
 import signing
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.findings import Finding, Severity
+from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
+from schemas.notice_build import NOTICE_ID
 
 _MOST_REASONS = 200
 
@@ -84,7 +86,7 @@ class XmlNotary:
     def _sign(self, notice: schemas.Notice, kind: NoticeKind, at: datetime) -> SignedNotice:
         root = schemas.build_notice_element(notice)
         signing.sign_element(
-            root, self._key, profile="xades-b", target_id=schemas.NOTICE_ID, place="CKyDTu", at=at
+            root, self._key, profile="xades-b", target_id=NOTICE_ID, place="CKyDTu", at=at
         )
         return SignedNotice(kind, at, etree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
@@ -98,6 +100,10 @@ _SUFFIXES = {
 }
 
 
+_SEVERITIES = {Severity.ERROR: "Lỗi", Severity.WARNING: "Cảnh báo", Severity.INFO: "Lưu ý"}
+_GROUPS = {Stage.VERIFY: "Chữ ký số và chứng thư số", Stage.VALIDATE: "Nội dung hồ sơ"}
+
+
 def _notice_number(filing: Filing, kind: NoticeKind) -> str:
     """soTBao: the filing's own number and a word for the notice, so that no counter is needed."""
     return f"{filing.number}/{_SUFFIXES[kind]}"
@@ -108,7 +114,7 @@ def _reasons(findings: tuple[Finding, ...]) -> tuple[schemas.Reason, ...]:
     ordered = sorted(findings, key=lambda finding: list(Severity).index(finding.severity))
     return tuple(
         schemas.Reason(
-            group=f"{finding.severity.value} · {finding.stage.value}",
+            group=f"{_SEVERITIES[finding.severity]} · {_GROUPS[finding.stage]}",
             error=" ".join(part for part in (finding.indicator, finding.message.vi) if part),
             remedy=finding.remedy.vi,
             note=f"{finding.message.en} {finding.remedy.en}",

@@ -103,5 +103,6 @@ def intake_response(answer: Answer, request: web.Request) -> web.Response:
     if not answer.refused:
         return json_response(body, status, headers)
     del body["findings"]
+    body["filingStatus"] = body.pop("status")  # `status` is the HTTP status in a problem (RFC 9457)
     problem = Problem(422, "refused", REFUSED, findings=filing.findings, extra=body, headers=headers)
     return problem_response(problem, request)

@@ -46,9 +46,7 @@ for command in (check, demo, dev_pki, receipt, serve, sign, status, submit, veri
 def main() -> None:
     """The console script: errors that a person can mend are one line, not a traceback."""
     try:
-        efile.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        sys.exit(efile.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_USAGE)

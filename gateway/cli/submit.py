@@ -49,8 +49,8 @@ def submit(
         print_findings(reply.body["findings"])
     else:
         print_problem(reply.body, reply.status)
-        if "number" in reply.body and "statusText" in reply.body:
-            print_filing(reply.body)
+        if "filingStatus" in reply.body:
+            print_filing({**reply.body, "status": reply.body["filingStatus"]})
         print_findings(reply.body.get("findings", ()))
     if reply.status >= 500:
         raise Unreachable(f"{connection.url}: HTTP {reply.status}; send again with --idempotency-key {key}")

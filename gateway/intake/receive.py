@@ -14,7 +14,7 @@ from gateway.ports import Provider
 
 _XML_TYPES = re.compile(r"(?:application|text)/xml|[\w.+-]+/[\w.-]+\+xml", re.ASCII | re.IGNORECASE)
 _UTF8 = frozenset({"utf-8", "utf8"})
-_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?', re.ASCII)
+_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})', re.ASCII)
 
 EMPTY = Finding(
     code="document.empty",
@@ -85,4 +85,4 @@ def _key(header: str | None) -> str | None:
     match = _KEY.fullmatch(header.strip())
     if match is None:
         raise BadRequest("idempotency-key.malformed", "Idempotency-Key: 1 to 255 visible ASCII characters")
-    return match[1]
+    return match[1] or match[2]

@@ -1,0 +1,32 @@
+"""What all tests share: a development PKI made once, documents signed with it, and a gateway to file them at."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import certs_dev
+from tests.house import House, house_at
+
+
+@pytest.fixture(scope="session")
+def pki_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the development PKI, made once; every house gets a copy of its own."""
+    home = tmp_path_factory.mktemp("home")
+    certs_dev.make(home / "pki", at=datetime.now(UTC))
+    return home
+
+
+@pytest.fixture(scope="session")
+def pki(pki_home: Path) -> certs_dev.DevPki:
+    return certs_dev.load(pki_home / "pki")
+
+
+@pytest.fixture
+async def house(tmp_path: Path, pki_home: Path) -> AsyncIterator[House]:
+    """A gateway with its simulated tax authority, both on loopback."""
+    async with house_at(tmp_path, pki_home) as running:
+        yield running

@@ -1,0 +1,121 @@
+"""A whole house for a test: gateway, store, simulated tax authority, clients; real TLS over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+import certs_dev
+from adapters.simulator import Behaviour, Simulator, SimulatorConfig
+from gateway.app import Running, clock, running
+from gateway.client.http import Connection, GatewayClient
+from gateway.development import Installation, Ports, install
+from gateway.ports import Clock
+from gateway.settings import Settings, load_settings
+
+FINAL = ("accepted", "rejected", "refused")
+
+
+@dataclass
+class House:
+    """`beta` may file without its own signature, `alpha` must sign beside the taxpayer."""
+
+    installation: Installation
+    settings: Settings
+    gateway: Running
+    simulator: Simulator
+
+    @property
+    def pki(self) -> certs_dev.DevPki:
+        return self.installation.pki
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.gateway.port}"
+
+    def connection(self, who: str = "provider-b") -> Connection:
+        identity = self.pki[who]
+        return Connection(self.url, identity.certificate, identity.key, self.pki.tls_ca)
+
+    def client(self, who: str = "provider-b") -> GatewayClient:
+        return GatewayClient(self.connection(who))
+
+    async def follow(
+        self, client: GatewayClient, number: str, *, until: tuple[str, ...] = FINAL
+    ) -> dict[str, Any]:
+        """The filing once its status is one of `until`."""
+        async with asyncio.timeout(20):
+            while True:
+                body = (await client.status(number)).body
+                if body["status"] in until:
+                    return body
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def house_at(
+    directory: Path,
+    pki_home: Path,
+    *,
+    now: Clock = clock,
+    behaviour: Behaviour | None = None,
+    **changes: Any,
+) -> AsyncIterator[House]:
+    """A house in `directory`, with a copy of the PKI; `changes` replace fields of the settings' parts by name
+    (`door={"body_seconds": 1}`)."""
+    if not (directory / "pki").exists():
+        shutil.copytree(pki_home / "pki", directory / "pki")
+    with reserved_port() as port:
+        made = install(directory, at=datetime.now(UTC), ports=Ports(port, 0, 1))
+        async with AsyncExitStack() as stack:
+            authority = await stack.enter_async_context(Simulator(simulator_config(made, behaviour)))
+            settings = _settings(made, authority.url, changes)
+            gateway = await stack.enter_async_context(running(settings, now=now))
+            yield House(made, settings, gateway, authority)
+
+
+def simulator_config(made: Installation, behaviour: Behaviour | None = None) -> SimulatorConfig:
+    """The simulated authority of an installation, deciding at once."""
+    agency, client = made.pki["agency-server"], made.pki["agency-tax"]
+    return SimulatorConfig(
+        tls_cert=agency.chain,
+        tls_key=agency.key,
+        client_ca=made.pki.client_ca,
+        callback=f"https://localhost:{made.ports.door}/v1/callbacks/verdicts",
+        callback_ca=made.pki.tls_ca,
+        callback_cert=client.certificate,
+        callback_key=client.key,
+        behaviour=behaviour or Behaviour(verdict_delay_s=0.05),
+    )
+
+
+def _settings(made: Installation, agency_url: str, changes: dict[str, Any]) -> Settings:
+    settings = load_settings(made.settings)
+    (agency,) = settings.agency
+    config = {**agency.config, "base_url": agency_url.replace("127.0.0.1", "localhost"), "timeout_s": 5.0}
+    fast = {"first_retry_seconds": 0.05, "most_retry_seconds": 0.5, "idle_poll_seconds": 0.05}
+    settings = replace(
+        settings,
+        agency=(replace(agency, config=config, poll_seconds=0.2),),
+        delivery=replace(settings.delivery, **fast),
+    )
+    parts = {name: replace(getattr(settings, name), **fields) for name, fields in changes.items()}
+    return replace(settings, **parts)
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A free port that nobody else gets meanwhile; the gateway shares it (SO_REUSEPORT)."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
