@@ -1,0 +1,25 @@
+"""Which kinds of agency there are. A new one is a file and a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from adapters.base import Adapter, ConfigError
+from adapters.rest import open_rest
+
+KINDS: dict[str, Callable[[Mapping[str, Any]], Adapter]] = {
+    "rest": open_rest,
+}
+
+
+def open_adapter(kind: str, config: Mapping[str, Any]) -> Adapter:
+    """The adapter for one agency; connects with the first call.
+
+    Raises:
+        ConfigError: unknown kind, unknown or missing setting, wrong type, or a file that cannot be used.
+    """
+    opener = KINDS.get(kind)
+    if opener is None:
+        raise ConfigError(f"no adapter of kind {kind!r}; there are {', '.join(sorted(KINDS))}")
+    return opener(config)

@@ -1,0 +1,99 @@
+"""The simulated authority calls back: each verdict to the gateway's door, again until it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import aiohttp
+import msgspec
+
+from adapters import rest_wire as wire
+from adapters.simulator.behaviour import Behaviour
+from adapters.simulator.books import Books, Entry
+from adapters.simulator.deciding import opposite
+
+_log = logging.getLogger("adapters.simulator")
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
+_TRY_AGAIN = {408, 425, 429}
+
+
+class Caller:
+    """Sends callbacks in the background. `behaviour` and `clock` are asked anew every time."""
+
+    def __init__(
+        self,
+        url: str,
+        tls: ssl.SSLContext | None,
+        books: Books,
+        behaviour: Callable[[], Behaviour],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._url = url
+        self._books = books
+        self._behaviour = behaviour
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=8, ssl=True if tls is None else tls),
+            timeout=aiohttp.ClientTimeout(total=30, connect=5),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    def promise(self, entry: Entry) -> None:
+        """Call back about this filing once it is decided."""
+        task = asyncio.create_task(self._call_when_decided(entry))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Stop calling; what was not taken is promised again after a restart."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._session.close()
+
+    async def _call_when_decided(self, entry: Entry) -> None:
+        await asyncio.sleep(max(0.0, (entry.decides_at - self._clock()).total_seconds()))
+        behaviour = self._behaviour()
+        if not behaviour.callback:
+            return
+        for verdict in _messages(entry.verdict, behaviour):
+            if await self._deliver(entry.key, verdict):
+                await self._books.called_back(entry.key)
+
+    async def _deliver(self, key: str, verdict: wire.Verdict) -> bool:
+        """Whether the gateway took it; False after it said that it never will."""
+        body = msgspec.json.encode(wire.Callback(key, verdict))
+        wait = _FIRST_WAIT
+        while True:
+            status = 503 if self._behaviour().down else await self._post(body)
+            if 200 <= status < 300:
+                return True
+            if 400 <= status < 500 and status not in _TRY_AGAIN:
+                _log.warning("callback about %s answered %d: given up, polls remain", key, status)
+                return False
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def _post(self, body: bytes) -> int:
+        """The gateway's status; 0 where there was no answer."""
+        try:
+            async with self._session.post(
+                self._url, data=body, headers={"Content-Type": "application/json"}, allow_redirects=False
+            ) as response:
+                return response.status
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            _log.info("callback door not reached: %s", error)
+            return 0
+
+
+def _messages(verdict: wire.Verdict, behaviour: Behaviour) -> Iterator[wire.Verdict]:
+    yield verdict
+    if behaviour.answer_twice:
+        yield verdict
+    if behaviour.contradict:
+        yield opposite(verdict)
