@@ -21,6 +21,7 @@ UTF8_BOM = b"\xef\xbb\xbf"
 _ATTRIBUTE = re.compile(rb"""=\s*["']""")
 _DECLARATION = re.compile(rb"<\?xml[\s](.*?)\?>", re.DOTALL)
 _DECLARED_VERSION = re.compile(rb"""version\s*=\s*["']([^"']*)["']""")
+_DECLARED_STANDALONE = re.compile(rb"""standalone\s*=\s*["']([^"']*)["']""")
 _DECLARED_ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"']*)["']""")
 
 
@@ -81,10 +82,11 @@ def parse_xml(data: bytes, limits: ParseLimits | None = None) -> XmlDocument:
     """
     limits = limits or ParseLimits()
     _refuse_bytes(data, limits)
+    parser = hardened_parser()
     try:
-        root = etree.fromstring(data, hardened_parser())
+        root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise XmlRefused(_syntax_faults(error)) from None
+        raise XmlRefused(_syntax_faults(parser, error)) from None
     except (ValueError, etree.LxmlError) as error:
         raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
     _refuse_tree(root, limits)
@@ -138,6 +140,13 @@ def _refuse_declaration(data: bytes) -> None:
         raise XmlRefused([_fault("xml.encoding-declared", 1, encoding=_clean(encoding[1].decode("utf-8")))])
 
 
+def declared_standalone(data: bytes) -> bool | None:
+    """What the XML declaration says of `standalone`; None where it says nothing, which lxml reports as "no"."""
+    declaration = _DECLARATION.match(data, len(UTF8_BOM) if data.startswith(UTF8_BOM) else 0)
+    said = _DECLARED_STANDALONE.search(declaration[1]) if declaration else None
+    return None if said is None else said[1] == b"yes"
+
+
 def _refuse_tree(root: etree._Element, limits: ParseLimits) -> None:
     faults = []
     if root.getroottree().docinfo.internalDTD is not None:
@@ -179,9 +188,14 @@ def _more_attributes_than(count: int) -> etree.XPath:
     return etree.XPath(f"boolean(//*/@*[{count + 1}])")
 
 
-def _syntax_faults(error: etree.XMLSyntaxError) -> list[XmlFault]:
-    entries = list(cast("Iterable[Any]", error.error_log or ()))[:10]
-    faults = [_fault("xml.syntax", entry.line or None, detail=_clean(entry.message)) for entry in entries]
+def _syntax_faults(parser: etree.XMLParser, error: etree.XMLSyntaxError) -> list[XmlFault]:
+    # The parser's own log: the one that the exception carries also holds what other documents left in this thread.
+    entries = [
+        entry for entry in cast("Iterable[Any]", parser.error_log) if entry.level >= etree.ErrorLevels.ERROR
+    ]
+    faults = [
+        _fault("xml.syntax", entry.line or None, detail=_clean(entry.message)) for entry in entries[:10]
+    ]
     return faults or [_fault("xml.syntax", error.lineno or None, detail=_clean(error.msg or "not XML"))]
 
 

@@ -19,7 +19,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.errors import PathError
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import (
     NO_REVOCATION,
@@ -183,7 +182,7 @@ async def _validated(
             candidates.append(candidate)
             if len(candidates) == MAX_PATHS:
                 break
-    except (PathError, ValueError):
+    except Exception:  # strangers' DER makes certvalidator and asn1crypto raise several types: no path then
         return ()
     for candidate in candidates:
         path = _native(candidate, anchors)
@@ -192,7 +191,7 @@ async def _validated(
         context = _context(anchors, pool, path.not_before + timedelta(seconds=1))
         try:
             await async_validate_path(context, candidate)
-        except (PathError, ValueError):
+        except Exception:  # as above; one path that cannot be judged does not hide the others
             continue
         found.append(path)
     return tuple(found)

@@ -16,7 +16,7 @@ from signing.algorithms import DS, digest
 from signing.canonical import METHODS, Canonicalisation, canonicalise
 from signing.certificates import public_key_of
 from signing.keys import SigningKey
-from signing.parsing import UTF8_BOM, parse_xml
+from signing.parsing import UTF8_BOM, declared_standalone, parse_xml
 from signing.references import ENVELOPED, ids_of
 from signing.report import CheckFailed
 from signing.xades import SIGNED_PROPERTIES_TYPE, XADES
@@ -82,7 +82,6 @@ def sign_xml(
     """
     document = parse_xml(data)
     tree = document.root.getroottree()
-    standalone = tree.docinfo.standalone
     sign_element(
         document.root,
         key,
@@ -95,7 +94,7 @@ def sign_xml(
         id_attribute=id_attribute,
     )
     # lxml's stubs do not know that standalone may be None (not said) and a prefix None (default namespace)
-    said = cast("bool", standalone)
+    said = cast("bool", declared_standalone(data))
     signed = etree.tostring(tree, encoding="UTF-8", xml_declaration=True, standalone=said)
     return (UTF8_BOM if data.startswith(UTF8_BOM) else b"") + signed
 
