@@ -8,7 +8,17 @@ from schemas.faults import Fault, Severity
 from schemas.forms import Form
 from schemas.notice_build import build_notice, build_notice_element
 from schemas.notice_read import notice_schema, read_notice, validate_notice
-from schemas.notices import Notice, NoticeError, NoticeForm, NoticeKind, Office, Payable, Reason, notice_form
+from schemas.notices import (
+    Notice,
+    NoticeError,
+    NoticeForm,
+    NoticeKind,
+    Office,
+    Payable,
+    Reason,
+    notice_form,
+    reason_of_fault,
+)
 from schemas.period import Period
 from schemas.taxcode import judge_tax_code
 
@@ -40,5 +50,6 @@ __all__ = [
     "notice_schema",
     "read_declaration",
     "read_notice",
+    "reason_of_fault",
     "validate_notice",
 ]

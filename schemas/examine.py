@@ -18,6 +18,8 @@ from schemas.reading import Labelling, Reading
 
 MAX_FAULTS = 200
 
+_GRAVITY = {"ERROR": 0, "WARNING": 1, "INFO": 2}
+
 _AMOUNT = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
@@ -68,12 +70,14 @@ def bounded(faults: list[Fault]) -> tuple[Fault, ...]:
 
     Errors are never pushed out by lesser findings.
     """
-    faults = sorted(faults, key=lambda fault: fault.indexes)
     if len(faults) > MAX_FAULTS:
-        errors = [fault for fault in faults if fault.severity == "ERROR"]
-        faults = (errors if len(errors) > MAX_FAULTS else faults)[:MAX_FAULTS]
-        faults.append(make_fault("fault.more", Place(), limit=str(MAX_FAULTS)))
-    return tuple(faults)
+        faults = sorted(faults, key=lambda fault: _GRAVITY[fault.severity])[:MAX_FAULTS]
+        return (*_in_document_order(faults), make_fault("fault.more", Place(), limit=str(MAX_FAULTS)))
+    return _in_document_order(faults)
+
+
+def _in_document_order(faults: list[Fault]) -> tuple[Fault, ...]:
+    return tuple(sorted(faults, key=lambda fault: fault.indexes))
 
 
 def hygiene(reading: Reading, labelling: Labelling) -> Iterator[Fault]:

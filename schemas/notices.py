@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from schemas.declaration import Party
+from schemas.faults import Fault
 from schemas.period import vietnam_day
 
 NoticeKind = Literal["receipt", "refusal", "verdict-accepted", "verdict-rejected"]
@@ -94,6 +95,21 @@ class Notice:
     answers: str | None = None
 
 
+_GROUPS = {
+    "xml": "Lỗi định dạng XML",
+    "xsd": "Lỗi cấu trúc dữ liệu",
+    "form": "Lỗi mã, phiên bản hoặc kỳ của hồ sơ",
+    "header": "Lỗi thông tin chung của tờ khai",
+}
+
+
+def reason_of_fault(fault: Fault) -> Reason:
+    """A fault as a notice tells it, in Vietnamese: group, what is wrong, how to mend it, where, and its code."""
+    group = _GROUPS.get(fault.code.partition(".")[0], "Lỗi số liệu trên tờ khai")
+    where = f"dòng {fault.line}, {fault.path}" if fault.line is not None and fault.path else fault.path
+    return Reason(group, fault.message_vi, fault.remedy_vi, where, fault.code)
+
+
 class NoticeForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of notices.toml.
 
@@ -125,10 +141,6 @@ def notice_form(kind: NoticeKind, received_at: datetime) -> NoticeForm:
     """The form in force for a filing received at the aware time `received_at`. Raises NoticeError where none is."""
     day = vietnam_day(received_at)
     for form in notice_forms():
-        if (
-            form.kind == kind
-            and form.received_from <= day
-            and (form.received_until is None or day <= form.received_until)
-        ):
+        if form.kind == kind and form.received_from <= day <= (form.received_until or date.max):
             return form
     raise NoticeError(f"no notice of kind {kind} is in force for filings received on {day.isoformat()}")

@@ -141,6 +141,21 @@ def test_the_summary(examine: Examine) -> None:
     assert (declaration.signed_on, declaration.kind_name) == (date(2026, 7, 15), "Chính thức")
 
 
+@pytest.mark.parametrize(
+    "name", ["maTKhai", "pbanTKhaiXML", "loaiTKhai", "soLan", "kyKKhai", "mst", "TTinTKhaiThue"]
+)
+def test_no_summary_without_what_a_filing_is_filed_under(examine: Examine, name: str) -> None:
+    found = examine({name: None})
+    assert found.declaration is None
+    assert not found.accepted
+    assert read_declaration(signed_part(example_declaration(overrides={name: None}))) is None
+
+
+@pytest.mark.parametrize("octets", [b"", b"<a/>", example_declaration(), b"<!DOCTYPE a><a/>"])
+def test_no_summary_of_anything_else(octets: bytes) -> None:
+    assert read_declaration(octets) is None
+
+
 def test_a_naive_time_is_refused(catalogue: Catalogue) -> None:
     octets = signed_part(example_declaration())
     with pytest.raises(ValueError, match="aware"):

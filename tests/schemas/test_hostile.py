@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from schemas import Catalogue, example_declaration, load_catalogue
-from schemas.examine import MAX_FAULTS
+from schemas.examine import MAX_FAULTS, Examination, bounded
 from tests.schemas.conftest import RECEIVED, Examine, codes, signed_part
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -143,6 +143,16 @@ def test_faults_are_bounded_and_errors_come_first(examine: Examine) -> None:
     found = examine(replace={"<PLuc></PLuc>": "<PLuc>" + "<a/>" * 1500 + "</PLuc>"})
     assert len(found.faults) == MAX_FAULTS + 1
     assert found.faults[-1].code == "fault.more"
+    assert not found.accepted
+
+
+def test_lesser_findings_never_push_out_an_error_nor_refuse_by_their_number(examine: Examine) -> None:
+    [warning] = examine({"ct21": "x"}).faults
+    [error] = examine({"ct43": "1"}).faults
+    kept = bounded([warning] * 300 + [error])
+    assert [fault.severity for fault in kept].count("ERROR") == 1
+    assert len(kept) == MAX_FAULTS + 1
+    assert Examination(None, None, bounded([warning] * 300)).accepted
 
 
 def test_a_refused_document_too_large_to_explain_is_told_from_the_validators_log(examine: Examine) -> None:

@@ -24,9 +24,10 @@ from schemas import (
     notice_form,
     notice_schema,
     read_notice,
+    reason_of_fault,
     validate_notice,
 )
-from tests.schemas.conftest import SHARED, VIETNAM, signed_part
+from tests.schemas.conftest import SHARED, VIETNAM, Examine, signed_part
 
 TB = "{http://kekhaithue.gdt.gov.vn/TBaoThue}"
 KINDS: tuple[NoticeKind, ...] = ("receipt", "refusal", "verdict-accepted", "verdict-rejected")
@@ -159,6 +160,19 @@ def test_times_are_vietnam_times_without_fractions() -> None:
     back = read_notice(build_notice(made))
     assert back.recorded_at == datetime(2026, 7, 20, 9, 0, tzinfo=VIETNAM)
     assert b"<tb:thoiDiemGhiNhan>2026-07-20T09:00:00+07:00<" in build_notice(made)
+
+
+def test_faults_become_reasons(examine: Examine) -> None:
+    found = examine({"ct43": "1", "mst": "5500998805", "ct37": "1e9"})
+    made = replace(notice("refusal", TT89), reasons=tuple(reason_of_fault(fault) for fault in found.faults))
+    assert read_notice(build_notice(made)) == made
+    assert [(reason.group, reason.code) for reason in made.reasons] == [
+        ("Lỗi thông tin chung của tờ khai", "header.tax-code.check-digit"),
+        ("Lỗi cấu trúc dữ liệu", "xsd.type"),
+        ("Lỗi số liệu trên tờ khai", "842.43"),
+    ]
+    assert made.reasons[2].error == "[43] phải bằng [41] − [42] = 0, đang là 1"
+    assert made.reasons[2].note.startswith("dòng ")
 
 
 BAD = [
