@@ -1,0 +1,175 @@
+"""What every adapter must do, whatever its agency speaks; runs over all kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import datetime
+
+import pytest
+
+from adapters import KINDS, Pending, Rejected, Unavailable, Unknown, Verdict
+from adapters.simulator import Refusal
+
+
+def test_every_kind_is_under_test(kinds_under_test):
+    assert kinds_under_test == set(KINDS)
+
+
+async def test_a_parcel_arrives_once_with_its_bytes(agency, parcel):
+    adapter, simulator = agency
+    sent = await adapter.submit(parcel())
+    assert not sent.duplicate
+    (entry,) = simulator.books.values()
+    assert (entry.key, entry.number, entry.reference) == ("f-1", "EF-260715-000001-4", sent.reference)
+    assert entry.digest == hashlib.sha256(parcel().document).hexdigest()
+
+
+async def test_a_repeat_is_a_duplicate_with_the_same_reference(agency, parcel):
+    adapter, simulator = agency
+    first = await adapter.submit(parcel())
+    second = await adapter.submit(parcel())
+    assert (second.duplicate, second.reference) == (True, first.reference)
+    assert [entry.times for entry in simulator.books.values()] == [2]
+
+
+async def test_a_lost_answer_and_a_repeat_make_one_filing(agency, parcel):
+    adapter, simulator = agency
+    simulator.behaviour = simulator.behaviour.changed({"lose_answer": 1})
+    with pytest.raises(Unavailable):
+        await adapter.submit(parcel())
+    assert [entry.times for entry in simulator.books.values()] == [1]
+    again = await adapter.submit(parcel())
+    assert again.duplicate
+    assert [entry.times for entry in simulator.books.values()] == [2]
+
+
+async def test_the_same_key_with_another_document_is_rejected_for_good(agency, parcel):
+    adapter, _ = agency
+    await adapter.submit(parcel())
+    with pytest.raises(Rejected):
+        await adapter.submit(parcel(document=b"<another/>"))
+
+
+async def test_many_at_once_each_once(agency, parcel):
+    adapter, simulator = agency
+    sent = await asyncio.gather(*(adapter.submit(parcel(key=f"f-{n % 20}")) for n in range(60)))
+    assert len(simulator.books) == 20
+    assert sum(not one.duplicate for one in sent) == 20
+    assert len({one.reference for one in sent}) == 20
+
+
+async def test_unknown_pending_decided(agency, parcel):
+    adapter, simulator = agency
+    assert await adapter.fetch("f-1") == Unknown()
+    simulator.behaviour = simulator.behaviour.changed({"verdict_delay_s": 3600})
+    sent = await adapter.submit(parcel())
+    assert sent.verdict is None
+    assert await adapter.fetch("f-1") == Pending(sent.reference)
+    simulator.behaviour = simulator.behaviour.changed({"verdict_delay_s": 0})
+    later = await adapter.submit(parcel(key="f-2"))
+    verdict = await adapter.fetch("f-2")
+    assert verdict == (await adapter.submit(parcel(key="f-2"))).verdict
+    assert isinstance(verdict, Verdict)
+    assert (verdict.outcome, verdict.reference, verdict.reasons) == ("accepted", later.reference, ())
+    assert isinstance(verdict.decided_at, datetime)
+    assert verdict.decided_at.tzinfo is not None
+    assert [(p.amount, p.currency) for p in verdict.payables] == [(98_500_000, "VND")]
+
+
+async def test_a_rejection_says_why_and_how_to_mend_it(agency, parcel):
+    adapter, simulator = agency
+    refusal = Refusal(
+        "0412", "Mã số thuế đã ngừng hoạt động", "Liên hệ cơ quan thuế quản lý", "Người nộp thuế"
+    )
+    simulator.behaviour = simulator.behaviour.changed({"refuse": {"code": "0", "error": "x"}})
+    simulator.behaviour = simulator.behaviour.changed(
+        {"refuse": {f: getattr(refusal, f) for f in refusal.__struct_fields__}}
+    )
+    await adapter.submit(parcel())
+    verdict = await adapter.fetch("f-1")
+    assert isinstance(verdict, Verdict)
+    assert (verdict.outcome, verdict.payables) == ("rejected", ())
+    (reason,) = verdict.reasons
+    assert (reason.code, reason.error, reason.remedy, reason.group) == (
+        refusal.code,
+        refusal.error,
+        refusal.remedy,
+        refusal.group,
+    )
+
+
+async def test_down_is_unavailable_with_the_wait_it_asks_for(agency, parcel):
+    adapter, simulator = agency
+    simulator.behaviour = simulator.behaviour.changed({"down": True})
+    for call in (adapter.submit(parcel()), adapter.fetch("f-1")):
+        with pytest.raises(Unavailable) as caught:
+            await call
+        assert caught.value.retry_after == 1.0
+    assert simulator.books == {}
+    simulator.behaviour = simulator.behaviour.changed({"down": False})
+    assert not (await adapter.submit(parcel())).duplicate
+
+
+async def test_too_slow_is_unavailable(agency, parcel):
+    adapter, simulator = agency
+    simulator.behaviour = simulator.behaviour.changed({"delay_s": 30})
+    with pytest.raises(Unavailable, match="in time"):
+        await adapter.submit(parcel())
+
+
+async def test_garbage_is_no_answer_although_the_filing_is_in(agency, parcel):
+    adapter, simulator = agency
+    simulator.behaviour = simulator.behaviour.changed({"garbage": True})
+    with pytest.raises(Unavailable, match="agreed form"):
+        await adapter.submit(parcel())
+    with pytest.raises(Unavailable, match="agreed form"):
+        await adapter.fetch("f-1")
+    # A page that says 404 is somebody on the way, not the agency that has never seen the key.
+    with pytest.raises(Unavailable, match="404"):
+        await adapter.fetch("never-sent")
+    simulator.behaviour = simulator.behaviour.changed({"garbage": False})
+    assert (await adapter.submit(parcel())).duplicate
+
+
+async def test_failing_half_the_time_ends_with_every_filing_once(agency, parcel):
+    adapter, simulator = agency
+    simulator.behaviour = simulator.behaviour.changed({"fail_rate": 0.5})
+    failures = 0
+    for number in range(30):
+        for _ in range(100):
+            try:
+                await adapter.submit(parcel(key=f"f-{number}"))
+                break
+            except Unavailable:
+                failures += 1
+    assert failures > 10
+    assert len(simulator.books) == 30
+    assert len({entry.reference for entry in simulator.books.values()}) == 30
+
+
+async def test_nobody_there_is_unavailable(agency, parcel):
+    adapter, simulator = agency
+    await simulator.stop()
+    with pytest.raises(Unavailable, match="no connection"):
+        await adapter.submit(parcel())
+
+
+async def test_a_large_document_arrives_whole(agency, parcel):
+    adapter, simulator = agency
+    await adapter.submit(parcel(document=bytes(range(256)) * 40_000))
+    assert len(simulator.books) == 1
+
+
+async def test_closing_twice_is_fine(agency, parcel):
+    adapter, _ = agency
+    await adapter.submit(parcel())
+    await adapter.close()
+    await adapter.close()
+
+
+async def test_a_key_that_is_none_never_leaves(agency):
+    adapter, _ = agency
+    for key in ("../books", "a/b", "", "a b", "x\r\nEvil: 1", "a" * 129, "a\n"):
+        with pytest.raises(ValueError, match="idempotency key"):
+            await adapter.fetch(key)
