@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -189,11 +190,9 @@ async def _validated(
         if path is None or path.not_before > path.not_after:
             continue
         context = _context(anchors, pool, path.not_before + timedelta(seconds=1))
-        try:
+        with suppress(Exception):  # as above; one path that cannot be judged does not hide the others
             await async_validate_path(context, candidate)
-        except Exception:  # as above; one path that cannot be judged does not hide the others
-            continue
-        found.append(path)
+            found.append(path)
     return tuple(found)
 
 
