@@ -34,7 +34,7 @@ async def http(pki):
 async def until(true):
     """The door has a callback a moment before the simulator knows that it was taken."""
     async with asyncio.timeout(20):
-        while not true():
+        while not true():  # noqa: ASYNC110 - the books have no event to wait for
             await asyncio.sleep(0.01)
 
 
@@ -231,9 +231,26 @@ async def test_books_survive_a_restart_and_callbacks_are_made_up_for(
         await send(adapter, parcel, "f-2")
     async with Simulator(config(books=books, callback=callbacks.url)) as third:
         await until(lambda: third.books["f-2"].callbacks == 1)
-    async with Simulator(config(books=books, callback=callbacks.url)) as fourth:
-        assert fourth.books["f-2"].callbacks == 1
-    assert len(callbacks.got) == 1
+    async with Simulator(config(books=books, callback=callbacks.url, behaviour=soon)) as fourth:
+        adapter = open_adapter("rest", settings(fourth.url))
+        await send(adapter, parcel, "f-3")
+        await callbacks.wait_for(2)
+        assert [key for key, _ in read(adapter, callbacks)] == ["f-2", "f-3"]
+
+
+async def test_a_disk_that_cannot_sync_takes_nothing_in(config, settings, parcel, books, monkeypatch):
+    def broken(_):
+        raise OSError(5, "Input/output error")
+
+    async with Simulator(config(books=books)) as simulator:
+        adapter = open_adapter("rest", settings(simulator.url))
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", broken)
+            with pytest.raises(Unavailable, match="500"):
+                await adapter.submit(parcel())
+        assert simulator.books == {}
+        assert not (await adapter.submit(parcel())).duplicate
+        await adapter.close()
 
 
 async def test_a_torn_last_line_is_forgotten_and_the_books_go_on(config, settings, parcel, books):
