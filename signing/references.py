@@ -171,9 +171,10 @@ class ReferenceReader:
 def reader_of(document: XmlDocument) -> ReferenceReader:
     """A reader for one document. Raises CheckFailed (document.ids-unique) if two elements bear the same id.
 
-    The budget lets every part be canonicalised a few times over: two signatures over one element cost once.
+    The budget lets a large document be canonicalised twice and a small one many times; what several signatures share
+    is canonicalised once.
     """
-    return ReferenceReader(document, ids_of(document.root), budget=4 * len(document.data) + 262_144)
+    return ReferenceReader(document, ids_of(document.root), budget=2 * len(document.data) + 2_000_000)
 
 
 def ids_of(root: etree._Element) -> dict[str, etree._Element]:

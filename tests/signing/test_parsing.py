@@ -76,12 +76,15 @@ def test_the_line_is_told() -> None:
 
 
 def test_limits_are_exact() -> None:
-    limits = ParseLimits(max_bytes=100, max_depth=3, max_attributes_per_element=2, max_elements=4)
+    limits = ParseLimits(
+        max_bytes=100, max_depth=3, max_attributes_per_element=2, max_elements=4, max_attributes=5
+    )
     parse_xml(b'<a><b><c x="1" y="2"/></b><d/></a>', limits)
     assert refused(b"<a><b><c><d/></c></b></a>", limits) == {"xml.depth"}
     assert refused(b'<a x="1" y="2" z="3"/>', limits) == {"xml.attributes"}
     assert refused(b"<a><b/><c/><d/><e/></a>", limits) == {"xml.elements"}
     assert refused(b"<a>" + b"x" * 100 + b"</a>", limits) == {"xml.too-large"}
+    assert refused(b'<a x="1" y="2"><b x="1" y="2"/><c x="1" y="2"/></a>', limits) == {"xml.attribute-count"}
     both = refused(b'<a x="1" y="2" z="3"><b><c><d/></c></b></a>', limits)
     assert both == {"xml.depth", "xml.attributes"}
 

@@ -327,7 +327,7 @@ def test_limits_on_signatures_references_and_values(
 
 def test_work_is_bounded_over_all_references(pki: Hierarchy, policy: Policy, trust: TrustStore) -> None:
     """16 references to 16 nested parts of a large document: the same octets again and again."""
-    inner = b"<v>" + b"x" * 400_000 + b"</v>"
+    inner = b"<v>" + b"x" * 900_000 + b"</v>"
     for i in range(16):
         inner = b'<p id="p%d">%s</p>' % (i, inner)
     document = signed(pki.taxpayer, DECLARATION.replace(b"</HSoThueDTu>", inner + b"</HSoThueDTu>"))
@@ -335,6 +335,29 @@ def test_work_is_bounded_over_all_references(pki: Hierarchy, policy: Policy, tru
     assert reference is not None
     references = b"".join(reference[0].replace(b"#ID_1", b"#p%d" % i) for i in range(16))
     assert "reference.work" in codes(judged(document.replace(reference[0], references), policy, trust))
+
+
+def test_comments_without_text_around_are_passed_over(
+    pki: Hierarchy, policy: Policy, trust: TrustStore
+) -> None:
+    """A hundred and fifty thousand of them beside each other, in time that grows with their number alone."""
+    data = DECLARATION.replace(b"<ct22>", b"<!--c-->" * 150_000 + b"<ct22>")
+    assert judged(signed(pki.taxpayer, data), policy, trust).indication is Indication.PASSED
+
+
+def test_the_signing_certificate_may_stand_anywhere_in_key_info(
+    pki: Hierarchy, policy: Policy, trust: TrustStore
+) -> None:
+    key = FileKey(
+        pki.taxpayer.private_key, pki.taxpayer.certificate, (pki.ca.certificate, pki.root.certificate)
+    )
+    document = signed(key)
+    own, *above = re.findall(rb"<X509Certificate>[^<]*</X509Certificate>", document)
+    for order in ([*above, own], [above[0], own, above[1]]):
+        turned = document.replace(own + b"".join(above), b"".join(order))
+        report = judged(turned, policy, trust)
+        assert report.indication is Indication.PASSED, codes(report)
+        assert report.signatures[0].certificate == key.certificate
 
 
 def test_issuer_serial_that_disagrees_is_told(pki: Hierarchy) -> None:
