@@ -83,10 +83,20 @@ async def house_at(
             yield House(made, settings, gateway, authority)
 
 
-def simulator_config(made: Installation, behaviour: Behaviour | None = None) -> SimulatorConfig:
+def free_port() -> int:
+    """A port that is free now, for a process of its own."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def simulator_config(
+    made: Installation, behaviour: Behaviour | None = None, port: int = 0
+) -> SimulatorConfig:
     """The simulated authority of an installation, deciding at once."""
     agency, client = made.pki["agency-server"], made.pki["agency-tax"]
     return SimulatorConfig(
+        port=port,
         tls_cert=agency.chain,
         tls_key=agency.key,
         client_ca=made.pki.client_ca,

@@ -81,3 +81,14 @@ def configure_logging() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.getLogger("aiohttp.server").handlers = [_ProtocolFaults()]
+    logging.getLogger("aiohttp.server").propagate = False
+
+
+class _ProtocolFaults(logging.Handler):
+    """What clients do wrong below HTTP requests, one line each; a traceback tells nothing about our code."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        reason = f"{type(error).__name__}: {error}" if error else record.getMessage()
+        structlog.get_logger("api").warning("bad-request", reason=reason.splitlines()[0][:200])

@@ -19,7 +19,7 @@ SEEDED_TABLES = frozenset({"provider", "agency", "client_certificate", "signing_
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """One row as it should be; its first column is the key. Columns absent here keep their value."""
+    """One row as it should be; its first column is the key. An existing row keeps the columns that are absent here."""
 
     table: str
     row: Mapping[str, str | int | float | bytes]
@@ -60,12 +60,13 @@ def _seed_row(one: Seed, seeding: Seeding) -> Generator[Statement, list[list[Row
     )
     if found and list(found[0]) == values:
         return 0
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
-    yield Statement(
-        f"INSERT INTO {one.table} ({names}) VALUES ({', '.join('?' * len(columns))}) "
-        f"ON CONFLICT ({columns[0]}) DO UPDATE SET {updates}",
-        [tuple(values)],
-    )
+    if found:
+        assignments = ", ".join(f"{name} = ?" for name in columns[1:])
+        sql = f"UPDATE {one.table} SET {assignments} WHERE {columns[0]} = ?"
+        yield Statement(sql, [(*values[1:], values[0])])
+    else:
+        sql = f"INSERT INTO {one.table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        yield Statement(sql, [tuple(values)])
     detail = {k: v for k, v in one.row.items() if not isinstance(v, bytes)}
     act = "change" if found else "add"
     yield from append_audit(
