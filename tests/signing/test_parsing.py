@@ -75,6 +75,12 @@ def test_the_line_is_told() -> None:
     assert caught.value.faults[0].line == 3
 
 
+def test_the_parsers_warnings_are_no_faults() -> None:
+    with pytest.raises(XmlRefused) as caught:
+        parse_xml(b"<a xmlns='relative'><b></a>")
+    assert not [fault for fault in caught.value.faults if "absolute" in fault.message_en]
+
+
 def test_limits_are_exact() -> None:
     limits = ParseLimits(
         max_bytes=100, max_depth=3, max_attributes_per_element=2, max_elements=4, max_attributes=5

@@ -109,6 +109,8 @@ def test_an_end_entity_cannot_issue(pki: Hierarchy, policy: Policy, trust: Trust
     below = signer(Authority(holder.certificate, holder.private_key), number=60, subject=name("Below"))
     with_chain = FileKey(below.private_key, below.certificate, (holder.certificate,))
     assert fault_of(with_chain, trust, policy)[0] == "NO_CERTIFICATE_CHAIN_FOUND"
+    pool = TrustStore.of([pki.root.certificate], [pki.ca.certificate, holder.certificate])
+    assert fault_of(below, pool, policy)[0] == "NO_CERTIFICATE_CHAIN_FOUND", "put into the pool by mistake"
 
 
 def test_path_length(pki: Hierarchy, policy: Policy) -> None:
