@@ -109,8 +109,15 @@ def test_an_end_entity_cannot_issue(pki: Hierarchy, policy: Policy, trust: Trust
     below = signer(Authority(holder.certificate, holder.private_key), number=60, subject=name("Below"))
     with_chain = FileKey(below.private_key, below.certificate, (holder.certificate,))
     assert fault_of(with_chain, trust, policy)[0] == "NO_CERTIFICATE_CHAIN_FOUND"
-    pool = TrustStore.of([pki.root.certificate], [pki.ca.certificate, holder.certificate])
-    assert fault_of(below, pool, policy)[0] == "NO_CERTIFICATE_CHAIN_FOUND", "put into the pool by mistake"
+
+
+def test_an_end_entity_put_into_the_pool_by_mistake_issues_nothing(pki: Hierarchy, policy: Policy) -> None:
+    """Under a CA without a path length, so that nothing but basicConstraints stands in the way."""
+    ca = authority("CA without a path length", pki.root, number=73)
+    holder = signer(ca, number=74, subject=name("Holder"))
+    below = signer(Authority(holder.certificate, holder.private_key), number=75, subject=name("Below"))
+    trust = TrustStore.of([pki.root.certificate], [ca.certificate, holder.certificate])
+    assert fault_of(below, trust, policy) == ("NO_CERTIFICATE_CHAIN_FOUND", {"certificate.path"})
 
 
 def test_path_length(pki: Hierarchy, policy: Policy) -> None:
