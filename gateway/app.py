@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import structlog
 from aiohttp import web
@@ -32,7 +33,7 @@ from gateway.jobs.carry_on import Worker
 from gateway.jobs.refresh import Reloading
 from gateway.journey import Checks, IntakeWorld, carry_on
 from gateway.notary import XmlNotary
-from gateway.pool import ThreadCheckPool
+from gateway.pool import HybridCheckPool
 from gateway.ports import Clock
 from gateway.production import require_fit_for_production
 from gateway.seeding import seeds_of
@@ -41,6 +42,7 @@ from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
 
 log = structlog.get_logger("app")
+Role = Literal["all", "intake", "delivery"]
 
 
 def clock() -> datetime:
@@ -87,9 +89,15 @@ UNFIT = (
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, now: Clock = clock, on_fatal: Callable[[], None] = lambda: None
+    settings: Settings,
+    *,
+    role: Role = "all",
+    now: Clock = clock,
+    on_fatal: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Running]:
     """Serve until the block is left; then stop taking in, finish what was begun, and close the store.
+
+    `role`: "intake" leaves the delivery to other processes of the same store; "delivery" opens no door.
 
     `on_fatal` is called once where this process can no longer keep a promise and must end.
 
@@ -100,14 +108,16 @@ async def running(
     require_fit_for_production(settings)
     async with AsyncExitStack() as stack:
         try:
-            gateway = await stack.enter_async_context(_assembled(settings, now, on_fatal))
+            gateway = await stack.enter_async_context(_assembled(settings, role, now, on_fatal))
         except UNFIT as error:
             raise ConfigurationError([str(error)]) from error
         yield gateway
 
 
 @asynccontextmanager
-async def _assembled(settings: Settings, now: Clock, on_fatal: Callable[[], None]) -> AsyncIterator[Running]:
+async def _assembled(
+    settings: Settings, role: Role, now: Clock, on_fatal: Callable[[], None]
+) -> AsyncIterator[Running]:
     """The parts, put together in the order in which they need each other, taken apart in reverse."""
     loop = asyncio.get_running_loop()
 
@@ -120,7 +130,11 @@ async def _assembled(settings: Settings, now: Clock, on_fatal: Callable[[], None
         await store.seed(seeds_of(settings), actor="settings file")
         limits = store.limits()
         checks = load_checks(settings, int(limits["body_bytes"]))
-        pool = ThreadCheckPool(int(limits["check_threads"]), int(limits["check_waiting"]))
+        pool = HybridCheckPool(
+            inline_bytes=int(limits["inline_bytes"]),
+            threads=int(limits["check_threads"]),
+            waiting=int(limits["check_waiting"]),
+        )
         stack.callback(pool.close)
         key = signing.FileKey.from_pem(settings.notices.key, settings.notices.certificate)
         notary = XmlNotary(key, schemas.Office(settings.gateway.office_code, settings.gateway.name))
@@ -146,13 +160,12 @@ async def _assembled(settings: Settings, now: Clock, on_fatal: Callable[[], None
         app.add_routes(CallbackDoor(delivery, store, clients).routes())
         ready = {"store": partial(_store_fault, store)}
         app.add_routes(health_routes(ready))
-        for job in (
-            worker.run(),
-            checks.watch(settings.trust.refresh_seconds),
-            client_trust.watch(settings.trust.refresh_seconds),
-        ):
+        jobs = [refresher.watch(settings.trust.refresh_seconds) for refresher in (checks, client_trust)]
+        if role != "intake":
+            jobs.append(worker.run())
+        for job in jobs:
             stack.push_async_callback(_stopped, _background(job, on_fatal))
-        port = await _open_door(settings, app, stack)
+        port = await _open_door(settings, app, stack) if role != "delivery" else 0
         health_port = await _open_health(settings, health_routes(ready), stack)
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 

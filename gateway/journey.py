@@ -15,7 +15,7 @@ from gateway.delivery.route import route
 from gateway.delivery.track import track
 from gateway.delivery.world import DeliveryWorld
 from gateway.errors import NotFound, VerdictConflict
-from gateway.filing.filing import NewFiling, Recorded
+from gateway.filing.filing import Recorded
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
 from gateway.intake.acknowledge import Answer, acknowledge
@@ -25,7 +25,7 @@ from gateway.intake.receive import Message, receive
 from gateway.intake.record import promise, record
 from gateway.intake.validate import Refusal, Validated, refuse, validate
 from gateway.intake.verify import SignatureRules, SignaturesRefused, verify
-from gateway.ports import CheckPool, Claim, Clock, Concluded, Filings, Notary, Outcome
+from gateway.ports import CheckPool, Claim, Clock, Concluded, Filings, Notary, Outcome, Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ async def take_in(message: Message, world: IntakeWorld) -> Answer:
     identified = await identify(received, world.filings)
     if isinstance(identified, Recorded):
         return acknowledge(identified)
-    new = await world.pool.run(partial(judge, identified, world))
-    recorded = await record(new, world.filings)
+    prepared = await world.pool.run(partial(judge, identified, world), len(received.body))
+    recorded = await record(prepared, world.filings)
     return acknowledge(recorded)
 
 
-def judge(identified: Identified, world: IntakeWorld) -> NewFiling:
+def judge(identified: Identified, world: IntakeWorld) -> Prepared:
     """The steps that cost CPU, in the pool: examine the document and sign what we shall say about it."""
     examined = examine(identified, world.checks())
-    return promise(examined, world.notary, world.gateway_code)
+    return world.filings.prepare(promise(examined, world.notary, world.gateway_code))
 
 
 def examine(identified: Identified, checks: Checks) -> Validated | Refusal:

@@ -76,7 +76,9 @@ class XmlNotary:
             form_label=summary.form_label if summary else "",
             form_kind=_FORM_KINDS.get(summary.kind, summary.kind) if summary else "",
             period_label=summary.period if summary else "",
-            submission_no=max(1, summary.submission_no) if summary else 1,  # lanNop counts from 1, soLan from 0
+            submission_no=max(1, summary.submission_no)
+            if summary
+            else 1,  # lanNop counts from 1, soLan from 0
             tax_name=summary.tax_name if summary else "",
             digest_hex=filing.digest.hex(),
             agent_name=summary.agent_name if summary else None,
@@ -85,9 +87,7 @@ class XmlNotary:
 
     def _sign(self, notice: schemas.Notice, kind: NoticeKind, at: datetime) -> SignedNotice:
         root = schemas.build_notice_element(notice)
-        signing.sign_element(
-            root, self._key, profile="xades-b", target_id=NOTICE_ID, place="CKyDTu", at=at
-        )
+        signing.sign_element(root, self._key, profile="xades-b", target_id=NOTICE_ID, place="CKyDTu", at=at)
         return SignedNotice(kind, at, etree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 

@@ -43,11 +43,24 @@ class Agency:
 
 @dataclass(frozen=True, slots=True)
 class ClientIdentity:
-    """Whose client certificate this is: `kind` is "provider" or "agency"; `active` False means revoked."""
+    """Whose client certificate this is: `kind` is "provider" or "agency"; `active` False means revoked.
+
+    `provider` is the provider itself, in the same look-up; None for an agency.
+    """
 
     kind: str
     party: str
     active: bool
+    provider: Provider | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A filing ready to be stored: body and evidence in their stored form."""
+
+    new: NewFiling
+    octets: bytes
+    evidence: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,11 @@ class Filings(Protocol):
     `StoreUnavailable` may have happened or not: repeat it with the same values, which is always safe.
     """
 
-    async def add(self, new: NewFiling) -> Recorded:
+    def prepare(self, new: NewFiling) -> Prepared:
+        """Bring a filing into the form in which it will be stored: CPU work only, in any thread."""
+        ...
+
+    async def add(self, prepared: Prepared) -> Recorded:
         """Record a filing, its body, its notice and (unless refused) its delivery: all or nothing, durable.
 
         Idempotent: where the provider has used the idempotency key, or has an accepted filing of the same
@@ -203,10 +220,10 @@ class Notary(Protocol):
 
 
 class CheckPool(Protocol):
-    """A bounded pool for CPU work, so that the event loop stays free."""
+    """Bounded room for CPU work, so that the event loop stays responsive."""
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in the pool. Raises Busy, before anything is done, where the pool is full."""
+    async def run(self, work: Callable[[], T], size: int) -> T:
+        """Run `work` on a document of `size` bytes. Raises Busy, before anything is done, where all is full."""
         ...
 
     def refuse_when_full(self) -> None:

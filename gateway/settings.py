@@ -55,10 +55,15 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Seeds of the `limits` table; the table is what counts."""
+    """Seeds of the `limits` table; the table is what counts.
+
+    Bodies up to `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
+    `check_waiting` wait, the next gets 503.
+    """
 
     body_bytes: Count = 20_000_000
-    check_threads: Count = 2
+    inline_bytes: Count = 65_536
+    check_threads: Count = 1
     check_waiting: Count = 64
 
 

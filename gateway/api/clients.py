@@ -12,7 +12,7 @@ from cryptography import x509
 
 import signing
 from gateway.errors import Stranger
-from gateway.ports import Clock, Provider, Registry
+from gateway.ports import ClientIdentity, Clock, Provider, Registry
 
 log = structlog.get_logger("api")
 
@@ -36,17 +36,16 @@ class Clients:
 
     def provider(self, request: web.Request) -> Provider:
         """The registered, active provider that calls. Raises Stranger, logged with its reason."""
-        party = self._party(request, "provider")
-        provider = self._registry.provider(party)
+        provider = self._identity(request, "provider").provider
         if provider is None or not provider.active:
             raise self._refuse(request, "suspended")
         return provider
 
     def agency(self, request: web.Request) -> str:
         """The identifier of the agency that calls. Raises Stranger, logged with its reason."""
-        return self._party(request, "agency")
+        return self._identity(request, "agency").party
 
-    def _party(self, request: web.Request, kind: str) -> str:
+    def _identity(self, request: web.Request, kind: str) -> ClientIdentity:
         ssl_object = request.get_extra_info("ssl_object")
         der = ssl_object.getpeercert(binary_form=True) if ssl_object is not None else None
         if not der:
@@ -61,7 +60,7 @@ class Clients:
             raise self._refuse(request, "expired", fingerprint)
         if identity.kind != kind:
             raise self._refuse(request, "not for this door", fingerprint)
-        return identity.party
+        return identity
 
     def _is_revoked(self, fingerprint: str, der: bytes) -> bool:
         """Only a list that names the certificate revokes it; a list that cannot be had keeps nobody out."""

@@ -58,7 +58,9 @@ class FilingsDoor:
         """POST /v1/check: the same checks, nothing recorded, nothing promised."""
         message = await self._message(request)
         received = receive(message, self._world.clock(), self._world.max_bytes)
-        examined = await self._world.pool.run(partial(examine, Identified(received), self._world.checks()))
+        examined = await self._world.pool.run(
+            partial(examine, Identified(received), self._world.checks()), len(received.body)
+        )
         refused = isinstance(examined, Refusal)
         return json_response(
             {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 import signal
 import sys
@@ -12,11 +14,12 @@ import click
 import structlog
 import uvloop
 
-from gateway.app import running
+from gateway.app import Role, running
 from gateway.settings import Settings, load_settings
 from gateway.supervisor import supervise
 
 _STOP_SECONDS = 90.0
+_M_ARENA_MAX = -8  # malloc.h
 
 
 @click.command()
@@ -30,8 +33,15 @@ _STOP_SECONDS = 90.0
 @click.option(
     "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes."
 )
+@click.option(
+    "--role",
+    type=click.Choice(["all", "intake", "delivery"]),
+    default="all",
+    show_default=True,
+    help="Only the doors, only the delivery, or both.",
+)
 @click.option("--worker", is_flag=True, hidden=True)
-def serve(config: Path, processes: int, worker: bool) -> None:
+def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
     """Run the gateway: the door for providers and agencies, and the delivery, in one process tree.
 
     Stops on SIGTERM or Ctrl-C: takes nothing new in, finishes what was begun, releases its leases. Logs go to
@@ -40,12 +50,29 @@ def serve(config: Path, processes: int, worker: bool) -> None:
     configure_logging()
     settings = load_settings(config)
     if processes > 1:
-        command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config), "--worker"]
+        command = [
+            sys.executable,
+            "-m",
+            "gateway.cli",
+            "serve",
+            "--config",
+            str(config),
+            "--role",
+            role,
+            "--worker",
+        ]
         sys.exit(supervise(command, processes, _STOP_SECONDS))
-    sys.exit(uvloop.run(_serve(settings, worker)))
+    _one_malloc_arena()
+    sys.exit(uvloop.run(_serve(settings, role, worker)))
 
 
-async def _serve(settings: Settings, worker: bool) -> int:
+def _one_malloc_arena() -> None:
+    """One heap for all threads: glibc's heap per thread is trimmed and faulted in again with every parsed tree."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+async def _serve(settings: Settings, role: Role, worker: bool) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     failed: list[bool] = []
@@ -58,7 +85,7 @@ async def _serve(settings: Settings, worker: bool) -> int:
         loop.add_signal_handler(number, stop.set)
     if worker:
         loop.add_reader(sys.stdin.fileno(), stop.set)  # readable only by its end: the supervisor is gone
-    async with running(settings, on_fatal=fatal):
+    async with running(settings, role=role, on_fatal=fatal):
         await stop.wait()
     return 1 if failed else 0
 

@@ -29,7 +29,8 @@ def new_filing_number(gateway_code: str, at: datetime) -> str:
         at: aware time of receipt.
     """
     date = at.astimezone(VIETNAM).strftime("%Y%m%d")
-    random = "".join(secrets.choice(_CROCKFORD) for _ in range(_RANDOM_CHARACTERS))
+    bits = secrets.randbits(5 * _RANDOM_CHARACTERS)
+    random = "".join(_CROCKFORD[bits >> 5 * place & 31] for place in range(_RANDOM_CHARACTERS))
     stem = f"{gateway_code}-{date}-{random}"
     return f"{stem}-{check_character(stem)}"
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
 
+import signing
 from gateway.filing.filing import Filing, NewFiling, Recorded
 from gateway.filing.identifiers import new_filing_number
 from gateway.filing.status import Status
 from gateway.intake.validate import Refusal, Validated
-from gateway.ports import Filings, Notary
+from gateway.ports import Filings, Notary, Prepared
+
+_json = msgspec.json.Encoder().encode
 
 
 def promise(examined: Validated | Refusal, notary: Notary, gateway_code: str) -> NewFiling:
@@ -25,11 +29,32 @@ def promise(examined: Validated | Refusal, notary: Notary, gateway_code: str) ->
         summary=examined.summary,
         findings=examined.findings,
     )
-    evidence = json.dumps(examined.report.as_json(), ensure_ascii=False).encode()
-    return NewFiling(filing, received.body, evidence, notary.intake_notice(filing))
+    return NewFiling(filing, received.body, evidence_of(examined.report), notary.intake_notice(filing))
 
 
-async def record(new: NewFiling, filings: Filings) -> Recorded:
+def evidence_of(report: signing.Report) -> bytes:
+    """What the judgement rested on, as JSON: policy, time, and for each signature its signer and every check.
+
+    The document itself lies beside it, and its certificates in it; the texts of the checks follow from their codes.
+    """
+    signatures = [
+        {
+            "id": signature.id,
+            "profile": signature.profile,
+            "indication": signature.indication,
+            "subIndication": signature.sub_indication,
+            "algorithm": signature.algorithms.signature,
+            "signer": signature.signer and signature.signer.subject,
+            "chain": [certificate.fingerprint(SHA256()).hex() for certificate in signature.chain],
+            "checks": {check.code: check.outcome for check in signature.checks},
+        }
+        for signature in report.signatures
+    ]
+    whole = {check.code: check.outcome for check in report.checks}
+    return _json({"policy": report.policy, "at": report.at, "checks": whole, "signatures": signatures})
+
+
+async def record(prepared: Prepared, filings: Filings) -> Recorded:
     """Commit the filing, its body, its evidence and its notice in one transaction.
 
     Gives the proof of the commit; for a message that another task recorded meanwhile, the original.
@@ -38,4 +63,4 @@ async def record(new: NewFiling, filings: Filings) -> Recorded:
         KeyReused: see `Filings.add`.
         StoreUnavailable: nothing is promised; the sender repeats.
     """
-    return await filings.add(new)
+    return await filings.add(prepared)

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from gateway.errors import BadRequest, KeyReused, NotFound
-from gateway.filing.filing import Filing, NewFiling, Recorded, SignedNotice
+from gateway.filing.filing import Filing, Recorded, SignedNotice
 from gateway.filing.status import FINAL, Status
 from gateway.filing.verdict import Verdict
-from gateway.ports import Claim, Concluded, Outcome, Written
+from gateway.ports import Claim, Concluded, Outcome, Prepared, Written
 from gateway.store.rows import (
     FILING_COLUMNS,
     Row,
@@ -24,7 +24,6 @@ from gateway.store.rows import (
     json_text,
     notice_of,
     notice_row,
-    pack,
     time_text,
     verdict_of,
 )
@@ -50,20 +49,6 @@ Operation = Callable[[Sequence[Any]], Steps]
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """A filing to add, with the store's compressed forms of its body and of the report of its checks."""
-
-    new: NewFiling
-    octets: bytes
-    evidence: bytes
-
-    @classmethod
-    def of(cls, new: NewFiling) -> Incoming:
-        """Compresses outside the writer, which serves everybody."""
-        return cls(new, pack(new.document), pack(new.evidence))
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """A worker's wish for work."""
 
@@ -82,10 +67,10 @@ class VerdictArrival:
     at: datetime
 
 
-def add(batch: Sequence[Incoming]) -> Steps:
+def add(batch: Sequence[Prepared]) -> Steps:
     """`Filings.add`: first settle which are repeats, then insert the rest, then read the originals back."""
     known = yield Statement(FIND_REPEAT, [_repeat_query(item.new.filing) for item in batch], fetch=True)
-    fresh: list[Incoming] = []
+    fresh: list[Prepared] = []
     answers: list[str | KeyReused | None] = []
     seen: dict[tuple[str, str, str], Filing] = {}
     for item, rows in zip(batch, known, strict=True):
@@ -164,7 +149,7 @@ def _seen_rows(seen: dict[tuple[str, str, str], Filing], filing: Filing) -> list
     return [(key[1], seen[key].number, seen[key].digest) for key in wanted if key in seen]
 
 
-def _insert(items: Sequence[Incoming]) -> Generator[Statement, list[list[Row]], None]:
+def _insert(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], None]:
     news = [item.new for item in items]
     placeholders = ", ".join("?" * len(FILING_COLUMNS.split(",")))
     yield Statement(

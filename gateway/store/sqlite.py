@@ -12,6 +12,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from gateway.store.rows import Row
 
 _BATCH = 256
 _BUSY_SECONDS = 10.0
+_GATHER_SECONDS = 0.002
+"""Where several writes came together last time, a moment's wait makes the next commit carry more of them."""
 
 
 class FatalStoreError(StoreUnavailable):
@@ -92,14 +95,16 @@ class SqliteDriver:
         os.close(self._lock)
 
     def _run(self) -> None:
-        while True:
+        last, together = False, 1
+        while not last:
             first = self._queue.get()
             if first is None:
                 return
+            if together > 1:
+                time.sleep(_GATHER_SECONDS)
             batch, last = self._drain(first)
+            together = len(batch)
             self._commit(batch)
-            if last:
-                return
 
     def _drain(self, first: _Work) -> tuple[list[_Work], bool]:
         batch = [first]

@@ -9,7 +9,17 @@ from datetime import datetime
 
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.verdict import Verdict
-from gateway.ports import Agency, Claim, ClientIdentity, Clock, Concluded, Outcome, Provider, Written
+from gateway.ports import (
+    Agency,
+    Claim,
+    ClientIdentity,
+    Clock,
+    Concluded,
+    Outcome,
+    Prepared,
+    Provider,
+    Written,
+)
 from gateway.store import operations, seeds
 from gateway.store.rows import (
     AGENCY_COLUMNS,
@@ -17,11 +27,18 @@ from gateway.store.rows import (
     agency_of,
     filing_of,
     notice_of,
+    pack,
     provider_of,
     unpack,
     verdict_of,
 )
 from gateway.store.sqlite import SqliteDriver
+
+_CLIENT = f"""
+SELECT c.kind, c.party, c.active, {", ".join(f"p.{column.strip()}" for column in PROVIDER_COLUMNS.split(","))}
+FROM client_certificate c LEFT JOIN provider p ON c.kind = 'provider' AND p.id = c.party
+WHERE c.fingerprint = ?
+"""
 
 
 class Store:
@@ -33,9 +50,13 @@ class Store:
 
     # Filings
 
-    async def add(self, new: NewFiling) -> Recorded:
+    def prepare(self, new: NewFiling) -> Prepared:
+        """See `ports.Filings.prepare`."""
+        return Prepared(new, pack(new.document), pack(new.evidence))
+
+    async def add(self, prepared: Prepared) -> Recorded:
         """See `ports.Filings.add`."""
-        recorded: Recorded = await self._driver.write(operations.add, operations.Incoming.of(new))
+        recorded: Recorded = await self._driver.write(operations.add, prepared)
         return recorded
 
     async def find_repeat(self, provider: str, key: str | None, digest: bytes) -> Recorded | None:
@@ -108,10 +129,11 @@ class Store:
 
     def client(self, fingerprint: str) -> ClientIdentity | None:
         """See `ports.Registry.client`."""
-        rows = self._driver.read(
-            "SELECT kind, party, active FROM client_certificate WHERE fingerprint = ?", (fingerprint,)
-        )
-        return ClientIdentity(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
+        rows = self._driver.read(_CLIENT, (fingerprint,))
+        if not rows:
+            return None
+        kind, party, active, *provider = rows[0]
+        return ClientIdentity(kind, party, bool(active), provider_of(provider) if provider[0] else None)
 
     def provider(self, id: str) -> Provider | None:
         """See `ports.Registry.provider`."""

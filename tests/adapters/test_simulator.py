@@ -34,7 +34,7 @@ async def http(pki):
 async def until(true):
     """The door has a callback a moment before the simulator knows that it was taken."""
     async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110 - the books have no event to wait for
+        while not true():
             await asyncio.sleep(0.01)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 
 from gateway.filing.filing import Filing, NewFiling, NoticeKind, SignedNotice, Summary
 from gateway.filing.identifiers import new_filing_number
 from gateway.filing.status import Status
 from gateway.filing.verdict import Payable, Reason, Verdict
+from gateway.ports import Prepared
+from gateway.store.rows import pack
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -57,6 +60,12 @@ def new_filing(
     return NewFiling(
         filing, body, b"{}", SignedNotice(kind, AT, f"<receipt>{filing.number}</receipt>".encode())
     )
+
+
+def prepared(*arguments: Any, **how: Any) -> Prepared:
+    """`new_filing`, ready to be added to any store."""
+    new = new_filing(*arguments, **how)
+    return Prepared(new, pack(new.document), pack(new.evidence))
 
 
 def verdict(status: Status = Status.ACCEPTED) -> Verdict:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
-from tests.gateway.builders import AT, new_filing
+from tests.gateway.builders import AT, prepared
 
 
 async def write(store: Store) -> None:
     while True:
-        recorded = await store.add(new_filing(os.urandom(2000), period=os.urandom(8).hex()))
+        recorded = await store.add(prepared(os.urandom(2000), period=os.urandom(8).hex()))
         print(recorded.filing.number, flush=True)
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from gateway.store.migrate import migrations
 from gateway.store.seeds import Seed
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
-from tests.gateway.builders import AT, new_filing, verdict, verdict_notice
+from tests.gateway.builders import AT, new_filing, prepared, verdict, verdict_notice
 
 
 def open_store(path: Path) -> Store:
@@ -39,7 +40,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 class TestFilings:
     async def test_what_was_added_can_be_read_back_to_the_byte(self, store: Store) -> None:
         new = new_filing(b"\xef\xbb\xbf<a>\r\n</a>", key="k")
-        recorded = await store.add(new)
+        recorded = await store.add(store.prepare(new))
         assert (recorded.filing, recorded.notice, recorded.repeat) == (new.filing, new.notice, False)
         assert await store.filing(new.filing.number) == new.filing
         assert await store.document(new.filing.number) == new.document
@@ -47,51 +48,50 @@ class TestFilings:
         assert [event.name for event in await store.events(new.filing.number)] == ["acknowledged"]
 
     async def test_the_same_key_gets_the_original_receipt(self, store: Store) -> None:
-        first = await store.add(new_filing(key="k"))
-        again = await store.add(new_filing(key="k"))
+        first = await store.add(prepared(key="k"))
+        again = await store.add(prepared(key="k"))
         assert again.repeat
         assert (again.filing.number, again.notice) == (first.filing.number, first.notice)
 
     async def test_the_same_bytes_get_the_original_receipt_under_any_key(self, store: Store) -> None:
-        first = await store.add(new_filing(key="one"))
+        first = await store.add(prepared(key="one"))
         for key in ("two", None):
-            assert (await store.add(new_filing(key=key))).notice == first.notice
+            assert (await store.add(prepared(key=key))).notice == first.notice
 
     async def test_a_key_for_other_bytes_is_a_conflict(self, store: Store) -> None:
-        first = await store.add(new_filing(b"<a/>", key="k"))
+        first = await store.add(prepared(b"<a/>", key="k"))
         with pytest.raises(KeyReused) as conflict:
-            await store.add(new_filing(b"<b/>", key="k"))
+            await store.add(prepared(b"<b/>", key="k"))
         assert conflict.value.number == first.filing.number
         with pytest.raises(KeyReused):
             await store.find_repeat("alpha", "k", b"other digest")
 
     async def test_another_provider_is_another_world(self, store: Store) -> None:
-        first = await store.add(new_filing(key="k"))
-        other = await store.add(new_filing(key="k", provider="beta"))
+        first = await store.add(prepared(key="k"))
+        other = await store.add(prepared(key="k", provider="beta"))
         assert not other.repeat
         assert other.filing.number != first.filing.number
 
     async def test_refused_bytes_are_judged_anew_but_not_under_their_key(self, store: Store) -> None:
-        first = await store.add(new_filing(key="k", status=Status.REFUSED))
-        assert (await store.add(new_filing(key="k"))).filing.number == first.filing.number
-        assert not (await store.add(new_filing(key="k2"))).repeat
+        first = await store.add(prepared(key="k", status=Status.REFUSED))
+        assert (await store.add(prepared(key="k"))).filing.number == first.filing.number
+        assert not (await store.add(prepared(key="k2"))).repeat
 
     async def test_two_hundred_at_once_of_one_message_make_one_filing(self, store: Store) -> None:
-        recorded = await asyncio.gather(*(store.add(new_filing(key="k")) for _ in range(200)))
+        recorded = await asyncio.gather(*(store.add(prepared(key="k")) for _ in range(200)))
         assert len({r.filing.number for r in recorded}) == 1
         assert len({r.notice.document for r in recorded}) == 1
         assert sum(not r.repeat for r in recorded) == 1
 
     async def test_a_bad_item_of_a_batch_fails_alone(self, store: Store) -> None:
-        taken = new_filing(b"<taken/>")
+        taken = prepared(b"<taken/>")
         await store.add(taken)
-        same_number = new_filing(b"<other/>")
-        object.__setattr__(same_number, "filing", taken.filing)
-        object.__setattr__(same_number.filing, "digest", b"other")
+        other = replace(new_filing(b"<other/>").filing, number=taken.new.filing.number)
+        same_number = store.prepare(replace(new_filing(b"<other/>"), filing=other))
         answers = await asyncio.gather(
-            *(store.add(new_filing(f"<n>{i}</n>".encode())) for i in range(20)),
+            *(store.add(prepared(f"<n>{i}</n>".encode())) for i in range(20)),
             store.add(same_number),
-            *(store.add(new_filing(f"<m>{i}</m>".encode())) for i in range(20)),
+            *(store.add(prepared(f"<m>{i}</m>".encode())) for i in range(20)),
             return_exceptions=True,
         )
         bad = [answer for answer in answers if isinstance(answer, Exception)]
@@ -104,7 +104,7 @@ class TestDeliveries:
         return list(await store.claim_due(owner, 100, lease))
 
     async def test_a_claimed_filing_is_nobody_elses_until_the_lease_ends(self, store: Store) -> None:
-        new = await store.add(new_filing())
+        new = await store.add(prepared())
         (claim,) = await self.claim(store, lease=0.2)
         assert claim.filing.number == new.filing.number
         assert await self.claim(store, "w2") == []
@@ -113,7 +113,7 @@ class TestDeliveries:
         assert again.attempt == claim.attempt + 1
 
     async def test_who_lost_the_lease_writes_nothing(self, store: Store) -> None:
-        await store.add(new_filing())
+        await store.add(prepared())
         (slow,) = await self.claim(store, lease=0.05)
         await asyncio.sleep(0.1)
         (fast,) = await self.claim(store, "w2")
@@ -125,9 +125,9 @@ class TestDeliveries:
         assert (await store.filing(fast.filing.number)).status is Status.DELIVERED  # type: ignore[union-attr]
 
     async def test_one_taxpayers_period_keeps_its_order_and_holds_only_itself(self, store: Store) -> None:
-        first = await store.add(new_filing(b"<c/>"))
-        second = await store.add(new_filing(b"<b/>"))
-        elsewhere = await store.add(new_filing(b"<d/>", period="Q1/2026"))
+        first = await store.add(prepared(b"<c/>"))
+        second = await store.add(prepared(b"<b/>"))
+        elsewhere = await store.add(prepared(b"<d/>", period="Q1/2026"))
         claims = await self.claim(store)
         assert {c.filing.number for c in claims} == {first.filing.number, elsewhere.filing.number}
         mine = next(c for c in claims if c.filing.number == first.filing.number)
@@ -139,14 +139,14 @@ class TestDeliveries:
         assert second.filing.number not in {c.filing.number for c in claims}
 
     async def test_the_next_goes_once_the_first_has_reached_its_agency(self, store: Store) -> None:
-        await store.add(new_filing(b"<c/>"))
-        second = await store.add(new_filing(b"<b/>"))
+        await store.add(prepared(b"<c/>"))
+        second = await store.add(prepared(b"<b/>"))
         (claim,) = await self.claim(store)
         await store.record_outcome(Outcome(claim, Status.DELIVERED, "delivered", due_seconds=60))
         assert [c.filing.number for c in await self.claim(store)] == [second.filing.number]
 
     async def test_failures_count_until_there_is_progress(self, store: Store) -> None:
-        await store.add(new_filing())
+        await store.add(prepared())
         for expected in (0, 1, 2):
             (claim,) = await self.claim(store)
             assert claim.failures == expected
@@ -159,7 +159,7 @@ class TestDeliveries:
         assert claim.failures == 0
 
     async def test_a_verdict_ends_the_delivery_with_its_notice(self, store: Store) -> None:
-        await store.add(new_filing())
+        await store.add(prepared())
         (claim,) = await self.claim(store)
         outcome = Outcome(claim, Status.ACCEPTED, "accepted", verdict=verdict(), notice=verdict_notice())
         await store.record_outcome(outcome)
@@ -169,15 +169,15 @@ class TestDeliveries:
         assert await self.claim(store) == []
 
     async def test_a_refused_recheck_frees_the_bytes(self, store: Store) -> None:
-        await store.add(new_filing(status=Status.PROVISIONAL))
+        await store.add(prepared(status=Status.PROVISIONAL))
         (claim,) = await self.claim(store)
         await store.record_outcome(Outcome(claim, Status.REFUSED, "refused", findings=()))
-        assert not (await store.add(new_filing())).repeat
+        assert not (await store.add(prepared())).repeat
 
 
 class TestVerdicts:
     async def delivering(self, store: Store) -> str:
-        await store.add(new_filing())
+        await store.add(prepared())
         (claim,) = await store.claim_due("w", 1, 30)
         await store.record_outcome(Outcome(claim, Status.DELIVERING, "routed", due_seconds=0))
         return claim.filing.number
@@ -208,7 +208,7 @@ class TestVerdicts:
         assert (await store.filing(number)).status is Status.ACCEPTED  # type: ignore[union-attr]
 
     async def test_no_verdict_for_what_was_never_sent(self, store: Store) -> None:
-        recorded = await store.add(new_filing())
+        recorded = await store.add(prepared())
         with pytest.raises(BadRequest):
             await store.record_verdict(recorded.filing.number, verdict(), verdict_notice(), AT)
         with pytest.raises(NotFound):
@@ -253,7 +253,7 @@ class TestDurability:
 
     async def test_two_stores_on_one_file_do_not_claim_twice(self, tmp_path: Path) -> None:
         one, two = open_store(tmp_path / "s.sqlite"), open_store(tmp_path / "s.sqlite")
-        await asyncio.gather(*(one.add(new_filing(f"{i}".encode(), period=f"{i}")) for i in range(300)))
+        await asyncio.gather(*(one.add(prepared(f"{i}".encode(), period=f"{i}")) for i in range(300)))
         claims = await asyncio.gather(*(s.claim_due(f"w{n}", 7, 30) for n, s in enumerate([one, two] * 40)))
         numbers = [claim.filing.number for batch in claims for claim in batch]
         assert len(numbers) == len(set(numbers)) == 300
@@ -268,12 +268,12 @@ class TestDurability:
         resource.setrlimit(resource.RLIMIT_FSIZE, (used + 20_000, hard))
         try:
             with pytest.raises(StoreUnavailable):
-                await store.add(new_filing(os.urandom(200_000)))
+                await store.add(prepared(os.urandom(200_000)))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         store.close()
         reopened = open_store(tmp_path / "s.sqlite")
-        assert not (await reopened.add(new_filing(b"<after/>"))).repeat
+        assert not (await reopened.add(prepared(b"<after/>"))).repeat
         reopened.close()
 
 

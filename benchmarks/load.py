@@ -1,0 +1,147 @@
+"""Runs the gateway as an operator does, and senders that file as fast as they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import ssl
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import aiohttp
+
+from benchmarks.documents import Corpus
+from gateway.development import Installation
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement."""
+
+    name: str
+    processes: int
+    senders: int
+    delivering: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`rate` in filings/s answered; latencies as the senders see them; CPU of the gateway alone, per filing."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    cpu_ms: float
+
+
+async def measure(made: Installation, corpus: Corpus, cell: Cell, seconds: float) -> Result:
+    """Start everything anew, warm up, measure, stop."""
+    for file in (made.directory / "store").glob("*"):
+        file.unlink()
+    role = "all" if cell.delivering else "intake"
+    command = ["-m", "gateway.cli", "serve", "--config", str(made.settings), "--role", role]
+    with (
+        _process("-m", "adapters.simulator", *made.simulator_command()),
+        _process(*command, "--processes", str(cell.processes)) as gateway,
+    ):
+        await _ready(made.ports.health, cell.processes)
+        sender = Sender(made, corpus)
+        await sender.run(cell.senders, min(3.0, seconds / 3))
+        sender.latencies.clear()
+        before, start = _cpu_seconds(gateway.pid), time.monotonic()
+        await sender.run(cell.senders, seconds)
+        elapsed = time.monotonic() - start
+        spent = _cpu_seconds(gateway.pid) - before
+    filed = len(sender.latencies)
+    cuts = statistics.quantiles(sender.latencies, n=100)
+    return Result(filed / elapsed, cuts[49] * 1000, cuts[98] * 1000, spent / filed * 1000)
+
+
+class Sender:
+    """A T-VAN's machine: mTLS connections kept alive, one filing after another on each."""
+
+    def __init__(self, made: Installation, corpus: Corpus) -> None:
+        beta = made.pki["provider-b"]
+        self._tls = ssl.create_default_context(cafile=str(made.pki.tls_ca))
+        self._tls.load_cert_chain(beta.certificate, beta.key)
+        self._url = f"https://localhost:{made.ports.door}/v1/filings"
+        self._documents = corpus.documents
+        self._numbers = count()
+        self.latencies: list[float] = []
+
+    async def run(self, senders: int, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=senders)
+        ) as session:
+            await asyncio.gather(*(self._send_until(session, deadline) for _ in range(senders)))
+
+    async def _send_until(self, session: aiohttp.ClientSession, deadline: float) -> None:
+        while time.monotonic() < deadline:
+            octets = self._distinct(next(self._numbers))
+            start = time.monotonic()
+            async with session.post(
+                self._url, data=octets, headers={"Content-Type": "application/xml"}
+            ) as answer:
+                await answer.read()
+                if answer.status != 201:
+                    raise AssertionError(f"HTTP {answer.status}: {await answer.text()}")
+            self.latencies.append(time.monotonic() - start)
+
+    def _distinct(self, number: int) -> bytes:
+        """White space after the root makes the bytes, and so the filing, another one; the signature still holds."""
+        document = self._documents[number % len(self._documents)]
+        return document + bytes(b" \n"[number >> bit & 1] for bit in range(24))
+
+
+@contextlib.contextmanager
+def _process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+async def _ready(port: int, processes: int) -> None:
+    for _ in range(600):
+        with contextlib.suppress(aiohttp.ClientError):
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{port}/readyz") as answer,
+            ):
+                if answer.status == 200:
+                    await asyncio.sleep(1.0 * processes)
+                    return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the gateway did not get ready")
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its children."""
+    total = 0.0
+    for child in [pid, *_descendants(pid)]:
+        with contextlib.suppress(FileNotFoundError):
+            fields = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
+            total += (int(fields[11]) + int(fields[12])) / TICKS
+    return total
+
+
+def _descendants(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return children + [grandchild for child in children for grandchild in _descendants(child)]
+    return []

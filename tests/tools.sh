@@ -1,0 +1,24 @@
+#!/bin/sh
+# Installs the independent judges that tests need (Debian's packages), or says loudly what is missing.
+#   sh tests/tools.sh xmlsec1 java
+set -u
+missing=""
+for tool in "$@"; do
+    command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+done
+[ -z "$missing" ] && exit 0
+packages=""
+for tool in $missing; do
+    case "$tool" in
+        java) packages="$packages default-jdk-headless" ;;
+        *) packages="$packages $tool" ;;
+    esac
+done
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing$packages ..."
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages; } >/dev/null 2>&1
+fi
+for tool in $missing; do
+    command -v "$tool" >/dev/null 2>&1 || echo "!!! MISSING: $tool (Debian:$packages). The tests that need it are SKIPPED." >&2
+done
+exit 0
