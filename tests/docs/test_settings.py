@@ -1,0 +1,64 @@
+"""docs/settings.md lists exactly the settings' keys, with their true defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapters.rest import RestConfig
+from gateway import settings
+from tests.docs.papers import DOCS, headings, section, table
+
+TEXT = (DOCS / "settings.md").read_text(encoding="utf-8")
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "Top level": settings.Settings,
+    "[gateway]": settings.GatewaySettings,
+    "[door]": settings.DoorSettings,
+    "[trust]": settings.TrustSettings,
+    "[notices]": settings.NoticeSettings,
+    "[limits]": settings.LimitSettings,
+    "[delivery]": settings.DeliverySettings,
+    "[[provider]]": settings.ProviderSettings,
+    "[[agency]]": settings.AgencySettings,
+    "[agency.config]": RestConfig,
+}
+TABLES = {name.strip("[]") for name in SECTIONS} - {"Top level"}
+
+
+def as_toml(value: Any) -> str:
+    """A default as the paper writes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str | Path):
+        return f'`"{value}"`'
+    return "`[]`" if value == () else f"`{value}`"
+
+
+def expected(kind: type[msgspec.Struct], *, top: bool) -> list[tuple[str, str]]:
+    rows = []
+    for field in msgspec.structs.fields(kind):
+        if top and field.encode_name in TABLES:
+            continue
+        required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
+        rows.append((field.encode_name, "required" if required else as_toml(field.default)))
+    return sorted(rows)
+
+
+def test_every_table_of_the_file_has_its_section() -> None:
+    assert headings(TEXT)[1:] == list(SECTIONS)
+    tables = {f.encode_name for f in msgspec.structs.fields(settings.Settings)}
+    assert TABLES - {"agency.config"} <= tables
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_keys_and_defaults_are_those_of_the_code(name: str) -> None:
+    rows = table(section(TEXT, f"## {name}"), "key")
+    assert all(len(row) == 3 and row[2] for row in rows)
+    found = sorted((row[0].strip("`"), row[1]) for row in rows)
+    assert found == expected(SECTIONS[name], top=name == "Top level")
