@@ -68,9 +68,9 @@ certificates = ["pki/identities/agency-tax/cert.pem"]
 
 [agency.config]
 base_url = "https://localhost:{agency_port}"
-ca_file = "{pki}/tls/tls-ca.pem"
-client_cert = "{pki}/identities/gateway-client/cert.pem"
-client_key = "{pki}/identities/gateway-client/key.pem"
+ca_file = "pki/tls/tls-ca.pem"
+client_cert = "pki/identities/gateway-client/cert.pem"
+client_key = "pki/identities/gateway-client/key.pem"
 """
 
 _PROFILE = """\
@@ -144,7 +144,6 @@ def install(directory: Path, *, at: datetime, ports: Ports = DEFAULT_PORTS) -> I
         "port": ports.door,
         "health_port": ports.health,
         "agency_port": ports.agency,
-        "pki": (directory / "pki").resolve(),
     }
     found.settings.write_text(_SETTINGS.format(**values), encoding="utf-8")
     found.profile.write_text(_PROFILE.format(**values), encoding="utf-8")

@@ -82,7 +82,7 @@ class Outcome:
     """What one attempt came to. `due_seconds`: when the next step is due, from now; None ends the delivery.
 
     `progress` resets the count of failures. A verdict comes with its signed notice, a refusal of a
-    provisional filing with its findings and notice: they become true in the same commit.
+    provisional filing with its findings, notice and evidence: they become true in the same commit.
     """
 
     claim: Claim
@@ -96,6 +96,7 @@ class Outcome:
     verdict: Verdict | None = None
     notice: SignedNotice | None = None
     findings: tuple[Finding, ...] | None = None
+    evidence: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

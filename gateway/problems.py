@@ -54,8 +54,15 @@ class Problem:
 
 def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding as the API, the CLI and the dry run print it; absent members are left out."""
-    members = {name: value for name, value in asdict(finding).items() if value is not None}
-    return {**members, "severity": finding.severity.value, "stage": finding.stage.value}
+    members: dict[str, Any] = {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "stage": finding.stage.value,
+        "message": {"vi": finding.message.vi, "en": finding.message.en},
+        "remedy": {"vi": finding.remedy.vi, "en": finding.remedy.en},
+    }
+    where = {name: getattr(finding, name) for name in ("line", "path", "indicator", "value")}
+    return members | {name: value for name, value in where.items() if value is not None}
 
 
 REFUSED = Text("Hồ sơ bị từ chối", "The document is refused")

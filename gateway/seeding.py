@@ -94,10 +94,10 @@ def _client(kind: str, party: str, file: Path) -> Seed:
             "fingerprint": _fingerprint(certificate),
             "kind": kind,
             "party": party,
-            "active": 1,
             "subject": certificate.subject.rfc4514_string(),
             "not_after": time_text(certificate.not_valid_after_utc),
         },
+        initial={"active": 1},
     )
 
 

@@ -55,7 +55,7 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Seeds of the `limits` table; the table is what counts.
+    """Seeds of the `limits` table, written at every start; all processes read them there.
 
     Bodies up to `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
     `check_waiting` wait, the next gets 503.
@@ -130,6 +130,7 @@ def load_settings(file: Path) -> Settings:
 
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        _resolve_agency_paths(raw, base)
         return msgspec.convert(raw, Settings, dec_hook=decode)
     except OSError as error:
         raise ConfigurationError([f"{file}: {error.strerror}"]) from error
@@ -137,6 +138,18 @@ def load_settings(file: Path) -> Settings:
         raise ConfigurationError([f"{file}: not TOML: {error}"]) from error
     except msgspec.ValidationError as error:
         raise ConfigurationError([f"{file}: {_readable(str(error))}"]) from error
+
+
+def _resolve_agency_paths(raw: dict[str, Any], base: Path) -> None:
+    """An adapter's configuration is its own; by convention its keys in `_file`, `_cert` and `_key` are paths."""
+    agencies = raw.get("agency")
+    for agency in agencies if isinstance(agencies, list) else []:
+        config = agency.get("config") if isinstance(agency, dict) else None
+        if not isinstance(config, dict):
+            continue  # the decoder says what is wrong with it
+        for key, value in config.items():
+            if key.endswith(("_file", "_cert", "_key")) and isinstance(value, str):
+                config[key] = str(base / value)
 
 
 def _readable(message: str) -> str:

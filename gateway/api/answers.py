@@ -49,8 +49,9 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
     except GatewayError as error:
         return problem_response(problem_of(error), request)
     except web.HTTPException as error:
-        reason = error.reason
-        return problem_response(Problem(error.status, f"http-{error.status}", Text(reason, reason)), request)
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        title = Text(error.reason, error.reason)
+        return problem_response(Problem(error.status, f"http-{error.status}", title, headers=allow), request)
     except Exception:
         log.exception("internal-error", path=request.path)
         return problem_response(INTERNAL, request)

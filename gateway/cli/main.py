@@ -10,6 +10,7 @@ from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.dev_pki import dev_pki
 from gateway.cli.output import EXIT_UNREACHABLE, EXIT_USAGE
+from gateway.cli.queue import queue
 from gateway.cli.receipt import receipt
 from gateway.cli.serve import serve
 from gateway.cli.sign import sign
@@ -39,7 +40,7 @@ def efile() -> None:
     """
 
 
-for command in (check, demo, dev_pki, receipt, serve, sign, status, submit, verify_receipt):
+for command in (check, demo, dev_pki, queue, receipt, serve, sign, status, submit, verify_receipt):
     efile.add_command(command)
 
 

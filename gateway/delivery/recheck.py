@@ -8,14 +8,15 @@ from dataclasses import replace
 import signing
 from gateway.delivery.world import DeliveryWorld
 from gateway.filing.filing import Filing
+from gateway.filing.findings import Finding
+from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.intake.identify import Identified
 from gateway.intake.parse import parse
 from gateway.intake.receive import Received
+from gateway.intake.record import evidence_of
 from gateway.intake.verify import SignatureRules, SignaturesRefused, Verified, verify
 from gateway.ports import Claim, Outcome, Provider
-
-_LIMITS = signing.ParseLimits()
 
 
 async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
@@ -31,11 +32,7 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
     try:
         verified = await asyncio.to_thread(_verify_again, received, world.signatures())
     except SignaturesRefused as refused:
-        filing = replace(claim.filing, status=Status.REFUSED, findings=refused.findings)
-        notice = world.notary.recheck_notice(filing, world.clock())
-        return Outcome(
-            claim, Status.REFUSED, "refused", str(refused), notice=notice, findings=refused.findings
-        )
+        return _settled(claim, Status.REFUSED, refused.findings, refused.report, world)
     if verified.provisional:
         return Outcome(
             claim,
@@ -44,9 +41,25 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
             due_seconds=world.backoff.delay(claim.failures),
             progress=False,
         )
-    filing = replace(claim.filing, status=Status.ACKNOWLEDGED, findings=())
-    notice = world.notary.recheck_notice(filing, world.clock())
-    return Outcome(claim, Status.ACKNOWLEDGED, "acknowledged", due_seconds=0.0, notice=notice, findings=())
+    return _settled(claim, Status.ACKNOWLEDGED, verified.findings, verified.report, world)
+
+
+def _settled(
+    claim: Claim, status: Status, found: tuple[Finding, ...], report: signing.Report, world: DeliveryWorld
+) -> Outcome:
+    """What `verify` finds now takes the place of what it found then; the findings of the content stay."""
+    findings = found + tuple(f for f in claim.filing.findings if f.stage is not Stage.VERIFY)
+    filing = replace(claim.filing, status=status, findings=findings)
+    return Outcome(
+        claim,
+        status,
+        status.value,
+        ", ".join(finding.code for finding in found),
+        due_seconds=0.0 if status is Status.ACKNOWLEDGED else None,
+        notice=world.notary.recheck_notice(filing, world.clock()),
+        findings=findings,
+        evidence=evidence_of(report),
+    )
 
 
 def _as_received(filing: Filing, body: bytes, provider: Provider) -> Received:
@@ -54,4 +67,6 @@ def _as_received(filing: Filing, body: bytes, provider: Provider) -> Received:
 
 
 def _verify_again(received: Received, rules: SignatureRules) -> Verified:
-    return verify(parse(Identified(received), _LIMITS), rules)
+    """The body was within the limits when it came; today's may be narrower."""
+    limits = signing.ParseLimits(max_bytes=len(received.body))
+    return verify(parse(Identified(received), limits), rules)

@@ -23,7 +23,7 @@ FOLLOWS: dict[Status, frozenset[Status]] = {
     Status.ACKNOWLEDGED: frozenset({Status.DELIVERING, Status.STUCK}),
     Status.DELIVERING: frozenset({Status.DELIVERED, Status.STUCK, Status.ACCEPTED, Status.REJECTED}),
     Status.DELIVERED: frozenset({Status.ACCEPTED, Status.REJECTED, Status.DELIVERING, Status.STUCK}),
-    Status.STUCK: frozenset({Status.DELIVERING, Status.ACCEPTED, Status.REJECTED}),
+    Status.STUCK: frozenset({Status.ACKNOWLEDGED, Status.ACCEPTED, Status.REJECTED}),
     Status.ACCEPTED: frozenset(),
     Status.REJECTED: frozenset(),
     Status.REFUSED: frozenset(),

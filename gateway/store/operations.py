@@ -24,6 +24,7 @@ from gateway.store.rows import (
     json_text,
     notice_of,
     notice_row,
+    pack,
     time_text,
     verdict_of,
 )
@@ -157,8 +158,12 @@ def _insert(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], 
         [filing_row(new.filing) for new in news],
     )
     yield Statement(
-        "INSERT INTO body (number, encoding, octets, evidence) VALUES (?, 'zstd', ?, ?)",
-        [(item.new.filing.number, item.octets, item.evidence) for item in items],
+        "INSERT INTO body (number, encoding, octets) VALUES (?, 'zstd', ?)",
+        [(item.new.filing.number, item.octets) for item in items],
+    )
+    yield Statement(
+        INSERT_EVIDENCE,
+        [(item.new.filing.number, time_text(item.new.filing.received_at), item.evidence) for item in items],
     )
     yield Statement(INSERT_NOTICE, [notice_row(new.filing.number, new.notice) for new in news])
     yield Statement(
@@ -189,6 +194,7 @@ def _intake_detail(filing: Filing) -> str:
 INSERT_NOTICE = (
     "INSERT INTO notice (number, kind, issued_at, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
+INSERT_EVIDENCE = "INSERT INTO evidence (number, at, report) VALUES (?, ?, ?)"
 INSERT_EVENT = "INSERT INTO event (number, at, name, detail) VALUES (?, ?, ?, ?)"
 
 
@@ -270,6 +276,14 @@ def record_outcome(batch: Sequence[Attempted]) -> Steps:
             notice_row(item.outcome.claim.filing.number, item.outcome.notice)
             for item in applied
             if item.outcome.notice is not None
+        ],
+    )
+    yield Statement(
+        INSERT_EVIDENCE,
+        [
+            (item.outcome.claim.filing.number, time_text(item.at), pack(item.outcome.evidence))
+            for item in applied
+            if item.outcome.evidence is not None
         ],
     )
     yield Statement(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.store.operations import Statement, Steps
@@ -19,10 +19,14 @@ SEEDED_TABLES = frozenset({"provider", "agency", "client_certificate", "signing_
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """One row as it should be; its first column is the key. An existing row keeps the columns that are absent here."""
+    """One row as it should be; its first column is the key. An existing row keeps the columns that are absent here.
+
+    `initial` columns are written only where the row is new: later they are an administrator's.
+    """
 
     table: str
     row: Mapping[str, str | int | float | bytes]
+    initial: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ def _seed_row(one: Seed, seeding: Seeding) -> Generator[Statement, list[list[Row
         sql = f"UPDATE {one.table} SET {assignments} WHERE {columns[0]} = ?"
         yield Statement(sql, [(*values[1:], values[0])])
     else:
-        sql = f"INSERT INTO {one.table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        columns, values = [*columns, *one.initial], [*values, *one.initial.values()]
+        sql = f"INSERT INTO {one.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
         yield Statement(sql, [tuple(values)])
     detail = {k: v for k, v in one.row.items() if not isinstance(v, bytes)}
     act = "change" if found else "add"

@@ -50,7 +50,10 @@ class SqliteDriver:
     """
 
     def __init__(self, path: Path, on_fatal: Callable[[], None] | None = None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(
+            os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        )  # SQLite gives its WAL the mode of the database
         self._path = path
         self._lock = os.open(path.with_suffix(path.suffix + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         self._on_fatal = on_fatal
@@ -60,7 +63,6 @@ class SqliteDriver:
             self._writer = _open_writer(path)
             migrate(self._writer)
             self._writer.commit()
-        path.chmod(0o600)
         self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         self._reader.execute("PRAGMA query_only = 1")
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)

@@ -21,6 +21,7 @@ from gateway.ports import (
     Written,
 )
 from gateway.store import operations, seeds
+from gateway.store.queue import WAITING, Replay, Waiting, replay
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     PROVIDER_COLUMNS,
@@ -163,10 +164,18 @@ class Store:
         changed: int = await self._driver.write(seeds.seed, seeding)
         return changed
 
-    def evidence(self, number: str) -> dict[str, object] | None:
-        """The report of the signature checks made at intake, or None."""
-        rows = self._driver.read("SELECT evidence FROM body WHERE number = ?", (number,))
-        return json.loads(unpack(rows[0][0])) if rows else None
+    def evidence(self, number: str) -> list[dict[str, object]]:
+        """The reports of the signature checks, oldest first: at intake, and after a recheck."""
+        rows = self._driver.read("SELECT report FROM evidence WHERE number = ? ORDER BY seq", (number,))
+        return [json.loads(unpack(row[0])) for row in rows]
+
+    def waiting(self, *, stuck: bool) -> list[Waiting]:
+        """The delivery queue in order of receipt; only dead letters where `stuck`."""
+        return [Waiting(*row) for row in self._driver.read(WAITING, (int(not stuck),))]
+
+    async def replay(self, number: str, actor: str, why: str) -> None:
+        """Send a stuck filing on its way again. Raises NotFound, or NotStuck."""
+        await self._driver.write(replay, Replay(number, actor, why, self._clock()))
 
     def close(self) -> None:
         """Finish what is queued, then close."""

@@ -12,6 +12,7 @@ import pytest
 
 import certs_dev
 import schemas
+from gateway.store.seeds import Seed
 from tests.documents import declaration, signed
 from tests.house import House
 
@@ -33,7 +34,18 @@ def unsigned(tmp_path: Path, pki: certs_dev.DevPki) -> Path:
     return file
 
 
-COMMANDS = ("check", "demo", "dev-pki", "receipt", "serve", "sign", "status", "submit", "verify-receipt")
+COMMANDS = (
+    "check",
+    "demo",
+    "dev-pki",
+    "queue",
+    "receipt",
+    "serve",
+    "sign",
+    "status",
+    "submit",
+    "verify-receipt",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -190,6 +202,25 @@ class TestAgainstTheGateway:
         assert efile("status", "X", cwd=tmp_path).returncode == 2
 
 
+class TestQueue:
+    async def test_look_and_replay(self, house: House, tmp_path: Path) -> None:
+        await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["999"]'})], "test")
+        config = ("--config", house.installation.settings)
+        async with house.client() as client:
+            number = (await client.submit(signed(house.pki))).body["number"]
+            await house.follow(client, number, until=("stuck",))
+            listed = await efile_beside("queue", "list", "--stuck", *config)
+            assert f"{number}  stuck" in listed.stdout
+            assert "no agency takes form 842" in listed.stdout
+            await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["842"]'})], "test")
+            replayed = await efile_beside("queue", "replay", number, "--why", "route mended", *config)
+            assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+            assert (await house.follow(client, number))["status"] == "accepted"
+        for unknown in (number, "SLA-20261124-000000000000-0"):
+            assert (await efile_beside("queue", "replay", unknown, "--why", "x", *config)).returncode == 1
+        assert json.loads((await efile_beside("queue", "list", *config, "--json")).stdout) == []
+
+
 class TestVerifyReceipt:
     async def test_what_does_not_prove(self, house: House, tmp_path: Path) -> None:
         document = signed(house.pki)
@@ -201,7 +232,7 @@ class TestVerifyReceipt:
         signer, trust = house.pki["notice"].certificate, house.pki.trust
         cases = {
             "a changed number": (
-                receipt.replace(number.encode(), number.encode()[:-1] + b"0", 1),
+                receipt.replace(b">SLA-", b">SLB-", 1),
                 signer,
                 (),
             ),

@@ -13,6 +13,7 @@ import schemas
 from adapters.simulator import Refusal
 from gateway.app import clock
 from gateway.delivery.world import Backoff
+from gateway.store.queue import NotStuck
 from gateway.store.seeds import Seed
 from tests.documents import signed
 from tests.house import House, house_at
@@ -173,6 +174,9 @@ class TestProvisional:
             self.see(house, crl)
             assert (await house.follow(client, number))["status"] == "accepted"
             confirmation = schemas.read_notice((await client.part(number, "notices/confirmation")).octets)
+            codes = {finding["code"] for finding in (await client.status(number)).body["findings"]}
+            assert codes == {"header.filed-late"}  # the content's findings stay, the status is known now
+            assert len(house.gateway.store.evidence(number)) == 2
             assert (confirmation.status, confirmation.filing_number) == ("acknowledged", number)
             assert confirmation.recorded_at == schemas.read_notice(receipt).recorded_at
             assert (await client.part(number, "receipt")).octets == receipt
@@ -226,6 +230,15 @@ class TestRoute:
             async with house.client() as client:
                 assert (await house.follow(client, number, until=("stuck",)))["status"] == "stuck"
                 assert (await client.part(number, "receipt")).status == 200
+                (waiting,) = house.gateway.store.waiting(stuck=True)
+                assert (waiting.number, waiting.due_seconds, waiting.last_event) == (number, None, "stuck")
+                await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["842"]'})], "test")
+                await house.gateway.store.replay(number, "operator", "route mended")
+                with pytest.raises(NotStuck):
+                    await house.gateway.store.replay(number, "operator", "twice")
+                assert (await house.follow(client, number))["status"] == "accepted"
+            assert "replayed" in await story(house, number)
+            assert house.gateway.store.waiting(stuck=False) == []
 
 
 def test_delays_double_up_to_a_bound_and_respect_the_agency() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import resource
 import signal
@@ -20,6 +21,7 @@ from gateway.filing.filing import NoticeKind
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
 from gateway.store.migrate import migrations
+from gateway.store.rows import json_text
 from gateway.store.seeds import Seed
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
@@ -225,6 +227,29 @@ class TestSeeds:
         assert store.epoch() == before + 2
         assert store.limits() == {"body_bytes": 2.0}
 
+    async def test_what_an_administrator_changed_stays_over_a_restart(self, store: Store) -> None:
+        row = {"fingerprint": "f", "kind": "provider", "party": "p", "subject": "s", "not_after": "2030"}
+        seed = Seed("client_certificate", row, initial={"active": 1})
+        await store.seed([seed], "settings file")
+        await store.seed([Seed("client_certificate", {"fingerprint": "f", "active": 0})], "admin")
+        await store.seed([seed], "settings file")
+        found = store.client("f")
+        assert found is not None
+        assert not found.active
+
+    async def test_audit_records_are_chained_by_hash(self, store: Store) -> None:
+        for value in (1.0, 2.0, 3.0):
+            await store.seed([Seed("limits", {"name": "body_bytes", "value": value})], "test")
+        rows = store._driver.read(
+            "SELECT previous, at, actor, act, subject, detail, hash FROM audit ORDER BY seq"
+        )
+        assert [row[3] for row in rows] == ["limits.add", "limits.change", "limits.change"]
+        previous = ""
+        for row in rows:
+            assert row[0] == previous
+            assert row[6] == hashlib.sha256(json_text(list(row[:6])).encode()).hexdigest()
+            previous = row[6]
+
 
 class TestDurability:
     def test_a_killed_process_loses_no_acknowledged_filing(self, tmp_path: Path) -> None:
@@ -275,6 +300,14 @@ class TestDurability:
         reopened = open_store(tmp_path / "s.sqlite")
         assert not (await reopened.add(prepared(b"<after/>"))).repeat
         reopened.close()
+
+    def test_nobody_else_may_read_the_store(self, tmp_path: Path) -> None:
+        """Bodies are other people's tax declarations, in the write-ahead log too."""
+        store = open_store(tmp_path / "new" / "s.sqlite")
+        modes = {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "new").iterdir()}
+        store.close()
+        assert set(modes) == {"s.sqlite", "s.sqlite-wal", "s.sqlite-shm", "s.sqlite.lock"}
+        assert set(modes.values()) == {0}
 
 
 class TestMigrations:

@@ -68,9 +68,17 @@ CREATE TABLE filing (
 CREATE TABLE body (
     number TEXT PRIMARY KEY,
     encoding TEXT NOT NULL CHECK (encoding IN ('zstd')),
-    octets BLOB NOT NULL,
-    evidence BLOB NOT NULL
+    octets BLOB NOT NULL
 );
+
+-- What each judgement of a filing's signatures rested on (JSON, zstd): one at intake, one more after a recheck.
+CREATE TABLE evidence (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    number TEXT NOT NULL,
+    at TEXT NOT NULL,
+    report BLOB NOT NULL
+);
+CREATE INDEX evidence_number ON evidence (number);
 
 CREATE TABLE notice (
     number TEXT NOT NULL,

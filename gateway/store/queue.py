@@ -1,0 +1,76 @@
+"""What an operator does with the delivery queue: look, and send a dead letter on its way again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import NotFound
+from gateway.filing.status import Status
+from gateway.store.operations import INSERT_EVENT, NOW, Statement, Steps
+from gateway.store.rows import time_text
+from gateway.store.seeds import append_audit
+
+
+class NotStuck(Exception):
+    """Only a dead letter can be replayed; the message says where the filing stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One filing in the queue. `due_seconds`: until its next step, None for a dead letter."""
+
+    number: str
+    status: str
+    order_key: str
+    agency: str | None
+    due_seconds: float | None
+    attempts: int
+    failures: int
+    last_event: str
+    last_detail: str
+
+
+WAITING = f"""
+SELECT d.number, f.status, d.order_key, f.agency, d.due_at - {NOW}, d.attempt, d.failures, e.name, e.detail
+FROM delivery d JOIN filing f ON f.number = d.number
+JOIN event e ON e.seq = (SELECT max(seq) FROM event WHERE number = d.number)
+WHERE f.status = 'stuck' OR ? ORDER BY d.seq
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An operator's order, with who and why for the audit record."""
+
+    number: str
+    actor: str
+    why: str
+    at: datetime
+
+
+def replay(batch: Sequence[Replay]) -> Steps:
+    """A stuck filing becomes `acknowledged` again: it is routed anew, since its route may have been the trouble."""
+    results: list[NotFound | NotStuck | None] = []
+    for order in batch:
+        (found,) = yield Statement(
+            "SELECT status FROM filing WHERE number = ?", [(order.number,)], fetch=True
+        )
+        if not found:
+            results.append(NotFound(order.number))
+            continue
+        if found[0][0] != Status.STUCK:
+            results.append(NotStuck(f"{order.number} is {found[0][0]}, not stuck"))
+            continue
+        yield Statement(
+            f"UPDATE delivery SET due_at = {NOW}, failures = 0, owner = NULL, lease_until = NULL WHERE number = ?",
+            [(order.number,)],
+        )
+        yield Statement(
+            "UPDATE filing SET status = ? WHERE number = ?", [(Status.ACKNOWLEDGED.value, order.number)]
+        )
+        yield Statement(INSERT_EVENT, [(order.number, time_text(order.at), "replayed", order.why)])
+        yield from append_audit(order.at, order.actor, "filing.replay", order.number, order.why)
+        results.append(None)
+    return results
