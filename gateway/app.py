@@ -21,6 +21,7 @@ import adapters
 import schemas
 import signing
 from gateway.api.answers import errors_as_problems
+from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
 from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
@@ -156,7 +157,14 @@ async def _assembled(
         )
         clients = Clients(store, client_trust, now)
         app = web.Application(middlewares=[errors_as_problems])
-        app.add_routes(FilingsDoor(intake, clients, settings.door.body_seconds, worker.wake).routes())
+        filings = FilingsDoor(
+            intake,
+            clients,
+            bodies=BodyBudget(int(limits["bodies_bytes"])),
+            body_seconds=settings.door.body_seconds,
+            wake=worker.wake,
+        )
+        app.add_routes(filings.routes())
         app.add_routes(CallbackDoor(delivery, store, clients).routes())
         ready = {"store": partial(_store_fault, store)}
         app.add_routes(health_routes(ready))

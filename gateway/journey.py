@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 import schemas
 import signing
 from gateway.delivery.deliver import deliver
@@ -13,7 +15,7 @@ from gateway.delivery.notify import notify
 from gateway.delivery.recheck import recheck
 from gateway.delivery.route import route
 from gateway.delivery.track import track
-from gateway.delivery.world import DeliveryWorld
+from gateway.delivery.world import DeliveryWorld, told
 from gateway.errors import NotFound, VerdictConflict
 from gateway.filing.filing import Recorded
 from gateway.filing.status import Status
@@ -26,6 +28,8 @@ from gateway.intake.record import promise, record
 from gateway.intake.validate import Refusal, Validated, refuse, validate
 from gateway.intake.verify import SignatureRules, SignaturesRefused, verify
 from gateway.ports import CheckPool, Claim, Clock, Concluded, Filings, Notary, Outcome, Prepared
+
+log = structlog.get_logger("delivery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,17 @@ STEPS: Mapping[Status, Step] = {
 
 
 async def carry_on(claim: Claim, world: DeliveryWorld) -> Outcome:
-    """Do the next step for a claimed filing and write down what it came to."""
-    outcome = await STEPS[claim.filing.status](claim, world)
+    """Do the next step for a claimed filing and write down what it came to.
+
+    A step that fails by a fault of ours leaves the filing where it is, and is tried again ever more seldom.
+    """
+    status = claim.filing.status
+    try:
+        outcome = await STEPS[status](claim, world)
+    except Exception as error:
+        log.exception("step-failed", number=claim.filing.number, status=status, attempt=claim.attempt)
+        event, delay = told("step-failed", claim.failures), world.backoff.delay(claim.failures)
+        outcome = Outcome(claim, status, event, type(error).__name__, due_seconds=delay, progress=False)
     await world.deliveries.record_outcome(outcome)
     return outcome
 

@@ -79,15 +79,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt came to. `due_seconds`: when the next step is due, from now; None ends the delivery.
+    """What one attempt came to. `event` None leaves no line in the filing's story.
 
-    `progress` resets the count of failures. A verdict comes with its signed notice, a refusal of a
-    provisional filing with its findings, notice and evidence: they become true in the same commit.
+    `due_seconds`: when the next step is due, from now; None ends the delivery. `progress` resets the count of
+    failures. A verdict comes with its signed notice, a refusal of a provisional filing with its findings, notice
+    and evidence: they become true in the same commit.
     """
 
     claim: Claim
     status: Status
-    event: str
+    event: str | None
     detail: str = ""
     due_seconds: float | None = None
     progress: bool = True

@@ -57,11 +57,13 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seeds of the `limits` table, written at every start; all processes read them there.
 
-    Bodies up to `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
+    `body_bytes` bounds one body, `bodies_bytes` all bodies that a process holds at once. Bodies up to
+    `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
     `check_waiting` wait, the next gets 503.
     """
 
     body_bytes: Count = 20_000_000
+    bodies_bytes: Count = 256_000_000
     inline_bytes: Count = 65_536
     check_threads: Count = 1
     check_waiting: Count = 64

@@ -3,20 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import ClientConnectionError, HttpVersion11, web
 
-from gateway.errors import BodyTimeout, BodyTooLarge
+from gateway.errors import BodyTimeout, BodyTooLarge, Busy
 
 
 async def expect_later(_: web.Request) -> None:
     """`Expect: 100-continue` is answered by `read_body`, after the caller has been let in, not before."""
 
 
-async def read_body(request: web.Request, max_bytes: int, seconds: float) -> bytes:
-    """The body, exactly as sent.
+class BodyBudget:
+    """Bounds the memory that all bodies take together, from their first byte to the answer."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._left = max_bytes
+
+    @contextmanager
+    def hold(self) -> Iterator[Hold]:
+        """What the block takes is given back at its end."""
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            self._left += hold.taken
+
+    def take(self, size: int) -> None:
+        """Raises Busy where the budget is used up."""
+        if size > self._left:
+            raise Busy("too many large bodies at once")
+        self._left -= size
+
+
+class Hold:
+    """One request's part of the budget; it grows with what has really arrived, so that slow senders hold little."""
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """Raises Busy where the budget is used up."""
+        self._budget.take(size)
+        self.taken += size
+
+
+async def read_body(request: web.Request, max_bytes: int, seconds: float, hold: Hold | None = None) -> bytes:
+    """The body, exactly as sent; `hold` accounts for its memory.
 
     Raises:
+        Busy: the memory for bodies is used up.
         BodyTooLarge: declared or found to be over `max_bytes`.
         BodyTimeout: not complete after `seconds`, or cut off.
     """
@@ -33,6 +71,8 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float) -> byt
                 size += len(chunk)
                 if size > max_bytes:
                     raise BodyTooLarge(max_bytes)
+                if hold is not None:
+                    hold.take(len(chunk))
                 chunks.append(chunk)
     except (TimeoutError, ClientConnectionError, web.RequestPayloadError) as error:
         raise BodyTimeout("the body did not arrive in full") from error

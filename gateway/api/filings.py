@@ -8,7 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.api.answers import filing_json, intake_response, json_response, xml_response
-from gateway.api.body import expect_later, read_body
+from gateway.api.body import BodyBudget, Hold, expect_later, read_body
 from gateway.api.clients import Clients
 from gateway.errors import NotFound
 from gateway.filing.filing import Filing, NoticeKind
@@ -27,9 +27,16 @@ class FilingsDoor:
     """Handlers for one provider's own filings; others' do not exist for it."""
 
     def __init__(
-        self, world: IntakeWorld, clients: Clients, body_seconds: float, wake: Callable[[], None]
+        self,
+        world: IntakeWorld,
+        clients: Clients,
+        *,
+        bodies: BodyBudget,
+        body_seconds: float,
+        wake: Callable[[], None],
     ) -> None:
         self._world = world
+        self._bodies = bodies
         self._clients = clients
         self._body_seconds = body_seconds
         self._wake = wake
@@ -50,17 +57,18 @@ class FilingsDoor:
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/filings: take a filing in."""
-        answer = await take_in(await self._message(request), self._world)
+        with self._bodies.hold() as hold:
+            answer = await take_in(await self._message(request, hold), self._world)
         self._wake()
         return intake_response(answer, request)
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/check: the same checks, nothing recorded, nothing promised."""
-        message = await self._message(request)
-        received = receive(message, self._world.clock(), self._world.max_bytes)
-        examined = await self._world.pool.run(
-            partial(examine, Identified(received), self._world.checks()), len(received.body)
-        )
+        with self._bodies.hold() as hold:
+            message = await self._message(request, hold)
+            received = receive(message, self._world.clock(), self._world.max_bytes)
+            work = partial(examine, Identified(received), self._world.checks())
+            examined = await self._world.pool.run(work, len(received.body))
         refused = isinstance(examined, Refusal)
         return json_response(
             {
@@ -111,11 +119,11 @@ class FilingsDoor:
             ]
         )
 
-    async def _message(self, request: web.Request) -> Message:
+    async def _message(self, request: web.Request, hold: Hold) -> Message:
         """Let the caller in, make sure there is room, then read: nobody sends 20 MB to hear "busy"."""
         provider: Provider = self._clients.provider(request)
         self._world.pool.refuse_when_full()
-        body = await read_body(request, self._world.max_bytes, self._body_seconds)
+        body = await read_body(request, self._world.max_bytes, self._body_seconds, hold)
         return Message(
             body=body,
             content_type=request.headers.get("Content-Type", ""),

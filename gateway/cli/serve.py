@@ -81,10 +81,15 @@ async def _serve(settings: Settings, role: Role, worker: bool) -> int:
         failed.append(True)
         stop.set()
 
+    def orphaned() -> None:
+        """Standard input is readable only by its end: the supervisor is gone."""
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if worker:
-        loop.add_reader(sys.stdin.fileno(), stop.set)  # readable only by its end: the supervisor is gone
+        loop.add_reader(sys.stdin.fileno(), orphaned)
     async with running(settings, role=role, on_fatal=fatal):
         await stop.wait()
     return 1 if failed else 0

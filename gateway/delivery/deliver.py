@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import adapters
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import DeliveryWorld, key_of
+from gateway.delivery.world import Backoff, DeliveryWorld, key_of, told
 from gateway.filing.filing import Filing
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
@@ -25,9 +25,8 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
         submitted = await adapter.submit(parcel)
     except adapters.Unavailable as error:
         delay = world.backoff.delay(claim.failures, error.retry_after)
-        return Outcome(
-            claim, Status.DELIVERING, "attempt-failed", str(error), due_seconds=delay, progress=False
-        )
+        event = told("attempt-failed", claim.failures)
+        return Outcome(claim, Status.DELIVERING, event, str(error), due_seconds=delay, progress=False)
     except adapters.Rejected as error:
         return Outcome(claim, Status.STUCK, "stuck", str(error), progress=False)
     if submitted.verdict is not None:
@@ -37,7 +36,7 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
         Status.DELIVERED,
         "delivered",
         submitted.reference or "",
-        due_seconds=poll_seconds(filing, world),
+        due_seconds=poll_seconds(filing, world, 0),
         reference=submitted.reference,
     )
 
@@ -63,7 +62,8 @@ def parcel_of(filing: Filing, body: bytes) -> adapters.Parcel:
     )
 
 
-def poll_seconds(filing: Filing, world: DeliveryWorld) -> float:
-    """How long to wait before asking the agency for its verdict."""
+def poll_seconds(filing: Filing, world: DeliveryWorld, polls: int) -> float:
+    """How long to wait before asking for the verdict, after `polls` questions: ever longer, up to a bound."""
     known = {agency.id: agency.poll_seconds for agency in world.registry.agencies()}
-    return known.get(filing.agency or "", world.backoff.most)
+    first = known.get(filing.agency or "", world.backoff.most)
+    return Backoff(first, max(first, world.backoff.most)).delay(polls)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import signing
-from gateway.delivery.world import DeliveryWorld
+from gateway.delivery.world import DeliveryWorld, told
 from gateway.filing.filing import Filing
 from gateway.filing.findings import Finding
 from gateway.filing.stages import Stage
@@ -37,7 +37,7 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
         return Outcome(
             claim,
             Status.PROVISIONAL,
-            "still-provisional",
+            told("still-provisional", claim.failures),
             due_seconds=world.backoff.delay(claim.failures),
             progress=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import adapters
 from gateway.delivery.deliver import poll_seconds
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import DeliveryWorld, key_of
+from gateway.delivery.world import DeliveryWorld, key_of, told
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
 
@@ -19,15 +19,13 @@ async def track(claim: Claim, world: DeliveryWorld) -> Outcome:
         return Outcome(claim, Status.STUCK, "stuck", f"no adapter is configured for agency {filing.agency}")
     try:
         found = await adapter.fetch(key_of(filing))
-    except adapters.Unavailable as error:
-        delay = world.backoff.delay(claim.failures, error.retry_after)
-        return Outcome(claim, Status.DELIVERED, "poll-failed", str(error), due_seconds=delay, progress=False)
-    except adapters.Rejected as error:
-        return Outcome(
-            claim, Status.DELIVERED, "poll-failed", str(error), due_seconds=world.backoff.most, progress=False
-        )
+    except (adapters.Unavailable, adapters.Rejected) as error:
+        delay = world.backoff.delay(claim.failures, getattr(error, "retry_after", None))
+        event = told("poll-failed", claim.failures)
+        return Outcome(claim, Status.DELIVERED, event, str(error), due_seconds=delay, progress=False)
     if isinstance(found, adapters.Verdict):
         return verdict_outcome(claim, found, world)
     if isinstance(found, adapters.Unknown):
         return Outcome(claim, Status.DELIVERING, "unknown-to-agency", filing.agency or "", due_seconds=0.0)
-    return Outcome(claim, Status.DELIVERED, "pending", due_seconds=poll_seconds(filing, world))
+    delay = poll_seconds(filing, world, claim.failures)
+    return Outcome(claim, Status.DELIVERED, None, due_seconds=delay, progress=False)

@@ -71,9 +71,12 @@ class Worker:
         number, before = claim.filing.number, claim.filing.status
         try:
             outcome = await self._step(claim)
+        except StoreUnavailable as error:
+            log.warning("outcome-lost", number=number, status=before, error=str(error))
+            return  # the lease runs out, and the step is repeated
         except Exception:
-            log.exception("step-failed", number=number, status=before, attempt=claim.attempt)
-            return  # the lease runs out, and the step is tried again
+            log.exception("outcome-failed", number=number, status=before, attempt=claim.attempt)
+            return
         log.info("step", number=number, before=before, status=outcome.status, event_name=outcome.event)
         self.wake()
 

@@ -303,6 +303,7 @@ def record_outcome(batch: Sequence[Attempted]) -> Steps:
         [
             (item.outcome.claim.filing.number, time_text(item.at), item.outcome.event, item.outcome.detail)
             for item in applied
+            if item.outcome.event is not None
         ],
     )
     return [Written(applied=bool(rows)) for rows in fenced]

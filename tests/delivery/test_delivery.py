@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import schemas
 from adapters.simulator import Refusal
 from gateway.app import clock
 from gateway.delivery.world import Backoff
+from gateway.delivery.world import told as retold
 from gateway.store.queue import NotStuck
 from gateway.store.seeds import Seed
 from tests.documents import signed
@@ -239,6 +241,31 @@ class TestRoute:
                 assert (await house.follow(client, number))["status"] == "accepted"
             assert "replayed" in await story(house, number)
             assert house.gateway.store.waiting(stuck=False) == []
+
+
+async def test_a_fault_of_ours_leaves_the_filing_where_it_is(house: House) -> None:
+    """A stored body that is damaged is never sent; the filing stays visible, and goes on once it is mended."""
+    behaves(house, down=True)
+    number = await file(house)
+    packed = house.gateway.store._driver.read("SELECT octets FROM body WHERE number = ?", (number,))[0][0]
+    with sqlite3.connect(house.settings.store) as other:
+        other.execute("UPDATE body SET octets = ? WHERE number = ?", (packed[:-4] + b"\0\0\0\0", number))
+    behaves(house, down=False)
+    await told(house, number, "step-failed")
+    assert house.simulator.books == {}
+    with sqlite3.connect(house.settings.store) as other:
+        other.execute("UPDATE body SET octets = ? WHERE number = ?", (packed, number))
+    async with house.client() as client:
+        assert (await house.follow(client, number))["status"] == "accepted"
+
+
+async def test_a_long_wait_does_not_fill_the_story(house: House) -> None:
+    behaves(house, callback=False, verdict_delay_s=2.0)
+    number = await file(house)
+    async with house.client() as client:
+        await house.follow(client, number)
+    assert await story(house, number) == ["acknowledged", "routed", "delivered", "accepted"]
+    assert [event for failures in range(100) if (event := retold("x", failures))] == ["x"] * 8
 
 
 def test_delays_double_up_to_a_bound_and_respect_the_agency() -> None:

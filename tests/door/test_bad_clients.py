@@ -261,8 +261,25 @@ class TestSlowAndBroken:
         )
         assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 415 "))
 
+    async def test_bodies_together_are_bounded(self, tmp_path: Path, pki_home: Path) -> None:
+        async with house_at(tmp_path, pki_home, limits={"bodies_bytes": 30_000}) as house:
+            document = signed(house.pki)
+            half = _request(document[:-10], length=len(document))
+            held = [asyncio.create_task(_raw(house, half, then_wait=3.0)) for _ in range(4)]
+            await asyncio.sleep(0.3)
+            async with house.client() as client:
+                busy = await client.submit(document)
+                assert busy.status == 503
+                for task in held:
+                    task.cancel()
+                await asyncio.gather(*held, return_exceptions=True)
+                await asyncio.sleep(0.2)
+                assert (await client.submit(document)).status == 201
+
     async def test_a_full_check_pool_says_busy_before_reading(self, tmp_path: Path, pki_home: Path) -> None:
-        async with house_at(tmp_path, pki_home, limits={"check_threads": 1, "check_waiting": 1}) as house:
+        async with house_at(
+            tmp_path, pki_home, limits={"inline_bytes": 1, "check_threads": 1, "check_waiting": 1}
+        ) as house:
             documents = [
                 signed(house.pki, period=period) for period in ("Q1/2026", "Q2/2026", "Q1/2025", "Q2/2025")
             ] * 3
