@@ -38,10 +38,11 @@ class HybridCheckPool:
         try:
             if size > self._inline_bytes:
                 return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-            async with (
-                self._turn
-            ):  # the lock passes on in the loop's next turn: between two jobs it does the rest
-                return work()
+            async with self._turn:
+                try:
+                    return work()
+                finally:
+                    await asyncio.sleep(0)  # between two documents the loop does everything else that waits
         finally:
             self._room += 1
 
