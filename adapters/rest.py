@@ -179,7 +179,11 @@ def _failure(response: aiohttp.ClientResponse, answer: bytes) -> Unavailable | R
     words = f"the agency answered {status}{_said(response, answer)}"
     if status < HTTPStatus.BAD_REQUEST:
         return Unavailable(f"{words}: a redirect is not followed")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_ABOUT_THE_FILING:
+    if (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or status in _NOT_ABOUT_THE_FILING
+        or not _is_json(response)
+    ):
         return Unavailable(words, _retry_after(response.headers))
     return Rejected(words)
 

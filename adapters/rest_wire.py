@@ -19,6 +19,7 @@ Text = Annotated[str, msgspec.Meta(max_length=4000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Amount = Annotated[int, msgspec.Meta(ge=-(10**18), le=10**18)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000
 
 
 class Form(msgspec.Struct, frozen=True, rename="camel"):
@@ -65,7 +66,7 @@ class Reason(msgspec.Struct, frozen=True, rename="camel"):
 class Payable(msgspec.Struct, frozen=True, rename="camel"):
     """One amount due."""
 
-    id: Short
+    id: Annotated[str, msgspec.Meta(max_length=200, pattern=r"\S")]
     amount: Amount
     currency: Currency
     name: Text = ""
@@ -79,6 +80,10 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
     reference: Short | None = None
     reasons: Annotated[tuple[Reason, ...], msgspec.Meta(max_length=1000)] = ()
     payables: Annotated[tuple[Payable, ...], msgspec.Meta(max_length=1000)] = ()
+
+    def __post_init__(self) -> None:
+        if not _FIRST_YEAR <= self.decided_at.year <= _LAST_YEAR:  # beyond, no time zone could be applied
+            raise ValueError("`decidedAt` is not of our time")
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, rename="camel"):

@@ -117,8 +117,10 @@ LIES = {
     "too early": (plain_answer(status=425), Unavailable, "425"),
     "too many": (plain_answer(status=429), Unavailable, "429"),
     "broken": (plain_answer(status=500), Unavailable, "500"),
-    "bad request": (plain_answer(status=400), Rejected, "400"),
-    "too large for them": (plain_answer(status=413), Rejected, "413"),
+    "a proxy's bad request": (plain_answer(status=400), Unavailable, "400"),
+    "a proxy's too large": (plain_answer(status=413), Unavailable, "413"),
+    "bad request": (json_answer(400, title="No"), Rejected, "400"),
+    "too large for them": (json_answer(413, title="No"), Rejected, "413"),
     "unprocessable": (
         json_answer(422, title="No", detail="Kỳ\x1b[31m\nsai" + "!" * 900),
         Rejected,
@@ -307,6 +309,12 @@ BAD_CALLBACKS = {
     ),
     "no such day": msgspec.json.encode(
         {"key": "f-1", "verdict": {**VERDICT, "decidedAt": "2026-02-30T10:00:00Z"}}
+    ),
+    "a year beyond the calendar": msgspec.json.encode(
+        {"key": "f-1", "verdict": {**VERDICT, "decidedAt": "9999-12-31T23:59:59Z"}}
+    ),
+    "payable of no name": msgspec.json.encode(
+        {"key": "f-1", "verdict": {**VERDICT, "payables": [{"id": " ", "amount": 5, "currency": "VND"}]}}
     ),
     "amount as text": msgspec.json.encode(
         {"key": "f-1", "verdict": {**VERDICT, "payables": [{"id": "1", "amount": "5", "currency": "VND"}]}}
