@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from gateway.client.http import Connection, GatewayClient
+from gateway.client.http import Connection, GatewayClient, Reply, Unreachable
 
 T = TypeVar("T")
 DEFAULT_PROFILE = Path("var/dev/client.toml")
+_PASSING = (408, 429)
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,3 +97,11 @@ def call(connection: Connection, ask: Callable[[GatewayClient], Awaitable[T]]) -
         return asyncio.run(talk())
     except (ssl.SSLError, FileNotFoundError, PermissionError) as error:
         raise click.UsageError(f"certificate or key: {error}") from error
+
+
+def require_answer(connection: Connection, *replies: Reply) -> None:
+    """Raises Unreachable where a reply is about the gateway's state (busy, failing), not about the question: to
+    take it for a refusal would be wrong."""
+    for reply in replies:
+        if reply.status >= 500 or reply.status in _PASSING:
+            raise Unreachable(f"{connection.url}: HTTP {reply.status} {reply.body.get('title', '')}".rstrip())

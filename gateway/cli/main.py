@@ -18,7 +18,7 @@ from gateway.cli.status import status
 from gateway.cli.submit import submit
 from gateway.cli.verify_receipt import verify_receipt
 from gateway.client.http import Unreachable
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, StoreUnavailable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,5 +60,8 @@ def main() -> None:
         for fault in error.faults:
             click.secho(f"configuration: {fault}", err=True, fg="red")
         sys.exit(EXIT_USAGE)
+    except StoreUnavailable as error:
+        click.secho(f"store: {error}", err=True, fg="red")
+        sys.exit(EXIT_UNREACHABLE)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.connection import call, connection_options
+from gateway.cli.connection import call, connection_options, require_answer
 from gateway.cli.output import json_option, print_json, print_problem, refused
 from gateway.client.http import Connection
 
@@ -23,6 +23,7 @@ def receipt(number: str, verdict: bool, out: Path | None, connection: Connection
     Without --out the XML goes to standard output. `efile verify-receipt` proves it without the gateway.
     """
     reply = call(connection, lambda client: client.part(number, "verdict" if verdict else "receipt"))
+    require_answer(connection, reply)
     if not reply.done:
         if as_json:
             print_json(reply.body)

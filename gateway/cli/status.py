@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.connection import call, connection_options
+from gateway.cli.connection import call, connection_options, require_answer
 from gateway.cli.output import json_option, print_filing, print_findings, print_json, print_problem, refused
 from gateway.client.http import Connection, GatewayClient, Reply
 
@@ -20,6 +20,7 @@ def status(number: str, connection: Connection, as_json: bool) -> None:
         return await client.status(number), await client.part(number, "events")
 
     found, events = call(connection, ask)
+    require_answer(connection, found, events)
     if not found.done:
         if as_json:
             print_json(found.body)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.connection import call, connection_options
+from gateway.cli.connection import call, connection_options, require_answer
 from gateway.cli.output import json_option, print_filing, print_findings, print_json, print_problem, refused
 from gateway.client.http import Connection, Unreachable
 
@@ -37,11 +37,13 @@ def submit(
     document = file.read_bytes()
     try:
         reply = call(connection, lambda client: client.submit(document, key))
+        require_answer(connection, reply)
+        if receipt_file is not None and "links" in reply.body:
+            notice = call(connection, lambda client: client.part(reply.body["number"], "receipt"))
+            require_answer(connection, notice)
+            receipt_file.write_bytes(notice.octets)
     except Unreachable as error:
         raise Unreachable(f"{error}\nsend again with --idempotency-key {key}") from error
-    if receipt_file is not None and "links" in reply.body:
-        notice = call(connection, lambda client: client.part(reply.body["number"], "receipt"))
-        receipt_file.write_bytes(notice.octets)
     if as_json:
         print_json(reply.body)
     elif reply.done:
@@ -52,7 +54,5 @@ def submit(
         if "filingStatus" in reply.body:
             print_filing({**reply.body, "status": reply.body["filingStatus"]})
         print_findings(reply.body.get("findings", ()))
-    if reply.status >= 500:
-        raise Unreachable(f"{connection.url}: HTTP {reply.status}; send again with --idempotency-key {key}")
     if not reply.done:
         refused()

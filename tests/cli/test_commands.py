@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp.test_utils
+import aiohttp.web
 import pytest
 
 import certs_dev
@@ -200,6 +203,35 @@ class TestAgainstTheGateway:
         assert "--idempotency-key" in done.stderr
         assert efile("status", "X", *who, "--ca", pki.tls_ca, cwd=tmp_path).returncode == 3
         assert efile("status", "X", cwd=tmp_path).returncode == 2
+
+    async def test_a_proxys_error_page_is_not_a_refusal(self, house: House, tmp_path: Path) -> None:
+        async def answer(_: aiohttp.web.BaseRequest) -> aiohttp.web.Response:
+            return aiohttp.web.Response(status=503, text="<h1>maintenance</h1>", content_type="text/html")
+
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(house.pki["agency-server"].chain, house.pki["agency-server"].key)
+        alpha = house.pki["provider-a"]
+        document = tmp_path / "d.xml"
+        document.write_bytes(signed(house.pki))
+        server = aiohttp.test_utils.RawTestServer(answer, scheme="https")
+        await server.start_server(ssl=tls)
+        who = ("--server", f"https://localhost:{server.port}", "--cert", alpha.certificate)
+        who += ("--client-key", alpha.key, "--ca", house.pki.tls_ca)
+        number = "SLA-20261124-000000000000-0"
+        for arguments in (("submit", document), ("status", number), ("receipt", number)):
+            done = await efile_beside(*arguments, *who)
+            assert done.returncode == 3, (arguments, done.stdout)
+            assert "503" in done.stderr
+        await server.close()
+
+    def test_a_store_that_cannot_be_read_exits_3(self, house: House) -> None:
+        home = house.installation.directory
+        (home / "broken.sqlite").write_bytes(b"no database" * 1000)
+        text = house.installation.settings.read_text()
+        (home / "broken.toml").write_text(text.replace("store/efile.sqlite", "broken.sqlite"))
+        done = efile("queue", "list", "--config", home / "broken.toml")
+        assert done.returncode == 3, done.stderr
+        assert "broken.sqlite" in done.stderr
 
 
 class TestQueue:
