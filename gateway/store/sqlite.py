@@ -29,6 +29,8 @@ _BATCH = 256
 _BUSY_SECONDS = 10.0
 _GATHER_SECONDS = 0.002
 """Where several writes came together last time, a moment's wait makes the next commit carry more of them."""
+_STALL_SECONDS = 30.0
+"""A commit that takes longer than this hangs: another process was stopped while it held the lock, or the disk does."""
 
 
 class FatalStoreError(StoreUnavailable):
@@ -58,13 +60,18 @@ class SqliteDriver:
         self._lock = os.open(path.with_suffix(path.suffix + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         self._on_fatal = on_fatal
         self._failed: BaseException | None = None
+        self._closed = False
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        with self._locked():
-            self._writer = _open_writer(path)
-            migrate(self._writer)
-            self._writer.commit()
-        self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-        self._reader.execute("PRAGMA query_only = 1")
+        try:
+            with self._locked():
+                self._writer = _open_writer(path)
+                migrate(self._writer)
+                self._writer.commit()
+            self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+            self._reader.execute("PRAGMA query_only = 1")
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise StoreUnavailable(f"{path}: the store cannot be opened: {error}") from error
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -76,9 +83,15 @@ class SqliteDriver:
         """
         if self._failed is not None:
             raise FatalStoreError("the store has failed; this process is stopping") from self._failed
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.put(_Work(operation, item, done))
-        return await asyncio.shield(done)
+        try:
+            async with asyncio.timeout(_STALL_SECONDS):
+                return await done
+        except TimeoutError as error:
+            raise StoreUnavailable("the store does not answer") from error
 
     def read(self, sql: str, row: Row = ()) -> list[Row]:
         """Rows of a query, as of the newest commit."""
@@ -89,6 +102,7 @@ class SqliteDriver:
 
     def close(self) -> None:
         """Finish what is queued and close. The last connection's checkpoint runs under the lock."""
+        self._closed = True
         self._queue.put(None)
         self._thread.join()
         self._reader.close()
@@ -122,6 +136,9 @@ class SqliteDriver:
 
     def _commit(self, batch: list[_Work]) -> None:
         """One transaction for the batch; where it fails, one for each item, so that a bad item fails alone."""
+        if self._failed is not None:  # queued before the disk failed
+            _resolve(batch, [FatalStoreError(f"the store has failed: {self._failed}")] * len(batch))
+            return
         try:
             answers = self._transaction(batch)
         except Exception as error:
@@ -138,6 +155,8 @@ class SqliteDriver:
     def _transaction(self, batch: list[_Work]) -> list[Any]:
         answers: list[Any] = []
         with self._locked():
+            if self._writer.in_transaction:  # its roll-back had failed too
+                self._writer.execute("ROLLBACK")
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 for operation, works in groupby(batch, key=lambda work: work.operation):
@@ -191,7 +210,11 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> list[list[
 
 def _open_writer(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
-    connection.execute("PRAGMA journal_mode = WAL")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise sqlite3.OperationalError(
+            f"this file system cannot hold a write-ahead log (journal mode {mode})"
+        )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import resource
@@ -300,6 +301,28 @@ class TestDurability:
         reopened = open_store(tmp_path / "s.sqlite")
         assert not (await reopened.add(prepared(b"<after/>"))).repeat
         reopened.close()
+
+    async def test_a_store_that_hangs_is_a_busy_gateway_not_a_hanging_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process that was stopped while it held the lock; what it kept waiting is not lost, nor doubled."""
+        store = open_store(tmp_path / "s.sqlite")
+        monkeypatch.setattr("gateway.store.sqlite._STALL_SECONDS", 0.2)
+        with (tmp_path / "s.sqlite.lock").open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(StoreUnavailable):
+                await store.add(prepared(key="k"))
+            fcntl.flock(held, fcntl.LOCK_UN)
+        monkeypatch.undo()
+        assert (await store.add(prepared(key="k"))).repeat
+        store.close()
+        with pytest.raises(StoreUnavailable):
+            await store.add(prepared(key="other"))
+
+    def test_what_cannot_be_opened_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "s.sqlite").write_bytes(b"this is not a database" * 100)
+        with pytest.raises(StoreUnavailable, match="cannot be opened"):
+            open_store(tmp_path / "s.sqlite")
 
     def test_nobody_else_may_read_the_store(self, tmp_path: Path) -> None:
         """Bodies are other people's tax declarations, in the write-ahead log too."""
