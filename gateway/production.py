@@ -30,7 +30,7 @@ def _faults(settings: Settings) -> Iterator[str]:
         for certificate in certificates:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
                 yield f"{file}: a development certificate; production does not start with it"
-    for file in (settings.door.key, settings.notices.key):
+    for file in (settings.door.key, settings.notices.key, *_agency_files(settings, ("_key",))):
         if file.exists() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             yield f"{file}: the key is readable by others; chmod 600"
 
@@ -44,3 +44,12 @@ def _certificate_files(settings: Settings) -> Iterator[Path]:
         yield from provider.certificates
     for agency in settings.agency:
         yield from agency.certificates
+    yield from _agency_files(settings, ("_file", "_cert"))
+
+
+def _agency_files(settings: Settings, endings: tuple[str, ...]) -> Iterator[Path]:
+    """The files that adapters are configured with, by the convention of `settings.py`."""
+    for agency in settings.agency:
+        for key, value in agency.config.items():
+            if key.endswith(endings) and isinstance(value, str):
+                yield Path(value)

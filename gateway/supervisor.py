@@ -63,7 +63,11 @@ def _revive(slot: _Slot, command: Sequence[str]) -> None:
         slot.not_before = now + delay
         log.warning("worker-died", pid=slot.process.pid, code=code, restart_in=delay)
     if now >= slot.not_before:
-        slot.process, slot.started, slot.not_before = _start(command), now, 0.0
+        try:
+            slot.process, slot.started, slot.not_before = _start(command), now, 0.0
+        except OSError:  # no memory or no process left: the others go on, this one waits
+            slot.not_before = now + _MOST_DELAY
+            log.exception("worker-not-started", restart_in=_MOST_DELAY)
 
 
 def _stop_all(slots: Sequence[_Slot], seconds: float) -> int:

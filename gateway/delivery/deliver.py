@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import adapters
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import Backoff, DeliveryWorld, key_of, told
+from gateway.delivery.world import Backoff, DeliveryWorld, key_of, told, without_adapter
 from gateway.filing.filing import Filing
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
@@ -19,7 +19,7 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     filing = claim.filing
     adapter = world.adapters.get(filing.agency or "")
     if adapter is None:
-        return Outcome(claim, Status.STUCK, "stuck", f"no adapter is configured for agency {filing.agency}")
+        return without_adapter(claim, "attempt-failed", world)
     parcel = parcel_of(filing, await world.deliveries.body(filing.number))
     try:
         submitted = await adapter.submit(parcel)

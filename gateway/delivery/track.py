@@ -5,7 +5,7 @@ from __future__ import annotations
 import adapters
 from gateway.delivery.deliver import poll_seconds
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import DeliveryWorld, key_of, told
+from gateway.delivery.world import DeliveryWorld, key_of, told, without_adapter
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
 
@@ -16,7 +16,7 @@ async def track(claim: Claim, world: DeliveryWorld) -> Outcome:
     filing = claim.filing
     adapter = world.adapters.get(filing.agency or "")
     if adapter is None:
-        return Outcome(claim, Status.STUCK, "stuck", f"no adapter is configured for agency {filing.agency}")
+        return without_adapter(claim, "poll-failed", world)
     try:
         found = await adapter.fetch(key_of(filing))
     except (adapters.Unavailable, adapters.Rejected) as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import adapters
 from gateway.filing.filing import Filing
 from gateway.intake.verify import SignatureRules
-from gateway.ports import Clock, Deliveries, Notary, Registry
+from gateway.ports import Claim, Clock, Deliveries, Notary, Outcome, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +47,13 @@ def told(event: str, failures: int) -> str | None:
 def key_of(filing: Filing) -> str:
     """The idempotency key towards the agency: one filing, one key, for ever."""
     return filing.number
+
+
+def without_adapter(claim: Claim, event: str, world: DeliveryWorld) -> Outcome:
+    """This process started before the agency came into the registry, or without it: another process, or this one
+    after a restart, can go on. No dead letter, for the filing is not at fault."""
+    detail = f"this process has no adapter for agency {claim.filing.agency}"
+    delay = world.backoff.delay(claim.failures)
+    return Outcome(
+        claim, claim.filing.status, told(event, claim.failures), detail, due_seconds=delay, progress=False
+    )

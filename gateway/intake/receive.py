@@ -71,11 +71,16 @@ def receive(message: Message, at: datetime, max_bytes: int) -> Received:
 def _require_xml(content_type: str) -> None:
     media_type, *parameters = (part.strip() for part in content_type.split(";"))
     if not _XML_TYPES.fullmatch(media_type):
-        raise WrongMediaType(media_type or "(none)")
+        raise WrongMediaType(_visible(media_type) or "(none)")
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip(' "').lower() not in _UTF8:
-            raise WrongMediaType(content_type)
+            raise WrongMediaType(_visible(content_type))
+
+
+def _visible(header: str) -> str:
+    """For an answer: octets beyond ASCII, which HTTP leaves without a meaning, are written out."""
+    return header[:200].encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _key(header: str | None) -> str | None:

@@ -61,6 +61,9 @@ class Worker:
         except StoreUnavailable as error:
             log.warning("claim-failed", error=str(error))
             return False
+        except Exception:  # a row that cannot be read must not stop the door too
+            log.exception("claim-failed")
+            return False
         for claim in claims:
             task = asyncio.create_task(self._carry(claim), name=claim.filing.number)
             self._running.add(task)

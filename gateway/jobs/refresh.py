@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Generic, TypeVar
 
 import structlog
@@ -20,6 +22,7 @@ class Reloading(Generic[T]):
         self._directory = directory
         self._make = make
         self._print = _fingerprint(directory)
+        self._fault: str | None = None
         self._value = make(directory)
 
     def __call__(self) -> T:
@@ -33,23 +36,27 @@ class Reloading(Generic[T]):
             await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
-        """Look now."""
-        seen = _fingerprint(self._directory)
-        if seen == self._print:
-            return
+        """Look now. What fails is tried again at the next look: the fault may have been ours, or passing."""
         try:
+            seen = _fingerprint(self._directory)
+            if seen == self._print:
+                return
             self._value = self._make(self._directory)
-        except Exception:  # whatever is wrong with the new files, the old ones go on serving
-            log.exception("reload-failed", directory=str(self._directory))
+        except Exception as error:  # whatever is wrong with the new files, the old ones go on serving
+            if repr(error) != self._fault:
+                log.exception("reload-failed", directory=str(self._directory))
+            self._fault = repr(error)
         else:
             log.info("reloaded", directory=str(self._directory))
-        self._print = seen
+            self._print, self._fault = seen, None
 
 
 def _fingerprint(directory: Path) -> tuple[tuple[str, int, int], ...]:
     found = []
     for path in sorted(directory.rglob("*")):
-        if path.is_file():
+        with suppress(FileNotFoundError):  # replaced while we look: the next look sees the new one
             stat = path.stat()
+            if not S_ISREG(stat.st_mode):
+                continue
             found.append((str(path), stat.st_mtime_ns, stat.st_size))
     return tuple(found)

@@ -125,6 +125,7 @@ async def test_bad_bytes_are_told_and_leave_nothing(house: House, name: str) -> 
         ("multipart/form-data; boundary=x", 415),
         ("application/xml; charset=utf-16", 415),
         ("application/octet-stream", 415),
+        ("tệp/xml", 415),
         ("APPLICATION/XML; Charset=UTF-8", 201),
         ("application/tkhai+xml", 201),
     ],
