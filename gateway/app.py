@@ -142,39 +142,29 @@ async def _assembled(
         intake = IntakeWorld(
             settings.gateway.code, int(limits["body_bytes"]), checks, store, notary, pool, now
         )
-        delivery = DeliveryWorld(
-            deliveries=store,
-            registry=store,
-            adapters=await _open_adapters(store, stack),
-            notary=notary,
-            signatures=lambda: checks().signatures,
-            backoff=Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds),
-            clock=now,
-        )
+        opened = await _open_adapters(store, stack)
+        backoff = Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
+        delivery = DeliveryWorld(store, store, opened, notary, lambda: checks().signatures, backoff, now)
         worker = _worker(settings, store, delivery)
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
         )
         clients = Clients(store, client_trust, now)
-        app = web.Application(middlewares=[errors_as_problems])
+        bodies = BodyBudget(int(limits["bodies_bytes"]))
         filings = FilingsDoor(
-            intake,
-            clients,
-            bodies=BodyBudget(int(limits["bodies_bytes"])),
-            body_seconds=settings.door.body_seconds,
-            wake=worker.wake,
+            intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
         )
-        app.add_routes(filings.routes())
-        app.add_routes(CallbackDoor(delivery, store, clients).routes())
-        ready = {"store": partial(_store_fault, store)}
-        app.add_routes(health_routes(ready))
+        ready = health_routes({"store": partial(_store_fault, store)})
+        app = web.Application(middlewares=[errors_as_problems])
+        for routes in (filings.routes(), CallbackDoor(delivery, store, clients).routes(), ready):
+            app.add_routes(routes)
         jobs = [refresher.watch(settings.trust.refresh_seconds) for refresher in (checks, client_trust)]
         if role != "intake":
             jobs.append(worker.run())
         for job in jobs:
             stack.push_async_callback(_stopped, _background(job, on_fatal))
         port = await _open_door(settings, app, stack) if role != "delivery" else 0
-        health_port = await _open_health(settings, health_routes(ready), stack)
+        health_port = await _open_health(settings, ready, stack)
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
         def refresh_trust() -> None:

@@ -46,6 +46,7 @@ class Statement:
 
 
 Steps = Generator[Statement, list[list[Row]], Sequence[Any]]
+Part = Generator[Statement, list[list[Row]], None]
 Operation = Callable[[Sequence[Any]], Steps]
 
 
@@ -248,6 +249,13 @@ def record_outcome(batch: Sequence[Attempted]) -> Steps:
         fetch=True,
     )
     applied = [item for item, rows in zip(batch, fenced, strict=True) if rows]
+    yield from _move_on(applied)
+    yield from _write_down(applied)
+    return [Written(applied=bool(rows)) for rows in fenced]
+
+
+def _move_on(applied: Sequence[Attempted]) -> Part:
+    """The filing's new place; what is final leaves the queue, and refused bytes may come again."""
     yield Statement(
         """UPDATE filing SET status = ?, agency = COALESCE(?, agency),
            agency_reference = COALESCE(?, agency_reference), findings = COALESCE(?, findings) WHERE number = ?""",
@@ -262,6 +270,22 @@ def record_outcome(batch: Sequence[Attempted]) -> Steps:
             for item in applied
         ],
     )
+    yield Statement(
+        "DELETE FROM repeat_key WHERE kind = 'bytes' AND number = ? AND provider = ?",  # judged anew from now on
+        [
+            (item.outcome.claim.filing.number, item.outcome.claim.filing.provider)
+            for item in applied
+            if item.outcome.status is Status.REFUSED
+        ],
+    )
+    yield Statement(
+        "DELETE FROM delivery WHERE number = ?",
+        [(item.outcome.claim.filing.number,) for item in applied if item.outcome.status in FINAL],
+    )
+
+
+def _write_down(applied: Sequence[Attempted]) -> Part:
+    """What is told and kept: verdict, notice, evidence, event."""
     yield Statement(
         "INSERT INTO verdict (number, verdict) VALUES (?, ?)",
         [
@@ -287,18 +311,6 @@ def record_outcome(batch: Sequence[Attempted]) -> Steps:
         ],
     )
     yield Statement(
-        "DELETE FROM repeat_key WHERE kind = 'bytes' AND number = ? AND provider = ?",  # judged anew from now on
-        [
-            (item.outcome.claim.filing.number, item.outcome.claim.filing.provider)
-            for item in applied
-            if item.outcome.status is Status.REFUSED
-        ],
-    )
-    yield Statement(
-        "DELETE FROM delivery WHERE number = ?",
-        [(item.outcome.claim.filing.number,) for item in applied if item.outcome.status in FINAL],
-    )
-    yield Statement(
         INSERT_EVENT,
         [
             (item.outcome.claim.filing.number, time_text(item.at), item.outcome.event, item.outcome.detail)
@@ -306,7 +318,6 @@ def record_outcome(batch: Sequence[Attempted]) -> Steps:
             if item.outcome.event is not None
         ],
     )
-    return [Written(applied=bool(rows)) for rows in fenced]
 
 
 def _fence_row(outcome: Outcome) -> Row:

@@ -165,7 +165,7 @@ async def test_closing_twice_is_fine(agency, parcel):
     adapter, _ = agency
     await adapter.submit(parcel())
     await adapter.close()
-    await adapter.close()
+    assert await adapter.close() is None
 
 
 async def test_a_key_that_is_none_never_leaves(agency):
