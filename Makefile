@@ -44,10 +44,11 @@ interop: $(VENV)/.dev ## independent oracles judge what we sign: xmlsec1, the JD
 bench: $(VENV)/.dev ## filings/s, latency, CPU a filing, beside the libraries' floor in the same run
 	@$(BIN)/python -m benchmarks
 
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url
 lock: $(BIN)/python ## renew both lock files (hashes, no registry addresses)
-	@$(PIP) install --upgrade pip-tools
-	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host --allow-unsafe --strip-extras --extra install -o requirements.lock pyproject.toml
-	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host --allow-unsafe --strip-extras --extra install --extra dev -o requirements-dev.lock pyproject.toml
+	@$(PIP) install --upgrade uv
+	@$(LOCK) $(LOCK_ARGS) --extra install -o requirements.lock pyproject.toml
+	@$(LOCK) $(LOCK_ARGS) --extra install --extra dev -o requirements-dev.lock pyproject.toml
 
 clean: ## remove the environment and everything the demo made
 	@rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache

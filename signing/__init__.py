@@ -15,6 +15,8 @@ from signing.report import (
     Outcome,
     Report,
     SignatureReport,
+    StatusEvidence,
+    TimestampReport,
 )
 from signing.revocation import CrlInfo, CrlRefused, Good, RevocationIndex, Revoked, Status, Unknown
 from signing.sign import SigningRefused, sign_element, sign_xml
@@ -47,6 +49,8 @@ __all__ = [
     "SigningKey",
     "SigningRefused",
     "Status",
+    "StatusEvidence",
+    "TimestampReport",
     "TrustRefused",
     "TrustStore",
     "Unknown",

@@ -130,11 +130,39 @@ class Algorithms:
 
 
 @dataclass(frozen=True, slots=True)
+class TimestampReport:
+    """The verdict on one time-stamp token (RFC 3161) and on what it is over.
+
+    `kind`: content, signature, references, archive or document. `generated_at` is aware; it is proven only where
+    the indication is TOTAL-PASSED.
+    """
+
+    kind: str
+    generated_at: datetime | None
+    indication: Indication
+    sub_indication: str | None
+    checks: tuple[Check, ...]
+    certificate: x509.Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvidence:
+    """One revocation answer that a verdict rests on. `kind`: crl or ocsp. Times are aware."""
+
+    subject: str
+    kind: str
+    issuer: str
+    this_update: datetime
+    next_update: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureReport:
-    """The verdict on one ds:Signature.
+    """The verdict on one signature (ds:Signature, SignerInfo or PDF signature field).
 
     `covered`: content under a value that verified (empty if it did not). `properties`: what the signature signs of
     itself (SignedProperties, SignatureProperties, KeyInfo). `claimed_signing_time`: the signer's word, aware.
+    `best_signature_time`: the earliest proof that the signature existed (EN 319 102-1 clause 5.2.9); None: only `at`.
     """
 
     id: str | None
@@ -150,6 +178,9 @@ class SignatureReport:
     properties: tuple[Covered, ...]
     claimed_signing_time: datetime | None
     algorithms: Algorithms
+    timestamps: tuple[TimestampReport, ...] = ()
+    best_signature_time: datetime | None = None
+    evidence: tuple[StatusEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,13 +254,41 @@ def _signature_as_json(report: SignatureReport) -> dict[str, Any]:
         "signer": None if report.signer is None else report.signer.as_json(),
         "covered": [_covered_as_json(covered) for covered in report.covered],
         "properties": [_covered_as_json(covered) for covered in report.properties],
-        "claimed_signing_time": report.claimed_signing_time and report.claimed_signing_time.isoformat(),
+        "claimed_signing_time": _time(report.claimed_signing_time),
         "algorithms": {
             "signature": report.algorithms.signature,
             "canonicalisation": report.algorithms.canonicalisation,
             "digests": list(report.algorithms.digests),
         },
+        "timestamps": [_timestamp_as_json(timestamp) for timestamp in report.timestamps],
+        "best_signature_time": _time(report.best_signature_time),
+        "evidence": [_evidence_as_json(evidence) for evidence in report.evidence],
     }
+
+
+def _timestamp_as_json(report: TimestampReport) -> dict[str, Any]:
+    return {
+        "kind": report.kind,
+        "generated_at": _time(report.generated_at),
+        "indication": report.indication.value,
+        "sub_indication": report.sub_indication,
+        "checks": [_check_as_json(check) for check in report.checks],
+        "certificate": None if report.certificate is None else report.certificate.subject.rfc4514_string(),
+    }
+
+
+def _evidence_as_json(evidence: StatusEvidence) -> dict[str, Any]:
+    return {
+        "subject": evidence.subject,
+        "kind": evidence.kind,
+        "issuer": evidence.issuer,
+        "this_update": _time(evidence.this_update),
+        "next_update": _time(evidence.next_update),
+    }
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
 
 
 def _covered_as_json(covered: Covered) -> dict[str, Any]:
