@@ -3,6 +3,7 @@
 from signing.canonical import METHODS as CANONICALISATIONS
 from signing.canonical import CanonicalisationRefused, canonicalise
 from signing.certificates import Signer, signer_of
+from signing.formats import format_of, verify
 from signing.keys import FileKey, KeyRefused, SigningKey
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, PolicyRefused, load_policy
@@ -20,7 +21,7 @@ from signing.report import (
 )
 from signing.revocation import CrlInfo, CrlRefused, Good, RevocationIndex, Revoked, Status, Unknown
 from signing.sign import SigningRefused, sign_element, sign_xml
-from signing.trust import TrustRefused, TrustStore
+from signing.trust import TrustRefused, TrustStore, read_certificates, read_crls
 from signing.verify import Key, verify_document, verify_xml
 
 __all__ = [
@@ -58,11 +59,15 @@ __all__ = [
     "XmlFault",
     "XmlRefused",
     "canonicalise",
+    "format_of",
     "load_policy",
     "parse_xml",
+    "read_certificates",
+    "read_crls",
     "sign_element",
     "sign_xml",
     "signer_of",
+    "verify",
     "verify_document",
     "verify_xml",
 ]

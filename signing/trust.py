@@ -59,14 +59,14 @@ class TrustStore:
         At least one anchor is needed; the other folders may be absent. Raises TrustRefused naming the broken file.
         """
         base = Path(directory)
-        anchors = tuple(_read_all(base / "anchors", _certificates))
+        anchors = tuple(_read_all(base / "anchors", read_certificates))
         if not anchors:
             raise TrustRefused(f"{base / 'anchors'}: no trust anchor, nothing could ever be trusted")
-        intermediates = tuple(_read_all(base / "intermediates", _certificates))
+        intermediates = tuple(_read_all(base / "intermediates", read_certificates))
         revocation = RevocationIndex((*anchors, *intermediates))
 
         def add(data: bytes) -> list[None]:
-            for der in _crls(data):
+            for der in read_crls(data):
                 revocation.add_crl(der)
             return []
 
@@ -87,7 +87,8 @@ def _read_all(folder: Path, read: Callable[[bytes], Iterable[_T]]) -> Iterator[_
             raise TrustRefused(f"{file}: {error}") from None
 
 
-def _certificates(data: bytes) -> list[x509.Certificate]:
+def read_certificates(data: bytes) -> list[x509.Certificate]:
+    """Certificates in PEM (several), DER or PKCS#7. Raises ValueError, or x509.InvalidVersion."""
     if b"-----BEGIN PKCS7-----" in data:
         found = pkcs7.load_pem_pkcs7_certificates(data)
     elif b"-----BEGIN CERTIFICATE-----" in data:
@@ -100,7 +101,8 @@ def _certificates(data: bytes) -> list[x509.Certificate]:
     return [load_certificate(certificate.public_bytes(Encoding.DER)) for certificate in found]
 
 
-def _crls(data: bytes) -> list[bytes]:
+def read_crls(data: bytes) -> list[bytes]:
+    """CRLs in DER, from DER or PEM (several). Raises ValueError for broken PEM."""
     blocks = _PEM_CRL.findall(data)
     if not blocks:
         return [data]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import click
 
@@ -16,6 +17,7 @@ from gateway.cli.serve import serve
 from gateway.cli.sign import sign
 from gateway.cli.status import status
 from gateway.cli.submit import submit
+from gateway.cli.verify import verify
 from gateway.cli.verify_receipt import verify_receipt
 from gateway.client.http import Unreachable
 from gateway.errors import ConfigurationError, StoreUnavailable
@@ -40,12 +42,14 @@ def efile() -> None:
     """
 
 
-for command in (check, demo, dev_pki, queue, receipt, serve, sign, status, submit, verify_receipt):
+for command in (check, demo, dev_pki, queue, receipt, serve, sign, status, submit, verify, verify_receipt):
     efile.add_command(command)
 
 
 def main() -> None:
     """The console script: errors that a person can mend are one line, not a traceback."""
+    if not sys.warnoptions:  # a strange certificate is judged, not warned about
+        warnings.simplefilter("ignore")
     try:
         sys.exit(efile.main(standalone_mode=False))
     except click.ClickException as error:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
-import subprocess
-import sys
 from pathlib import Path
 
 import aiohttp.test_utils
@@ -16,18 +13,9 @@ import pytest
 import certs_dev
 import schemas
 from gateway.store.seeds import Seed
+from tests.cli.running import efile, efile_beside
 from tests.documents import declaration, signed
 from tests.house import House
-
-
-def efile(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway.cli", *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
-
-
-async def efile_beside(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Beside a gateway that runs in this test's event loop."""
-    return await asyncio.to_thread(efile, *arguments)
 
 
 @pytest.fixture
@@ -47,6 +35,7 @@ COMMANDS = (
     "sign",
     "status",
     "submit",
+    "verify",
     "verify-receipt",
 )
 

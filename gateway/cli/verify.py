@@ -1,0 +1,151 @@
+"""efile verify: judge the signatures of any file, offline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import click
+from cryptography import x509
+
+import signing
+from gateway.cli.output import print_json, refused
+from signing.cases import CasesRefused, judge_cases
+from signing.report_etsi import etsi_report
+from signing.report_text import Language, text_report
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_PLACE = click.Path(path_type=Path, exists=True)
+_COLOURS = {
+    signing.Indication.PASSED: "green",
+    signing.Indication.INDETERMINATE: "yellow",
+    signing.Indication.FAILED: "red",
+}
+
+
+@click.command()
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=_FILE)
+@click.option("--policy", default="tt15-2025", show_default=True, help="Name of a policy, or a TOML file.")
+@click.option(
+    "--trust", multiple=True, type=_PLACE, help="Anchors: a file, a folder of files, or one with anchors/ …"
+)
+@click.option("--untrusted", multiple=True, type=_PLACE, help="Intermediate certificates: file or folder.")
+@click.option("--crl", multiple=True, type=_PLACE, help="Revocation lists: file or folder.")
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]),
+    help="Judge as of this time, with offset. [default: now]",
+)
+@click.option("--pinned", type=_FILE, help="The signer's certificate (PEM, DER): no path is asked for.")
+@click.option("--embedded", is_flag=True, help="The key in the document: integrity and format alone.")
+@click.option(
+    "--report", "form", type=click.Choice(["text", "json", "etsi"]), default="text", show_default=True
+)
+@click.option("--lang", "language", type=click.Choice(["vi", "en"]), default="vi", show_default=True)
+@click.option("--cases", type=_FILE, help="Judge a list of test cases instead; one JSON line a case.")
+def verify(
+    *,
+    files: tuple[Path, ...],
+    policy: str,
+    trust: tuple[Path, ...],
+    untrusted: tuple[Path, ...],
+    crl: tuple[Path, ...],
+    at: datetime | None,
+    pinned: Path | None,
+    embedded: bool,
+    form: str,
+    language: str,
+    cases: Path | None,
+) -> None:
+    """Judge every signature of each FILE by ETSI EN 319 102-1, offline.
+
+    TOTAL-PASSED, INDETERMINATE or TOTAL-FAILED, with every check, its clause, and what was signed.
+    A report in JSON or as ETSI TS 119 102-2 XML is one document a file.
+
+    Exit code 0 where all files are TOTAL-PASSED, else 1. With --cases: 0 where every case got its answer.
+    """
+    try:
+        rules = signing.load_policy(Path(policy) if policy.endswith(".toml") else policy)
+        if cases is not None:
+            _print_cases(cases, rules)
+            return
+        store = _store(trust, untrusted, crl)
+        key: signing.Key | None = _pinned(pinned) if pinned else "embedded" if embedded else None
+    except (signing.PolicyRefused, signing.TrustRefused, CasesRefused, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    if not files:
+        raise click.UsageError("name a FILE, or --cases")
+    if key is None and not store.anchors:
+        raise click.UsageError("--trust, --pinned or --embedded says whom to believe")
+    moment = at or datetime.now(UTC)
+    reports = [
+        signing.verify(file.read_bytes(), policy=rules, trust=store, at=moment, key=key) for file in files
+    ]
+    for file, report in zip(files, reports, strict=True):
+        _print(file, report, form, cast(Language, language), len(files) > 1)
+    if any(report.indication is not signing.Indication.PASSED for report in reports):
+        refused()
+
+
+def _print(file: Path, report: signing.Report, form: str, language: Language, several: bool) -> None:
+    if form == "json":
+        print_json({"file": str(file), **report.as_json()} if several else report.as_json())
+    elif form == "etsi":
+        click.echo(etsi_report(report).decode("utf-8"), nl=False)
+    else:
+        first, rest = text_report(report, language).split("\n", 1)
+        click.secho(f"{file}: {first}", fg=_COLOURS[report.indication])
+        click.echo(rest, nl=False)
+
+
+def _print_cases(file: Path, policy: signing.Policy) -> None:
+    for answer in judge_cases(file, policy):
+        click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _store(trust: Iterable[Path], untrusted: Iterable[Path], crls: Iterable[Path]) -> signing.TrustStore:
+    anchors: list[x509.Certificate] = []
+    pool: list[x509.Certificate] = []
+    lists: list[bytes] = []
+    for place in trust:
+        if (place / "anchors").is_dir():
+            anchors += _certificates([place / "anchors"])
+            pool += _certificates(folder for name in ("intermediates",) if (folder := place / name).is_dir())
+            lists += _lists(folder for name in ("crls",) if (folder := place / name).is_dir())
+        else:
+            anchors += _certificates([place])
+    pool += _certificates(untrusted)
+    lists += _lists(crls)
+    return signing.TrustStore.of(anchors, pool, lists)
+
+
+def _certificates(places: Iterable[Path]) -> list[x509.Certificate]:
+    found = []
+    for file in _files(places):
+        try:
+            found += signing.read_certificates(file.read_bytes())
+        except (ValueError, x509.InvalidVersion) as error:
+            raise signing.TrustRefused(f"{file}: {error}") from error
+    return found
+
+
+def _lists(places: Iterable[Path]) -> list[bytes]:
+    return [crl for file in _files(places) for crl in signing.read_crls(file.read_bytes())]
+
+
+def _files(places: Iterable[Path]) -> Iterator[Path]:
+    for place in places:
+        if place.is_dir():
+            yield from (file for file in sorted(place.iterdir()) if file.is_file() and file.name[0] != ".")
+        else:
+            yield place
+
+
+def _pinned(file: Path) -> x509.Certificate:
+    try:
+        return signing.read_certificates(file.read_bytes())[0]
+    except (ValueError, IndexError) as error:
+        raise click.UsageError(f"{file}: {error}") from error

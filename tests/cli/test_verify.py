@@ -1,0 +1,161 @@
+"""`efile verify`: files, reports, and lists of cases that try to break the judge."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+import certs_dev
+import signing
+from signing import cases
+from tests.cli.running import efile
+from tests.documents import signed
+
+VR = "{http://uri.etsi.org/19102/v1.4.1#}"
+
+
+@pytest.fixture
+def document(tmp_path: Path, pki: certs_dev.DevPki) -> Path:
+    file = tmp_path / "signed.xml"
+    file.write_bytes(signed(pki))
+    return file
+
+
+class TestFiles:
+    def test_words_in_both_languages(self, document: Path, pki: certs_dev.DevPki) -> None:
+        vietnamese = efile("verify", document, "--trust", pki.trust)
+        assert vietnamese.returncode == 0, vietnamese.stdout + vietnamese.stderr
+        assert "TOTAL-PASSED: Chữ ký hợp lệ" in vietnamese.stdout
+        english = efile("verify", document, "--trust", pki.trust, "--lang", "en").stdout
+        assert "The signature is valid" in english
+        assert "Signed: #ID_1" in english
+        assert "5500123457" in english
+
+    def test_a_change_is_told_and_exits_1(self, document: Path, pki: certs_dev.DevPki) -> None:
+        good = document.with_name("good.xml")
+        good.write_bytes(document.read_bytes())
+        document.write_bytes(document.read_bytes().replace(b"<ct22>", b"<ct22>1", 1))
+        done = efile("verify", good, document, "--trust", pki.trust)
+        assert done.returncode == 1
+        assert f"{good}: TOTAL-PASSED" in done.stdout
+        assert f"{document}: TOTAL-FAILED (HASH_FAILURE)" in done.stdout
+        assert "bị sửa sau khi ký" in done.stdout
+        assert "không có phần nào được chứng minh" in done.stdout
+
+    def test_trust_by_files(self, document: Path, tmp_path: Path, pki: certs_dev.DevPki) -> None:
+        crls = ("--crl", pki.trust / "crls")
+        pool = ("--untrusted", pki.trust / "intermediates")
+        anchors = ("--trust", pki.trust / "anchors")
+        assert efile("verify", document, *anchors, *pool, *crls).returncode == 0
+        without = json.loads(efile("verify", document, *anchors, *pool, "--report", "json").stdout)
+        assert (without["indication"], without["sub_indication"]) == ("INDETERMINATE", "TRY_LATER")
+        alone = json.loads(efile("verify", document, *anchors, "--report", "json").stdout)
+        assert alone["sub_indication"] == "NO_CERTIFICATE_CHAIN_FOUND"
+
+    def test_pinned_and_embedded(self, document: Path, pki: certs_dev.DevPki) -> None:
+        assert efile("verify", document, "--pinned", pki["taxpayer"].certificate).returncode == 0
+        assert efile("verify", document, "--pinned", pki["tvan"].certificate).returncode == 1
+        assert efile("verify", document, "--embedded").returncode == 0
+
+    def test_at_another_time(self, document: Path, pki: certs_dev.DevPki) -> None:
+        done = efile("verify", document, "--trust", pki.trust, "--at", "2040-01-01T00:00:00+07:00")
+        assert done.returncode == 1
+        assert "INDETERMINATE" in done.stdout
+
+    def test_the_report_of_etsi(self, document: Path, pki: certs_dev.DevPki) -> None:
+        done = efile("verify", document, "--trust", pki.trust, "--report", "etsi")
+        root = etree.fromstring(done.stdout.encode())
+        assert root.tag == f"{VR}ValidationReport"
+        main = root.findtext(f".//{VR}SignatureValidationStatus/{VR}MainIndication")
+        assert main == "urn:etsi:019102:mainindication:total-passed"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            (),
+            ("{document}",),
+            ("{document}", "--trust", "{document}"),
+            ("{document}", "--embedded", "--policy", "no-such-policy"),
+            ("{document}.not-there", "--embedded"),
+            ("--cases", "{document}"),
+        ],
+    )
+    def test_usage(self, document: Path, arguments: tuple[str, ...]) -> None:
+        done = efile("verify", *(argument.format(document=document) for argument in arguments))
+        assert done.returncode == 2
+        assert done.stderr.strip()
+        assert "Traceback" not in done.stderr
+
+
+def listed(tmp_path: Path, *given: dict[str, Any]) -> Path:
+    file = tmp_path / "cases.json"
+    file.write_text(json.dumps(list(given)))
+    return file
+
+
+class TestCases:
+    def test_one_line_a_case(self, document: Path, tmp_path: Path, pki: certs_dev.DevPki) -> None:
+        anchors = [str(file) for file in (pki.trust / "anchors").iterdir()]
+        pool = [str(file) for file in (pki.trust / "intermediates").iterdir()]
+        crls = [str(file) for file in (pki.trust / "crls").iterdir()]
+        unsigned = tmp_path / "unsigned.xml"
+        unsigned.write_text("<a/>")
+        file = listed(
+            tmp_path,
+            {"id": "a", "path": "signed.xml", "key": {"embedded": True}},
+            {
+                "id": "b",
+                "path": str(document),
+                "key": {"trusted": anchors, "untrusted": pool, "crls": crls},
+            },
+            {"id": "c", "path": "signed.xml", "key": {"pubkey_cert": str(pki["tvan"].certificate)}},
+            {"id": "d", "path": "not-there.xml", "key": {"embedded": True}},
+            {"id": "e", "path": "unsigned.xml", "key": {"embedded": True}},
+            {"id": "f", "path": "signed.xml", "key": {"trusted": ["signed.xml"]}},
+            {"id": "g"},
+        )
+        done = efile("verify", "--cases", file)
+        assert done.returncode == 0, done.stderr
+        answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+        assert list(answers) == list("abcdefg")
+        for answer in answers.values():
+            keys = ["id", "indication", "sub_indication", "covered", "reason", "seconds"]
+            assert sorted(answer) == sorted(keys)
+        passed = {name for name, answer in answers.items() if answer["indication"] == "TOTAL-PASSED"}
+        assert passed == {"a", "b"}
+        assert answers["a"]["covered"] == ["#ID_1"]
+        assert answers["c"]["reason"].startswith("key.pinned")
+        assert "FileNotFoundError" in answers["d"]["reason"]
+        assert answers["e"]["indication"] == "INDETERMINATE"
+
+    def test_a_crash_and_a_hang_are_one_cases_answer(
+        self, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A path that is a pipe nobody writes to hangs its reader; a process that is killed has crashed."""
+        os.mkfifo(tmp_path / "hangs")
+        monkeypatch.setattr(cases, "CASE_SECONDS", 2.0)
+        file = listed(
+            tmp_path,
+            {"id": 1, "path": "hangs"},
+            {"id": 2, "path": "signed.xml"},
+            {"id": 3, "path": "signed.xml"},
+        )
+        answers = cases.judge_cases(file, signing.load_policy("tt15-2025"))
+        first, second = next(answers), next(answers)
+        assert first["reason"] == "no answer within 2 s"
+        assert second["indication"] == "TOTAL-PASSED"
+        assert next(answers)["indication"] == "TOTAL-PASSED"
+        answers.close()
+
+    def test_a_killed_judge_is_replaced(self, document: Path, tmp_path: Path) -> None:
+        judge = cases._Judge(tmp_path, signing.load_policy("tt15-2025"))
+        assert judge._process is not None
+        judge._process.kill()
+        assert judge.answer({"path": "signed.xml"})["reason"] == "the judge crashed"
+        assert judge.answer({"path": "signed.xml"})["indication"] == "TOTAL-PASSED"
+        judge.stop()
