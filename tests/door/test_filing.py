@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
+
+import certs_dev
 import schemas
 import signing
 from tests.documents import declaration, key_of, sign, signed
-from tests.house import House
+from tests.house import House, house_at
 
 
 async def test_a_filing_goes_all_the_way(house: House) -> None:
@@ -38,6 +43,30 @@ async def test_a_filing_goes_all_the_way(house: House) -> None:
         assert story[-1] == "accepted"
     (book,) = house.simulator.books.values()
     assert book.digest == filed.body["digest"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("at", "codes"),
+    [
+        (datetime(2026, 6, 30, 16, 59, 59, tzinfo=UTC), (b">843<", b">844<")),
+        (datetime(2026, 6, 30, 17, 0, 0, tzinfo=UTC), (b">TD89-", b">TD89-")),
+    ],
+    ids=["Circular 19/2021, to the last second in Vietnam", "Circular 89/2026, from the first"],
+)
+async def test_the_notices_are_those_of_the_day_of_receipt(
+    tmp_path: Path, at: datetime, codes: tuple[bytes, bytes]
+) -> None:
+    certs_dev.make(tmp_path / "pki", at=at - timedelta(days=5))
+    async with house_at(tmp_path, tmp_path, now=lambda: at) as house, house.client() as client:
+        number = (await client.submit(sign(house.pki, declaration(house.pki, period="Q1/2026"), at=at))).body[
+            "number"
+        ]
+        assert (await house.follow(client, number))["status"] == "accepted"
+        for part, code in zip(("receipt", "verdict"), codes, strict=True):
+            octets = (await client.part(number, part)).octets
+            assert b"maTBao" + code in octets
+            assert schemas.validate_notice(octets) == ()
+            assert schemas.read_notice(octets).recorded_at == at
 
 
 async def test_every_form_of_genuine_signature_is_taken(house: House) -> None:
