@@ -140,7 +140,10 @@ class Filings(Protocol):
         ...
 
     async def find_repeat(self, provider: str, key: str | None, digest: bytes) -> Recorded | None:
-        """The earlier recording of the same message, if any. Raises KeyReused like `add`."""
+        """The earlier recording of the same message, if any; a new key belongs to its bytes from then on.
+
+        Raises KeyReused and StoreUnavailable like `add`.
+        """
         ...
 
     async def filing(self, number: str) -> Filing | None:

@@ -114,10 +114,10 @@ def _media_type(error: Any) -> Problem:
         "media-type",
         Text("Kiểu nội dung không được hỗ trợ", "Unsupported media type"),
         Text(
-            f"Nhận được: {error}. Cần application/xml, UTF-8.",
-            f"Got {error}; application/xml in UTF-8 is needed.",
+            f"Nhận được: {error}. Cần application/xml, UTF-8, không nén.",
+            f"Got {error}; application/xml in UTF-8, uncompressed, is needed.",
         ),
-        headers={"Accept": "application/xml"},
+        headers={"Accept": "application/xml", "Accept-Encoding": "identity"},
     )
 
 

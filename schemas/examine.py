@@ -85,9 +85,9 @@ def hygiene(reading: Reading, labelling: Labelling) -> Iterator[Fault]:
 
     A comment that cuts a value in two (some readers see only half), an attribute that steers a validator.
     """
-    for element in reading.commented:
+    for element in reading.commented[: MAX_FAULTS + 1]:
         yield make_fault("xml.comment", reading.place(element, labelling))
-    for element, attribute in reading.instance_attributes:
+    for element, attribute in reading.instance_attributes[: MAX_FAULTS + 1]:
         yield make_fault("xml.xsi-attribute", reading.place(element, labelling), attribute=attribute)
 
 

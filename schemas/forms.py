@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One version and kind of a form, as the catalogue's row and its form.toml give it.
-
-    At least one of `signer_roles` must sign.
-    """
+    """One version and kind of a form, as the catalogue's row and its form.toml give it."""
 
     family: str
     code: str
@@ -43,8 +40,6 @@ class Form:
     periods_from: date
     periods_until: date
     period_kinds: tuple[str, ...]
-    signer_roles: tuple[str, ...]
-    signature_policy: str
     folder: Path
 
     def covers(self, period: Period) -> bool:

@@ -118,7 +118,7 @@ def filed_late(case: Case) -> Iterator[Fault]:
 
 
 def dates(case: Case) -> Iterator[Fault]:
-    """Whether ngayLapTKhai precedes ngayKy is not checked: genuine files break it."""
+    """Whether ngayLapTKhai precedes ngayKy is not checked: genuine files break it, by a ngayLapTKhai to come too."""
     today = vietnam_day(case.received_at)
     for path in (f"{FORM}/ngayLapTKhai", f"{FORM}/ngayKy", f"{AGENT}/ngayKyHDDLyThue"):
         if not _ISO_SHAPE.fullmatch(case.text(path)):
@@ -127,7 +127,8 @@ def dates(case: Case) -> Iterator[Fault]:
         if day is None:
             yield case.fault("header.date.not-real", path)
         elif day > today:
-            yield case.fault("header.date.in-future", path, today=show_day(today))
+            code = "header.drawn-up-in-future" if path.endswith("/ngayLapTKhai") else "header.date.in-future"
+            yield case.fault(code, path, today=show_day(today))
 
 
 def taxpayer_code(case: Case) -> Iterator[Fault]:

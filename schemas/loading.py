@@ -46,8 +46,6 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str
     periods_from: date
     periods_until: date
-    signer_roles: tuple[Literal["taxpayer", "tax-agent", "chief-accountant", "provider"], ...]
-    signature_policy: str
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -189,8 +187,6 @@ def _form(row: _Row, settings: _FormFile, directory: Path) -> Form:
         periods_from=row.periods_from,
         periods_until=row.periods_until,
         period_kinds=settings.period_kinds,
-        signer_roles=row.signer_roles,
-        signature_policy=row.signature_policy,
         folder=directory / row.folder,
     )
 
@@ -274,8 +270,6 @@ def _label_faults(own: Mapping[str, Label], found: _Walk) -> Iterator[str]:
 def _check_row(row: _Row, add: _Add) -> None:
     if row.periods_until < row.periods_from:
         add("../catalogue.toml", "periods_until lies before periods_from")
-    if not row.signer_roles:
-        add("../catalogue.toml", "no signer role: anyone could file")
 
 
 def _check_settings(settings: _FormFile, found: _Walk, add: _Add) -> None:

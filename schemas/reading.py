@@ -15,6 +15,9 @@ TAX_ROOT = "HSoKhaiThue"
 _TAX = f"{{{TAX_NAMESPACE}}}"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
+MAX_PATH = 300
+"""In characters: longer than any form's; what lies deeper is counted and never read."""
+
 Labelling = Callable[[str], tuple[Words | None, str | None]]
 """From an element's name to its label and its printed indicator."""
 
@@ -67,6 +70,7 @@ class Reading:
     elements: dict[str, etree._Element] = field(default_factory=dict)
     commented: list[etree._Element] = field(default_factory=list)
     instance_attributes: list[tuple[etree._Element, str]] = field(default_factory=list)
+    _positions: dict[etree._Element, dict[etree._Element, int]] = field(default_factory=dict)
 
     def text(self, path: str) -> str:
         """The text of the element at `path`, "" where it is absent or empty."""
@@ -82,16 +86,24 @@ class Reading:
             parent = node.getparent()
             if node is self.root or parent is None:
                 break
-            indexes.append(sum(1 for _ in node.itersiblings("*", preceding=True)))
+            indexes.append(self._position(parent, node))
             node = parent
         label, indicator = labelling(names[0])
         return Place(
             line=_line(element),
-            path="/".join(reversed(names)),
+            path=_shortened("/".join(reversed(names))),
             indexes=tuple(reversed(indexes)),
             indicator=indicator,
             label=label,
         )
+
+    def _position(self, parent: etree._Element, child: etree._Element) -> int:
+        """Counted once per parent: a hundred thousand faults may stand side by side."""
+        positions = self._positions.get(parent)
+        if positions is None:
+            positions = {element: index for index, element in enumerate(parent.iterchildren("*"))}
+            self._positions[parent] = positions
+        return positions[child]
 
     def place_of(self, path: str, labelling: Labelling) -> Place:
         """The place of `path`, or of its nearest ancestor that is there, under the label of what was looked for."""
@@ -103,6 +115,11 @@ class Reading:
             return found
         label, indicator = labelling(path.rpartition("/")[2])
         return Place(found.line, f"{local_name(self.root)}/{path}", found.indexes, indicator, label)
+
+
+def _shortened(path: str) -> str:
+    """No form has such a path; its end is where the fault is."""
+    return path if len(path) <= MAX_PATH else "…" + path[-MAX_PATH:]
 
 
 def read(root: etree._Element, *, max_elements: int) -> Reading:
@@ -122,8 +139,9 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
             nested = True
             seen += 1
             name = tag.removeprefix(_TAX)
-            child_path = f"{path}/{name}" if path else name
-            reading.elements.setdefault(child_path, child)
+            child_path = f"{path}/{name}"[-MAX_PATH:] if path else name
+            if len(path) + len(name) < MAX_PATH:
+                reading.elements.setdefault(child_path, child)
             if child.keys():
                 _note_attributes(reading, child)
             if len(child):

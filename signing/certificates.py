@@ -91,7 +91,14 @@ def load_certificate(der: bytes) -> x509.Certificate:
     """Parse one DER certificate. Raises ValueError if it is too large, malformed, or its names or key unreadable."""
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise ValueError(f"certificate of {len(der)} octets, at most {MAX_CERTIFICATE_BYTES} are taken")
-    return _load_certificate(der)
+    try:
+        return _load_certificate(der)
+    except ValueError:
+        raise
+    except (
+        Exception
+    ) as error:  # InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType: no ValueErrors
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, SIGNATURES, ValueMismatch, digest, verify_value
+from signing.algorithms import DIGESTS, DS, SIGNATURES, ValueMismatch, verify_value
 from signing.certificates import PublicKey, is_ca, public_key_of, spki
 from signing.policy import Policy
 from signing.references import ENVELOPED, ID_ATTRIBUTES, Dereferenced, ReferenceReader, line_of
@@ -61,7 +61,7 @@ def check_digests(
 ) -> tuple[Content, list[Check]]:
     """Dereference and digest every reference. Raises CheckFailed where one cannot be dereferenced."""
     references = tuple(reader.read(reference, parts.element) for reference in parts.signed_info.references)
-    wrong = [found for found in references if not _matches(found)]
+    wrong = [found for found in references if not _matches(found, reader)]
     checks = [_mismatch(found, reader, parts.element) for found in wrong] or [passed("reference.digest")]
     own = [found for found in references if _is_own(found.element, parts)]
     content = Content(
@@ -76,9 +76,9 @@ def check_digests(
     return content, checks
 
 
-def _matches(found: Dereferenced) -> bool:
-    name = DIGESTS[found.reference.digest_method]
-    return hmac.compare_digest(digest(name, found.octets), found.reference.digest_value)
+def _matches(found: Dereferenced, reader: ReferenceReader) -> bool:
+    computed = reader.digest_of(found.reference.digest_method, found.octets)
+    return hmac.compare_digest(computed, found.reference.digest_value)
 
 
 def _mismatch(found: Dereferenced, reader: ReferenceReader, signature: etree._Element) -> Check:
@@ -133,8 +133,8 @@ def _holds_properties(element: etree._Element) -> bool:
 
 def _check_text(root: etree._Element, references: Iterable[Dereferenced]) -> Check:
     clean: set[etree._Element] = set()  # asked once per parent: a hundred thousand comments may share one
-    for found in references:
-        top = root if found.element is None else found.element
+    tops = dict.fromkeys(root if found.element is None else found.element for found in references)
+    for top in tops:
         for node in top.iter(etree.Comment, etree.ProcessingInstruction):
             parent = node.getparent()
             if parent is None or node is top or parent in clean:

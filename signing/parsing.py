@@ -37,6 +37,10 @@ class ParseLimits:
     max_namespaces: int = 10_000
     max_namespace_cost: int = 12_000_000
     """Bound on the sum over all elements of n * n, n = namespaces in scope: what inclusive C14N may have to do."""
+    little_namespace_cost: int = 500_000
+    """What is surely below costs too little to be counted."""
+    max_name_octets: int = 1_000
+    """Of an element's name, prefix included: every fault below it would repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class XmlDocument:
 
     data: bytes
     root: etree._Element
+    namespace_cost: int = 0
+    """What one inclusive canonicalisation may do for namespaces, in the units of ParseLimits; 0 where little."""
 
 
 def hardened_parser() -> etree.XMLParser:
@@ -90,8 +96,7 @@ def parse_xml(data: bytes, limits: ParseLimits | None = None) -> XmlDocument:
     except (ValueError, etree.LxmlError) as error:
         raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
     _refuse_tree(root, limits)
-    _refuse_namespace_cost(data, root, limits)
-    return XmlDocument(data=data, root=root)
+    return XmlDocument(data=data, root=root, namespace_cost=_namespace_cost(data, root, limits))
 
 
 def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
@@ -119,9 +124,17 @@ def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
         written = sum(1 for _ in _ATTRIBUTE.finditer(data))
         if written > limits.max_attributes:
             raise XmlRefused([_fault("xml.attribute-count", None, limit=limits.max_attributes)])
+    if len(data) > limits.max_name_octets and _long_name(limits.max_name_octets).search(data):
+        raise XmlRefused([_fault("xml.name-length", None, limit=limits.max_name_octets)])
     namespaces = data.count(b"xmlns")
     if namespaces > limits.max_namespaces:
         raise XmlRefused([_fault("xml.namespace-cost", None, count=namespaces)])
+
+
+@lru_cache(maxsize=16)
+def _long_name(octets: int) -> re.Pattern[bytes]:
+    """A start tag with too long a name; comments, CDATA, instructions and end tags are none."""
+    return re.compile(rb"<[^\s<>/!?][^\s<>/]{%d}" % octets)
 
 
 def _start_tags(data: bytes) -> int:
@@ -160,12 +173,12 @@ def _refuse_tree(root: etree._Element, limits: ParseLimits) -> None:
         raise XmlRefused(faults)
 
 
-def _refuse_namespace_cost(data: bytes, root: etree._Element, limits: ParseLimits) -> None:
+def _namespace_cost(data: bytes, root: etree._Element, limits: ParseLimits) -> int:
     """Bound the work of canonicalisation: cheaply from above, and by a walk for what that cannot clear."""
     namespaces = data.count(b"xmlns")
     shortest_element = len(b"<a/>")
-    if namespaces * namespaces * (len(data) // shortest_element) <= limits.max_namespace_cost:
-        return
+    if namespaces * namespaces * (len(data) // shortest_element) <= limits.little_namespace_cost:
+        return 0
     in_scope, cost = 0, 0
     for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns", "start")):
         if event == "start-ns":
@@ -176,6 +189,7 @@ def _refuse_namespace_cost(data: bytes, root: etree._Element, limits: ParseLimit
             cost += in_scope * in_scope
         if cost > limits.max_namespace_cost:
             raise XmlRefused([_fault("xml.namespace-cost", None, count=namespaces)])
+    return cost
 
 
 # XPath runs these in C; one Python step per element would double the cost of parsing. lxml locks a compiled XPath

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import enum
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,6 +110,8 @@ class Covered:
     uri: str
     line: int | None
     octets: bytes
+    decoded: bool = False
+    """Out of base64: no canonical form of the element, so never to be read in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ class Report:
         return tuple(covered for signature in self.signatures for covered in signature.covered)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values (octets in base64, times in RFC 3339)."""
+        """Plain JSON values: times in RFC 3339; covered octets by their length and SHA-256, in hexadecimal."""
         return {
             "indication": self.indication.value,
             "sub_indication": self.sub_indication,
@@ -297,5 +299,6 @@ def _covered_as_json(covered: Covered) -> dict[str, Any]:
         "tag": covered.tag,
         "uri": covered.uri,
         "line": covered.line,
-        "octets": base64.b64encode(covered.octets).decode("ascii"),
+        "length": len(covered.octets),
+        "sha256": hashlib.sha256(covered.octets).hexdigest(),
     }

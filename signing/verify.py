@@ -13,7 +13,7 @@ from typing import Literal
 from cryptography import x509
 from lxml import etree
 
-from signing.algorithms import DS
+from signing.algorithms import DIGESTS, DS
 from signing.authenticity import judge_certificate
 from signing.certificates import PublicKey, load_certificate, public_key_of, signer_of, spki
 from signing.integrity import (
@@ -25,7 +25,7 @@ from signing.integrity import (
     check_key_strength,
     check_value,
 )
-from signing.parsing import XmlDocument, parse_xml
+from signing.parsing import XmlDocument, hardened_parser, parse_xml
 from signing.policy import Policy
 from signing.references import ReferenceReader, element_path, line_of, reader_of
 from signing.report import (
@@ -210,6 +210,9 @@ class _Judgement:
         properties = read_signed_properties(found.octets)
         self.profile, self.claimed = properties.profile, properties.signing_time
         self.checks.append(passed("xades.reference"))
+        for reference in properties.certificates:
+            if DIGESTS.get(reference.digest_method) not in self.policy.digests:
+                self.checks.append(failed("algorithm.digest", algorithm=printable(reference.digest_method)))
         if properties.signing_time is None and self.policy.require_signing_time:
             self.checks.append(failed("xades.signing-time"))
         pinned = (self.key,) if isinstance(self.key, x509.Certificate) else ()
@@ -277,7 +280,13 @@ def _signed_time(content: Content) -> datetime | None:
             f"{{{DS}}}SignatureProperty",
         ):
             continue
-        for element in parse_xml(covered.octets).root.iter("{*}SigningTime"):
+        if covered.decoded:
+            continue
+        try:
+            root = etree.fromstring(covered.octets, hardened_parser())
+        except etree.LxmlError:
+            return None
+        for element in root.iter("{*}SigningTime"):
             return read_time(element.text or "")
     return None
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.api.answers import filing_json, intake_response, json_response, xml_response
 from gateway.api.body import BodyBudget, Hold, expect_later, read_body
 from gateway.api.clients import Clients
-from gateway.errors import NotFound
+from gateway.errors import NotFound, WrongMediaType
 from gateway.filing.filing import Filing, NoticeKind
 from gateway.filing.identifiers import VIETNAM, is_filing_number
 from gateway.intake.identify import Identified
@@ -123,6 +123,11 @@ class FilingsDoor:
         """Let the caller in, make sure there is room, then read: nobody sends 20 MB to hear "busy"."""
         provider: Provider = self._clients.provider(request)
         self._world.pool.refuse_when_full()
+        coding = request.headers.get("Content-Encoding", "identity")
+        if (
+            coding.strip().lower() != "identity"
+        ):  # what was signed is what is sent; and nothing here unfolds bombs
+            raise WrongMediaType(f"Content-Encoding: {coding[:60]!a}")
         body = await read_body(request, self._world.max_bytes, self._body_seconds, hold)
         return Message(
             body=body,

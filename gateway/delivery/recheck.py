@@ -11,29 +11,22 @@ from gateway.filing.filing import Filing
 from gateway.filing.findings import Finding
 from gateway.filing.stages import Stage
 from gateway.filing.status import Status
-from gateway.intake.identify import Identified
-from gateway.intake.parse import parse
-from gateway.intake.receive import Received
 from gateway.intake.record import evidence_of
-from gateway.intake.verify import SignatureRules, SignaturesRefused, Verified, verify
-from gateway.ports import Claim, Outcome, Provider
+from gateway.intake.verify import TRY_LATER, SignatureRules, judgements
+from gateway.ports import Claim, Outcome
 
 
 async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
-    """Verify the stored body again as of its receipt, with the status lists of now. Never delivers by itself.
+    """Judge the stored signatures again as of their receipt, with the status lists of now. Never delivers by itself.
+
+    Who signed in which role was judged at the receipt, by the rules and the provider's entry of then, and stays.
 
     Gives `acknowledged` with a confirmation, `refused` with a notice, or `provisional` again: an outage
     neither accepts nor refuses, however long it lasts.
     """
-    provider = world.registry.provider(claim.filing.provider)
-    assert provider is not None, "providers are suspended, never deleted"
     body = await world.deliveries.body(claim.filing.number)
-    received = _as_received(claim.filing, body, provider)
-    try:
-        verified = await asyncio.to_thread(_verify_again, received, world.signatures())
-    except SignaturesRefused as refused:
-        return _settled(claim, Status.REFUSED, refused.findings, refused.report, world)
-    if verified.provisional:
+    report = await asyncio.to_thread(_judge_again, body, claim.filing, world.signatures())
+    if report.sub_indication == TRY_LATER:
         return Outcome(
             claim,
             Status.PROVISIONAL,
@@ -41,7 +34,9 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
             due_seconds=world.backoff.delay(claim.failures),
             progress=False,
         )
-    return _settled(claim, Status.ACKNOWLEDGED, verified.findings, verified.report, world)
+    holds = report.indication is signing.Indication.PASSED
+    status = Status.ACKNOWLEDGED if holds else Status.REFUSED
+    return _settled(claim, status, tuple(judgements(report)), report, world)
 
 
 def _settled(
@@ -62,11 +57,7 @@ def _settled(
     )
 
 
-def _as_received(filing: Filing, body: bytes, provider: Provider) -> Received:
-    return Received(body, filing.digest, filing.received_at, provider, filing.idempotency_key)
-
-
-def _verify_again(received: Received, rules: SignatureRules) -> Verified:
+def _judge_again(body: bytes, filing: Filing, rules: SignatureRules) -> signing.Report:
     """The body was within the limits when it came; today's may be narrower."""
-    limits = signing.ParseLimits(max_bytes=len(received.body))
-    return verify(parse(Identified(received), limits), rules)
+    document = signing.parse_xml(body, signing.ParseLimits(max_bytes=len(body)))
+    return signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=filing.received_at)

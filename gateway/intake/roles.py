@@ -45,14 +45,16 @@ def tvan_must_sign(provider: Provider, at: datetime) -> str | None:
     return next((rule.clause for rule in rules), None)
 
 
-def role_of(signer: signing.Signer, taxpayer: str, agent: str | None, provider: Provider) -> Role | None:
-    """The role in which this certificate's holder signs, or None for a stranger to the declaration.
+def roles_of(signer: signing.Signer, taxpayer: str, agent: str | None, provider: Provider) -> set[Role]:
+    """The roles in which this certificate's holder signs; none for a stranger to the declaration.
 
-    A tax code in the certificate (mã số thuế: `UID=MST:…`, `O=MST:…`) decides. A certificate without one that
-    names a person is a PERSON; without either it is a stranger's.
+    A tax code in the certificate (mã số thuế: `UID=MST:…`, `O=MST:…`) decides, and one holder may be several: a T-VAN
+    files its own returns too. An identity number is a tax code where the declaration bears it (TT 86/2024/TT-BTC
+    article 5). A certificate without a tax code that names a person is else a PERSON; without either, a stranger's.
     """
     codes = set(signer.tax_codes)
-    if codes:
-        known = {taxpayer: Role.TAXPAYER, agent: Role.AGENT, provider.tax_code: Role.TVAN}
-        return next((role for code, role in known.items() if code and code in codes), None)
-    return Role.PERSON if signer.person_id else None
+    if signer.person_id is not None:
+        codes.add(signer.person_id.rpartition(":")[2])
+    named = ((taxpayer, Role.TAXPAYER), (agent, Role.AGENT), (provider.tax_code, Role.TVAN))
+    roles = {role for code, role in named if code and code in codes}
+    return roles or ({Role.PERSON} if signer.person_id and not signer.tax_codes else set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lxml import etree
 
@@ -12,10 +13,13 @@ from gateway.filing.filing import Summary
 from gateway.filing.findings import Finding, Severity, Text, refuses
 from gateway.filing.stages import Stage
 from gateway.filing.status import Status
+from gateway.intake import verify_texts as texts
 from gateway.intake.identify import Identified
 from gateway.intake.parse import BODY, Parsed, line_of
 from gateway.intake.roles import Role
 from gateway.intake.verify import SignaturesRefused, Verified
+
+MAX_SUMMARY_TEXT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +68,24 @@ def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalo
     body = parsed.document.root.find(BODY)
     if body is None:
         return Refusal(identified, None, refused.findings, refused.report)
-    examination = catalogue.examine_element(_alone(body), received_at=identified.received.at)
+    try:
+        alone = _alone(body)
+    except etree.LxmlError as error:
+        findings = (*refused.findings, texts.unreadable_body(body, str(error)))
+        return Refusal(identified, None, findings, refused.report)
+    examination = catalogue.examine_element(alone, received_at=identified.received.at)
     findings = refused.findings + _findings(examination, parsed)
     return Refusal(identified, _summary(examination), findings, refused.report)
 
 
 def _alone(body: etree._Element) -> etree._Element:
+    """Raises LxmlError where the body cannot be read by itself: two texts that a comment held apart may be too long."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)
     return etree.fromstring(etree.tostring(body, with_tail=False), parser)
 
 
 def _findings(examination: schemas.Examination, parsed: Parsed) -> tuple[Finding, ...]:
-    body = parsed.document.root.find(BODY)
+    lines = _Lines(parsed.document.root.find(BODY))
     return tuple(
         Finding(
             code=fault.code,
@@ -83,7 +93,7 @@ def _findings(examination: schemas.Examination, parsed: Parsed) -> tuple[Finding
             stage=Stage.VALIDATE,
             message=Text(fault.message_vi, fault.message_en),
             remedy=Text(fault.remedy_vi, fault.remedy_en),
-            line=_line(body, fault.indexes),
+            line=lines.of(fault.indexes),
             path=fault.path,
             indicator=fault.indicator,
             value=fault.value,
@@ -92,15 +102,27 @@ def _findings(examination: schemas.Examination, parsed: Parsed) -> tuple[Finding
     )
 
 
-def _line(body: etree._Element | None, indexes: tuple[int, ...]) -> int | None:
-    """The line in the file as sent: the same walk over child elements, from the original body."""
-    element = body
-    for index in indexes:
-        if element is None:
-            return None
-        children = [child for child in element if isinstance(child.tag, str)]
-        element = children[index] if index < len(children) else None
-    return line_of(element) if element is not None else None
+class _Lines:
+    """Lines in the file as sent: the same walk over child elements, from the original body."""
+
+    def __init__(self, body: etree._Element | None) -> None:
+        self._body = body
+        self._children: dict[etree._Element, list[etree._Element]] = {}
+
+    def of(self, indexes: tuple[int, ...]) -> int | None:
+        element = self._body
+        for index in indexes:
+            if element is None:
+                return None
+            children = self._children_of(element)
+            element = children[index] if index < len(children) else None
+        return line_of(element) if element is not None else None
+
+    def _children_of(self, element: etree._Element) -> list[etree._Element]:
+        children = self._children.get(element)
+        if children is None:
+            children = self._children[element] = list(element.iterchildren("*"))
+        return children
 
 
 def _summary(examination: schemas.Examination) -> Summary | None:
@@ -108,7 +130,7 @@ def _summary(examination: schemas.Examination) -> Summary | None:
     if declaration is None:
         return None
     agent = declaration.agent
-    return Summary(
+    values: dict[str, Any] = dict(  # noqa: C408 - fields by name
         family=declaration.family,
         form_code=declaration.form_code,
         form_version=declaration.form_version,
@@ -126,3 +148,9 @@ def _summary(examination: schemas.Examination) -> Summary | None:
         office_code=declaration.tax_office_code,
         office_name=declaration.tax_office_name,
     )
+    return Summary(**{name: _short(value) for name, value in values.items()})
+
+
+def _short(value: Any) -> Any:
+    """No schema lets more through; a refused document's heading must not be as long as the document."""
+    return value[:MAX_SUMMARY_TEXT] if isinstance(value, str) else value

@@ -12,8 +12,9 @@ import signing
 from gateway.filing.findings import Finding, Severity, Text, refuses
 from gateway.filing.stages import Stage
 from gateway.intake import verify_texts as texts
-from gateway.intake.parse import BODY, DECLARATION_NAMESPACE, SIGNATURES, Parsed
-from gateway.intake.roles import Role, role_of, tvan_must_sign
+from gateway.intake.dossier import structure
+from gateway.intake.parse import BODY, DECLARATION_NAMESPACE, Parsed
+from gateway.intake.roles import Role, roles_of, tvan_must_sign
 from gateway.ports import Provider
 
 _NS = {"t": DECLARATION_NAMESPACE}
@@ -58,24 +59,25 @@ def verify(parsed: Parsed, rules: SignatureRules) -> Verified:
     """Judge every signature in the document at the time of receipt.
 
     Takes a parsed dossier; gives the signed element read from the covered octets. The dossier must have one
-    HSoKhaiThue followed by one CKyDTu and nothing else; every signature must lie in CKyDTu, hold, and cover
-    exactly that HSoKhaiThue; the taxpayer or the declared tax agent must be among the signers, and the T-VAN
-    where the dated rule and its entry say so. Clause: EN 319 102-1 §5; TT 19/2021 and TT 89/2026 on signers.
+    HSoKhaiThue followed by one CKyDTu and nothing else (`dossier.py`); every signature must lie in CKyDTu, hold,
+    and cover exactly that HSoKhaiThue; the taxpayer or the declared tax agent must be among the signers, and the
+    T-VAN where the dated rule and its entry say so. Clause: EN 319 102-1 §5; TT 19/2021 and TT 89/2026 on signers.
 
     Raises:
         SignaturesRefused: with all findings. An unavailable revocation status alone never raises.
     """
     document, received = parsed.document, parsed.identified.received
     report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=received.at)
-    findings = [*_structure(document.root), *_judgements(report)]
+    findings = [*structure(document.root), *judgements(report)]
     body = document.root.find(BODY)
     covered = [octets for signature in report.signatures if (octets := _covers(signature, body)) is not None]
     if body is not None:
         findings += _coverage(report, body)
     element = etree.fromstring(covered[0], _reader()) if covered else None
     roles: tuple[Role, ...] = ()
-    if element is not None:
-        roles, faults = _roles(report, element, received.provider, received.at)
+    named = body if element is None else element  # unproven names serve the list of faults alone
+    if named is not None:
+        roles, faults = _roles(report, named, received.provider, received.at)
         findings += faults
     if element is None or refuses(findings):
         raise SignaturesRefused(findings, report)
@@ -88,19 +90,7 @@ def _reader() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
 
 
-def _structure(root: etree._Element) -> Iterator[Finding]:
-    """Exactly one HSoKhaiThue, then exactly one CKyDTu: there is nowhere to hide a second body."""
-    children = [child for child in root if isinstance(child.tag, str)]
-    for child, tag in zip(children, (BODY, SIGNATURES), strict=False):
-        if child.tag != tag:
-            yield texts.unexpected_element(child, etree.QName(tag).localname)
-    for child in children[2:]:
-        yield texts.unexpected_element(child, None)
-    if not children:
-        yield texts.missing_body(root)
-
-
-def _judgements(report: signing.Report) -> Iterator[Finding]:
+def judgements(report: signing.Report) -> Iterator[Finding]:
     """The checks that did not pass, of the document and of each signature."""
     for check in report.checks:
         yield from _finding(check)
@@ -132,7 +122,7 @@ def _finding(check: signing.Check) -> Iterator[Finding]:
 
 def _covers(signature: signing.SignatureReport, body: etree._Element | None) -> bytes | None:
     """The covered octets of a signature over exactly the body, or None."""
-    if body is None or len(signature.covered) != 1:
+    if body is None or len(signature.covered) != 1 or signature.covered[0].decoded:
         return None
     covered = signature.covered[0]
     return covered.octets if covered.path == (_position(body),) and covered.tag == BODY else None
@@ -141,7 +131,7 @@ def _covers(signature: signing.SignatureReport, body: etree._Element | None) -> 
 def _position(element: etree._Element) -> int:
     parent = element.getparent()
     assert parent is not None
-    return [child for child in parent if isinstance(child.tag, str)].index(element)
+    return next(index for index, child in enumerate(parent.iterchildren("*")) if child is element)
 
 
 def _coverage(report: signing.Report, body: etree._Element) -> Iterator[Finding]:
@@ -158,19 +148,24 @@ def _roles(
     report: signing.Report, element: etree._Element, provider: Provider, at: datetime
 ) -> tuple[tuple[Role, ...], list[Finding]]:
     taxpayer, agent = str(_TAXPAYER(element)).strip(), str(_AGENT(element)).strip() or None
-    roles: list[Role] = []
+    roles: set[Role] = set()
     findings: list[Finding] = []
     for signature in report.signatures:
         if signature.signer is None:
             continue
-        role = role_of(signature.signer, taxpayer, agent, provider)
-        if role is None:
+        found = roles_of(signature.signer, taxpayer, agent, provider)
+        if not found:
             findings.append(texts.stranger_signs(signature, taxpayer))
-        else:
-            roles.append(role)
-    if not {Role.TAXPAYER, Role.AGENT} & set(roles):
+        roles |= found
+    if any(signature.signer is None for signature in report.signatures):
+        return _ordered(roles), findings  # whose those are cannot be told: nobody is called missing
+    if report.signatures and not {Role.TAXPAYER, Role.AGENT} & roles:
         findings.append(texts.taxpayer_missing(taxpayer))
     clause = tvan_must_sign(provider, at)
     if clause is not None and Role.TVAN not in roles:
         findings.append(texts.tvan_missing(provider, clause))
-    return tuple(roles), findings
+    return _ordered(roles), findings
+
+
+def _ordered(roles: set[Role]) -> tuple[Role, ...]:
+    return tuple(role for role in Role if role in roles)

@@ -47,6 +47,37 @@ def unexpected_element(element: etree._Element, expected: str | None) -> Finding
     )
 
 
+def unreadable_body(body: etree._Element, reason: str) -> Finding:
+    """An HSoKhaiThue that is no document by itself."""
+    return _error(
+        "document.body-unreadable",
+        Text(
+            f"Không đọc được phần HSoKhaiThue: {reason[:200]}",
+            f"The HSoKhaiThue cannot be read: {reason[:200]}",
+        ),
+        Text("Xuất lại tệp từ phần mềm kê khai.", "Export the file again from the declaration software."),
+        line=line_of(body),
+        path="HSoThueDTu/HSoKhaiThue",
+    )
+
+
+def stray_content(where: str, what: str, line: int | None) -> Finding:
+    """Something beside the body that some reader could take for a part of the declaration."""
+    return _error(
+        "document.stray-content",
+        Text(
+            f"Trong {where} có nội dung không được ký và không thuộc hồ sơ: {what}.",
+            f"{where} holds something that is unsigned and no part of a dossier: {what}.",
+        ),
+        Text(
+            "Hồ sơ chỉ gồm một HSoKhaiThue và một CKyDTu chứa các chữ ký. Xuất và ký lại tệp.",
+            "A dossier is one HSoKhaiThue and one CKyDTu that holds signatures. Export and sign the file again.",
+        ),
+        line=line,
+        path=where,
+    )
+
+
 def misplaced_signature(line: int | None) -> Finding:
     """A Signature anywhere but directly in CKyDTu."""
     return _error(

@@ -7,7 +7,7 @@ generator returns one result for each item of the batch; a result that is an exc
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +74,7 @@ def add(batch: Sequence[Prepared]) -> Steps:
     known = yield Statement(FIND_REPEAT, [_repeat_query(item.new.filing) for item in batch], fetch=True)
     fresh: list[Prepared] = []
     answers: list[str | KeyReused | None] = []
+    bound: list[Row] = []
     seen: dict[tuple[str, str, str], Filing] = {}
     for item, rows in zip(batch, known, strict=True):
         filing = item.new.filing
@@ -86,7 +87,12 @@ def add(batch: Sequence[Prepared]) -> Steps:
         if repeat is None:
             fresh.append(item)
             seen.update(dict.fromkeys(_repeat_keys(filing), filing))
+        elif filing.idempotency_key is not None:
+            key = (filing.provider, "key", filing.idempotency_key)
+            bound.append((*key, repeat))
+            seen[key] = replace(filing, number=repeat)
     yield from _insert(fresh)
+    yield Statement(BIND_KEY, bound)
     originals = [answer for answer in answers if isinstance(answer, str)]
     read = yield Statement(READ_RECORDED, [(number,) for number in originals], fetch=True)
     found = {number: rows[0] for number, rows in zip(originals, read, strict=True)}
@@ -104,11 +110,39 @@ SELECT r.kind, r.number, f.digest FROM repeat_key r JOIN filing f ON f.number = 
 WHERE r.provider = ? AND ((r.kind = 'key' AND r.value = ?) OR (r.kind = 'bytes' AND r.value = ?))
 """
 
+BIND_KEY = "INSERT INTO repeat_key (provider, kind, value, number) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+"""A new key that came with known bytes belongs to them from then on."""
+
 READ_RECORDED = f"""
 SELECT n.kind, n.issued_at, n.document, {", ".join("f." + c.strip() for c in FILING_COLUMNS.split(","))}
 FROM filing f JOIN notice n ON n.number = f.number
 WHERE f.number = ? AND n.kind IN ('receipt', 'refusal') ORDER BY n.issued_at LIMIT 1
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A message whose bytes are known, under a key that may be new; `number` is the original's."""
+
+    provider: str
+    key: str
+    digest: bytes
+    number: str
+
+
+def bind_key(batch: Sequence[Repeat]) -> Steps:
+    """`Filings.find_repeat`, where the bytes decided: the key is theirs before the answer is given."""
+    yield Statement(BIND_KEY, [(item.provider, "key", item.key, item.number) for item in batch])
+    known = yield Statement(
+        FIND_REPEAT, [(item.provider, item.key, item.digest.hex()) for item in batch], fetch=True
+    )
+    results: list[str | KeyReused | None] = []
+    for item, rows in zip(batch, known, strict=True):
+        try:
+            results.append(settle_repeat(rows, item.digest))
+        except KeyReused as conflict:
+            results.append(conflict)
+    return results
 
 
 def recorded_of(row: Row) -> Recorded:

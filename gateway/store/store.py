@@ -66,6 +66,10 @@ class Store:
         number = operations.settle_repeat(rows, digest)
         if number is None:
             return None
+        if key is not None and all(kind != "key" for kind, *_ in rows):
+            number = await self._driver.write(
+                operations.bind_key, operations.Repeat(provider, key, digest, number)
+            )
         return operations.recorded_of(self._driver.read(operations.READ_RECORDED, (number,))[0])
 
     async def filing(self, number: str) -> Filing | None:

@@ -206,6 +206,17 @@ class TestProvisional:
             house.gateway.refresh_trust()
             assert (await house.follow(client, number))["status"] == "accepted"
 
+    async def test_it_is_judged_by_the_entry_of_its_receipt(self, house: House) -> None:
+        """What the provider's entry asks for today is no reason to refuse what has its receipt."""
+        crl = self.blind(house)
+        async with house.client() as client:
+            number = (await client.submit(signed(house.pki))).body["number"]
+            await house.gateway.store.seed([Seed("provider", {"id": "beta", "signs_filings": 1})], "test")
+            missing = await client.submit(signed(house.pki, period="Q1/2026"))
+            assert "signature.tvan-missing" in {f["code"] for f in missing.body["findings"]}
+            self.see(house, crl)
+            assert (await house.follow(client, number))["status"] == "accepted"
+
     async def test_a_stale_list_is_no_list(self, tmp_path: Path, pki_home: Path) -> None:
         later = timedelta(days=31)
         async with (

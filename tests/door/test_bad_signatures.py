@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import time
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 import certs_dev
 import schemas
+import signing
 from gateway.app import clock
-from tests.documents import declaration, sign, signed
+from tests.documents import declaration, key_of, sign, signed
 from tests.house import House
 
 TAX = "{http://kekhaithue.gdt.gov.vn/TKhaiThue}"
@@ -126,7 +129,6 @@ def signature_moved_into_the_body(pki: certs_dev.DevPki) -> bytes:
 def signs_only_itself(pki: certs_dev.DevPki) -> bytes:
     """A valid signature over an Object of its own: nobody signed the body."""
     from signing.sign import sign_element
-    from tests.documents import key_of
 
     root = etree.fromstring(declaration(pki))
     signatures = root.find(f"{TAX}CKyDTu")
@@ -177,6 +179,74 @@ def comment_inside_a_number_that_was_signed(pki: certs_dev.DevPki) -> bytes:
     return sign(pki, document[:at] + b"<!---->" + document[at:], c14n="inclusive")
 
 
+def base64_body(pki: certs_dev.DevPki) -> bytes:
+    """A body of base64 text, signed by its taxpayer through the base64 transform: what is digested is a declaration,
+    what is filed is none."""
+    inner = etree.fromstring(declaration(pki)).find(f"{TAX}HSoKhaiThue")
+    assert inner is not None
+    octets = etree.tostring(inner, with_tail=False)
+    text = base64.b64encode(octets).decode()
+    root = etree.fromstring(
+        f'<HSoThueDTu xmlns="{TAX[1:-1]}"><HSoKhaiThue id="ID_1">{text}</HSoKhaiThue><CKyDTu/></HSoThueDTu>'
+    )
+    digest = base64.b64encode(hashlib.sha256(octets).digest()).decode()
+    inclusive = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+    signature = etree.fromstring(
+        f'''<Signature xmlns="{DS[1:-1]}"><SignedInfo><CanonicalizationMethod Algorithm="{inclusive}"/>
+        <SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/>
+        <Reference URI="#ID_1"><Transforms><Transform Algorithm="{DS[1:-1]}base64"/></Transforms>
+        <DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><DigestValue>{digest}</DigestValue></Reference>
+        </SignedInfo><SignatureValue/><KeyInfo><X509Data><X509Certificate/></X509Data></KeyInfo></Signature>'''
+    )
+    key = key_of(pki, "taxpayer")
+    root[1].append(signature)
+    value = key.sign(signing.canonicalise(signature[0], signing.CANONICALISATIONS[inclusive]), "sha256")
+    signature[1].text = base64.b64encode(value).decode()
+    (certificate,) = signature.iter(f"{DS}X509Certificate")
+    certificate.text = base64.b64encode(key.certificate.public_bytes(Encoding.DER)).decode()
+    return _bytes(root)
+
+
+def hidden_body(place: str) -> Make:
+    """A second, unsigned body where only a reader by name would find it."""
+
+    def make(pki: certs_dev.DevPki) -> bytes:
+        root, body, signatures = _tree(pki)
+        forged = _forged(body, "ID_2")
+        if place == "before the signature":
+            signatures.insert(0, forged)
+        elif place == "in an Object":
+            etree.SubElement(signatures[0], f"{DS}Object").append(forged)
+        elif place == "one field in an Object":
+            etree.SubElement(etree.SubElement(signatures[0], f"{DS}Object"), "ct43").text = "999999999"
+        else:
+            etree.SubElement(signatures, f"{TAX}CKyDTu").append(forged)
+        return _bytes(root)
+
+    return make
+
+
+def stray(place: str) -> Make:
+    """Something unsigned beside the body."""
+
+    def make(pki: certs_dev.DevPki) -> bytes:
+        root, body, signatures = _tree(pki)
+        if place == "text in the root":
+            body.tail = "9"
+        elif place == "text in the block":
+            signatures.text = "9"
+        elif place == "an attribute":
+            root.set("mst", "5500123457")
+        elif place == "an instruction in the block":
+            signatures.append(etree.ProcessingInstruction("x", "y"))
+        else:
+            root.addprevious(etree.ProcessingInstruction("xml-stylesheet", 'href="x.xsl"'))
+            return etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
+        return _bytes(root)
+
+    return make
+
+
 WRAPPING: dict[str, Make] = {
     f.__name__: f
     for f in (
@@ -213,6 +283,26 @@ BAD: dict[str, tuple[str, Make]] = {
     ),
     "certificate not for signing": ("certificate.key-usage", lambda pki: signed(pki, "not-for-signing")),
     "RSA-1024": ("algorithm.key-size", lambda pki: signed(pki, "rsa1024")),
+    "base64 in place of the body": ("signature.coverage", base64_body),
+    **{
+        f"a hidden body {place}": ("document.stray-content", hidden_body(place))
+        for place in (
+            "before the signature",
+            "in an Object",
+            "one field in an Object",
+            "in a block in the block",
+        )
+    },
+    **{
+        f"unsigned: {place}": ("document.stray-content", stray(place))
+        for place in (
+            "text in the root",
+            "text in the block",
+            "an attribute",
+            "an instruction in the block",
+            "a stylesheet",
+        )
+    },
     "a stranger beside the taxpayer": (
         "signature.signer-not-in-declaration",
         lambda pki: signed(pki, "taxpayer", "other-company"),
@@ -259,7 +349,6 @@ async def test_a_bad_signature_is_refused_for_its_reason(house: House, name: str
 
 async def test_a_ca_certificate_does_not_sign(house: House) -> None:
     """The sub CA itself signs a declaration, with its own key: a certificate authority is nobody's taxpayer."""
-    import signing
 
     issuer = house.pki.authority("public-sub-ca")
     key = signing.FileKey(issuer.key, issuer.certificate)

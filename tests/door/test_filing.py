@@ -105,6 +105,31 @@ async def test_the_agent_may_sign_where_it_is_declared(house: House) -> None:
         ]
 
 
+async def test_one_holder_may_have_several_roles(house: House) -> None:
+    """A T-VAN files its own return; a person's identity number is the tax code where the declaration bears it."""
+    own = declaration(house.pki, tax_code="0100000003", name="T-VAN ALPHA")
+    async with house.client("provider-a") as alpha, house.client() as beta:
+        reply = await alpha.submit(sign(house.pki, own, "tvan"))
+        assert reply.status == 201, reply.body
+        household = declaration(house.pki, tax_code="014190000123", name="LÒ THỊ MAI")
+        reply = await beta.submit(sign(house.pki, household, "person"))
+        assert reply.status == 201, reply.body
+        reply = await beta.submit(signed(house.pki, "person"))
+        assert reply.status == 422
+        assert "signature.taxpayer-missing" in {f["code"] for f in reply.body["findings"]}
+
+
+async def test_a_missing_signer_is_told_beside_a_broken_signature(house: House) -> None:
+    altered = signed(house.pki).replace(b"<ct23>", b"<ct23>9", 1)
+    async with house.client("provider-a") as alpha:
+        for document in (altered, declaration(house.pki)):
+            reply = await alpha.submit(document)
+            codes = {f["code"] for f in reply.body["findings"]}
+            assert "signature.tvan-missing" in codes
+            assert codes & {"reference.digest", "document.signature-present"}
+            assert "signature.taxpayer-missing" not in codes
+
+
 async def test_the_tvan_signs_where_its_entry_says_so(house: House) -> None:
     async with house.client("provider-a") as alpha:
         missing = await alpha.submit(signed(house.pki))

@@ -69,6 +69,26 @@ class TestFilings:
         with pytest.raises(KeyReused):
             await store.find_repeat("alpha", "k", b"other digest")
 
+    async def test_a_new_key_for_known_bytes_is_theirs_from_then_on(self, store: Store) -> None:
+        first = await store.add(prepared(b"<a/>", key="k1"))
+        assert (await store.add(prepared(b"<a/>", key="k2"))).repeat
+        found = await store.find_repeat("alpha", "k3", first.filing.digest)
+        assert found is not None
+        for key in ("k2", "k3"):
+            with pytest.raises(KeyReused) as conflict:
+                await store.add(prepared(b"<b/>", key=key))
+            assert conflict.value.number == first.filing.number
+
+    async def test_a_new_key_for_known_bytes_is_theirs_within_one_batch_too(self, store: Store) -> None:
+        await store.add(prepared(b"<a/>", key="k1"))
+        repeat, other = await asyncio.gather(
+            store.add(prepared(b"<a/>", key="k2")),
+            store.add(prepared(b"<b/>", key="k2")),
+            return_exceptions=True,
+        )
+        assert not isinstance(repeat, BaseException)
+        assert isinstance(other, KeyReused)
+
     async def test_another_provider_is_another_world(self, store: Store) -> None:
         first = await store.add(prepared(key="k"))
         other = await store.add(prepared(key="k", provider="beta"))

@@ -42,7 +42,7 @@ ROWS = [
     ({"ngayKy": "15/07/2026"}, ["xsd.type"]),
     ({"ngayKy": "2026-07-15Z"}, ["xsd.type"]),
     ({"ngayKy": ""}, ["xsd.empty"]),
-    ({"ngayLapTKhai": "2027-01-01"}, ["header.date.in-future"]),
+    ({"ngayLapTKhai": "2027-01-01"}, ["header.drawn-up-in-future"]),
     ({"ngayLapTKhai": ""}, []),
     ({"tenNNT": unicodedata.normalize("NFD", "CÔNG TY MƯỜNG LA")}, ["header.unicode"]),
     ({"tenNNT": "A" * 501}, ["xsd.type"]),

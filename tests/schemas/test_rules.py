@@ -94,13 +94,15 @@ def test_each_printed_rule_broken_once(
     found = examine(overrides)
     assert codes(found) == [code]
     [fault] = found.faults
-    assert (fault.severity, fault.indicator, fault.message_vi) == ("ERROR", indicator, message)
+    honest = code in ("842.23a", "842.24a")  # not printed, and honest files break it
+    severity = "WARNING" if honest else "ERROR"
+    assert (fault.severity, fault.indicator, fault.message_vi) == (severity, indicator, message)
     assert fault.path.startswith("HSoKhaiThue/CTieuTKhaiChinh/")
     assert fault.remedy_vi
     assert fault.remedy_en
     assert fault.label_vi
     assert fault.label_en
-    assert not found.accepted
+    assert found.accepted is honest
 
 
 def test_every_rule_of_the_form_is_in_the_table_above(catalogue) -> None:

@@ -26,3 +26,17 @@ def codes(report: Report) -> dict[str, str]:
     """Codes of the checks that did not pass → their sub-indications ("" for a warning)."""
     every = [*report.checks, *(check for signature in report.signatures for check in signature.checks)]
     return {check.code: check.sub_indication for check in every if check.outcome is not Outcome.PASSED}
+
+
+def without_value(references: list[tuple[str, str]]) -> str:
+    """A Signature that nobody made, over (URI, digest method) pairs: they must be digested all the same."""
+    inside = "".join(
+        f'<Reference URI="{uri}"><DigestMethod Algorithm="{method}"/><DigestValue>AAAA</DigestValue></Reference>'
+        for uri, method in references
+    )
+    return (
+        '<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignedInfo>'
+        '<CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/>'
+        '<SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/>'
+        f"{inside}</SignedInfo><SignatureValue>AAAA</SignatureValue></Signature>"
+    )

@@ -6,11 +6,14 @@ import base64
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import asn1crypto.x509
 import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
@@ -25,6 +28,7 @@ from signing import (
     verify_document,
     verify_xml,
 )
+from signing import sign as sign_module
 from signing.algorithms import digest
 from signing.canonical import METHODS, canonicalise
 from signing.xades import CertificateReference, SignedProperties, choose_certificate
@@ -390,3 +394,41 @@ def test_names_are_read_from_the_right_attributes(pki: Hierarchy, policy: Policy
         found = report.signatures[0].signer
         assert found is not None
         assert (found.tax_codes, found.person_id) == (tax_codes, person)
+
+
+@pytest.mark.parametrize("fault", ["version 6", "an extension twice"])
+def test_a_certificate_that_cannot_be_read_is_a_fault_of_the_document(
+    pki: Hierarchy, policy: Policy, trust: TrustStore, fault: str
+) -> None:
+    """The X.509 library has exceptions of its own for these: they are this document's, never ours."""
+    key = signer(pki.ca)
+    der = key.certificate.public_bytes(Encoding.DER)
+    parsed = asn1crypto.x509.Certificate.load(der)
+    tbs = parsed["tbs_certificate"]
+    if fault == "version 6":
+        bad = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020105"), 1)
+    else:
+        tbs["extensions"] = asn1crypto.x509.Extensions([tbs["extensions"][0], tbs["extensions"][0]])
+        bad = parsed.dump(force=True)
+    document = signed(key).replace(base64.b64encode(der), base64.b64encode(bad))
+    assert "format.certificate" in codes(judged(document, policy, trust))
+
+
+def test_the_signing_certificates_digest_is_judged_by_the_policy(
+    pki: Hierarchy, policy: Policy, trust: TrustStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SigningCertificate with SHA-1: the certificate is bound by a digest that the policy does not take."""
+    key = signer(pki.ca)
+    made = sign_module._add_properties
+
+    def with_sha1(build: Any, signature: Any) -> Any:
+        properties = made(build, signature)
+        (method,) = properties.iterfind(".//{*}CertDigest/{*}DigestMethod")
+        (value,) = properties.iterfind(".//{*}CertDigest/{*}DigestValue")
+        method.set("Algorithm", "http://www.w3.org/2000/09/xmldsig#sha1")
+        value.text = base64.b64encode(digest("sha1", key.certificate.public_bytes(Encoding.DER))).decode()
+        return properties
+
+    monkeypatch.setattr(sign_module, "_add_properties", with_sha1)
+    report = judged(signed(key, profile="xades-b"), policy, trust)
+    assert codes(report) == {"algorithm.digest": "CRYPTO_CONSTRAINTS_FAILURE"}

@@ -1,0 +1,80 @@
+"""What may stand in a dossier beside the signed body: nothing that any reader could take for a part of it.
+
+The authority's viewers find elements by name, anywhere in the file; a second body beside the signed one would be read
+by them though we never look at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from lxml import etree
+
+from gateway.filing.findings import Finding
+from gateway.intake import verify_texts as texts
+from gateway.intake.parse import BODY, ROOT, SIGNATURES, line_of
+
+SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
+_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+_MOST = 20
+"""Findings of one kind: after these, more of them say nothing new."""
+
+
+def structure(root: etree._Element) -> Iterator[Finding]:
+    """Exactly one HSoKhaiThue, then exactly one CKyDTu that holds signatures; bounded in number."""
+    children = list(islice(root.iterchildren("*"), 2 + _MOST))
+    if not children:
+        yield texts.missing_body(root)
+    for child, tag in zip(children, (BODY, SIGNATURES), strict=False):
+        if child.tag != tag:
+            yield texts.unexpected_element(child, etree.QName(tag).localname)
+    for child in children[2:]:
+        yield texts.unexpected_element(child, None)
+    block = root.find(SIGNATURES)
+    for child in islice(() if block is None else block.iterchildren("*"), 1000):
+        if child.tag != SIGNATURE:
+            yield texts.unexpected_element(child, "Signature")
+            break
+    yield from islice(_stray(root, "HSoThueDTu"), _MOST)
+    if block is not None:
+        yield from islice(_stray(block, "HSoThueDTu/CKyDTu"), _MOST)
+        yield from _second_body(root.find(BODY), block)
+
+
+def _stray(element: etree._Element, where: str) -> Iterator[Finding]:
+    """Text, processing instructions and attributes of a holder. Comments are nobody's content."""
+    line = line_of(element)
+    texts_between = chain([element.text], (child.tail for child in element))
+    if any(text and text.strip() for text in texts_between):
+        yield texts.stray_content(where, "text", line)
+    around = (
+        chain(element.itersiblings(preceding=True), element.itersiblings()) if element.tag == ROOT else ()
+    )
+    for node in chain(element, around):
+        if isinstance(node, etree._ProcessingInstruction):
+            yield texts.stray_content(where, f"<?{str(node.target)[:60]}?>", line_of(node))
+    for name in element.keys():  # noqa: SIM118 - an element iterates over its children
+        if not str(name).startswith(_XSI):
+            yield texts.stray_content(where, f"@{str(name)[:60]}", line)
+
+
+def _second_body(body: etree._Element | None, block: etree._Element) -> Iterator[Finding]:
+    """No element beside the body bears the name of one inside it, in whatever namespace."""
+    inside = {etree.QName(ROOT).localname} | (
+        {_local(tag) for tag in _tags(body)} if body is not None else set()
+    )
+    for element in block.iterdescendants("*"):
+        if _local(str(element.tag)) in inside:
+            yield texts.stray_content(
+                "HSoThueDTu/CKyDTu", f"<{_local(str(element.tag))[:60]}>", line_of(element)
+            )
+            return
+
+
+def _tags(body: etree._Element) -> set[str]:
+    return {str(element.tag) for element in body.iter("*")}
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
