@@ -5,8 +5,9 @@ A case is an object with `id`, `path` and `key`, as public collections of test v
     {"id": "xades/1", "path": "files/1.xml", "time": "2026-06-01T00:00:00Z",
      "key": {"trusted": ["root.pem"], "untrusted": [], "crls": []}}
 
-`key` has one of `pubkey_cert`, `pubkey` (pinned), `trusted` (with `untrusted`, `crls`), or `embedded`; nothing is taken
-as `embedded`. Paths are absolute or beside the list. Keys that a verifier need not know are ignored.
+`key` has one of `pubkey_cert`, `pubkey` (pinned), `embedded` (`true`), or `trusted` (with `untrusted`, `crls`); the
+first of these counts, and nothing is taken as `embedded`. Paths are absolute or beside the list. Keys that a verifier
+need not know are ignored.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def _key(given: Mapping[str, Any], base: Path) -> Key | None:
         return read_certificates((base / given["pubkey_cert"]).read_bytes())[0]
     if given.get("pubkey"):
         return _public_key((base / given["pubkey"]).read_bytes())
-    return None if given.get("trusted") else "embedded"
+    return "embedded" if given.get("embedded") or not given.get("trusted") else None
 
 
 def _public_key(data: bytes) -> PublicKey:

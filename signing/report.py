@@ -103,6 +103,7 @@ class Covered:
 
     `path`: child element indexes from the root, () for the root; comments and processing instructions do not count.
     `octets`: the exact octets that were digested. Reading goes on from them, never from the document.
+    `excluded`: paths, from the root, of the signatures inside it that were left out of the octets.
     """
 
     path: tuple[int, ...]
@@ -110,6 +111,7 @@ class Covered:
     uri: str
     line: int | None
     octets: bytes
+    excluded: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,4 +300,5 @@ def _covered_as_json(covered: Covered) -> dict[str, Any]:
         "uri": covered.uri,
         "line": covered.line,
         "octets": base64.b64encode(covered.octets).decode("ascii"),
+        "excluded": [list(path) for path in covered.excluded],
     }
