@@ -129,22 +129,26 @@ def _serve(line: Connection, base: Path, policy: Policy) -> None:
 
 def judge_case(case: Mapping[str, Any], base: Path, policy: Policy) -> Answer:
     """Judge one case here. Raises OSError, ValueError, KeyError and the like for a case that is broken."""
-    data = (base / case["path"]).read_bytes()
-    given = case.get("key") or {}
-    at = datetime.fromisoformat(case["time"]) if case.get("time") else datetime.now(UTC)
-    report = verify(
-        data,
-        policy=policy,
-        trust=_trust(given, base),
-        key=_key(given, base),
-        at=at if at.tzinfo else at.replace(tzinfo=UTC),
-    )
+    report = report_of(case, base, policy, (base / case["path"]).read_bytes())
     return {
         "indication": report.indication.value,
         "sub_indication": report.sub_indication,
         "covered": [covered_name(covered) for covered in report.covered],
         "reason": _reason(report),
     }
+
+
+def report_of(case: Mapping[str, Any], base: Path, policy: Policy, data: bytes) -> Report:
+    """Judge bytes under the keys and the time of a case. Raises as `judge_case`."""
+    given = case.get("key") or {}
+    at = datetime.fromisoformat(case["time"]) if case.get("time") else datetime.now(UTC)
+    return verify(
+        data,
+        policy=policy,
+        trust=_trust(given, base),
+        key=_key(given, base),
+        at=at if at.tzinfo else at.replace(tzinfo=UTC),
+    )
 
 
 def _trust(given: Mapping[str, Any], base: Path) -> TrustStore:
