@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -67,9 +66,7 @@ class Signer:
 
 @lru_cache(maxsize=2048)
 def signer_of(certificate: x509.Certificate) -> Signer:
-    """The holder that a certificate names; of an unreadable one no more than its names, as asn1crypto has them."""
-    if not is_readable(certificate):
-        return _unreadable_signer(certificate)
+    """The holder that a certificate names."""
     numbers = list(_numbers(certificate))
     tax_codes = [m[1] + (f"-{m[2]}" if m[2] else "") for text in numbers if (m := _TAX_CODE.fullmatch(text))]
     persons = [f"{m[1]}:{m[2]}" for text in numbers if (m := _PERSON.fullmatch(text))]
@@ -80,26 +77,6 @@ def signer_of(certificate: x509.Certificate) -> Signer:
         tax_codes=tuple(dict.fromkeys(tax_codes)),
         person_id=persons[0] if persons else None,
         issuer=certificate.issuer.rfc4514_string(),
-        serial=certificate.serial_number,
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-    )
-
-
-def _unreadable_signer(certificate: x509.Certificate) -> Signer:
-    def name(held: str) -> str:
-        try:
-            return str(getattr(loose, held).human_friendly)
-        except Exception as error:  # asn1crypto raises several types on strangers' names
-            return f"(not readable: {str(error)[:100]})"
-
-    loose = asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
-    return Signer(
-        subject=name("subject"),
-        common_name="",
-        tax_codes=(),
-        person_id=None,
-        issuer=name("issuer"),
         serial=certificate.serial_number,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
@@ -119,14 +96,14 @@ def _text(attribute: x509.NameAttribute[str | bytes]) -> str:
 def load_certificate(der: bytes, *, tolerant: bool = False) -> x509.Certificate:
     """Parse one DER certificate. Raises ValueError if it is too large, malformed, or its names or key unreadable.
 
-    `tolerant`: names and extensions need not be readable (see is_readable): its key can verify a value, but no path
-    is ever found for it.
+    `tolerant`: its extensions need not be readable (see is_readable): its key can verify a value, but no path is ever
+    found for it.
     """
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise ValueError(f"certificate of {len(der)} octets, at most {MAX_CERTIFICATE_BYTES} are taken")
     certificate = _load_certificate(der)
     if not tolerant:
-        _read_through(certificate)
+        _ = certificate.extensions
     return certificate
 
 
@@ -134,20 +111,17 @@ def load_certificate(der: bytes, *, tolerant: bool = False) -> x509.Certificate:
 def _load_certificate(der: bytes) -> x509.Certificate:
     certificate = x509.load_der_x509_certificate(der)
     # cryptography parses lazily: touch what is used later, so that a malformed part fails here.
-    _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, public_key_of(certificate))
+    signer_of(certificate)
+    public_key_of(certificate)
     return certificate
-
-
-def _read_through(certificate: x509.Certificate) -> None:
-    _ = (certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string(), certificate.extensions)
 
 
 @lru_cache(maxsize=2048)
 def is_readable(certificate: x509.Certificate) -> bool:
-    """Whether its names and extensions can be read. Some real ones break DER or the character sets of their types."""
+    """Whether its extensions can be read. Some real ones break DER or the character sets of their types."""
     try:
-        _read_through(certificate)
-    except Exception:  # strangers' names and extensions raise several types
+        _ = certificate.extensions
+    except Exception:  # strangers' extensions raise several types
         return False
     return True
 

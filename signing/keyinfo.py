@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -87,11 +87,12 @@ def read_key_info(element: etree._Element, policy: Policy) -> KeyInfo:
 def _read_x509_data(
     element: etree._Element, certificates: list[x509.Certificate], hints: Hints, policy: Policy
 ) -> None:
+    broken: CheckFailed | None = None
     for child in element_children(element):
         if child.tag == f"{{{DS}}}X509Certificate":
             if len(certificates) >= MAX_CERTIFICATES:
                 refuse_structure(f"more than {MAX_CERTIFICATES} certificates in KeyInfo")
-            certificates.append(read_certificate(child, policy))
+            broken = _read_certificate_into(certificates, child, policy) or broken
         elif child.tag in _HINTS:
             if policy.key_lookups:
                 _HINTS[child.tag](child, hints)
@@ -99,6 +100,30 @@ def _read_x509_data(
                 refuse_structure(f"more than {MAX_HINTS} names of certificates in KeyInfo")
         elif not policy.key_lookups:
             raise CheckFailed(failed("format.key-info", element=short(child.tag)))
+
+    if broken is not None and not certificates:
+        raise broken
+
+
+def _read_certificate_into(
+    certificates: list[x509.Certificate], element: etree._Element, policy: Policy
+) -> CheckFailed | None:
+    """Add a certificate; a broken one is passed over where the policy is lenient, for it may not be the signer's."""
+    try:
+        certificates.append(read_certificate(element, policy))
+    except CheckFailed as error:
+        if not policy.lenient_certificates:
+            raise
+        return error
+    return None
+
+
+def read_certificates_in(elements: Iterable[etree._Element], policy: Policy) -> tuple[x509.Certificate, ...]:
+    """Certificates in elements of base64 text, broken ones passed over where the policy is lenient."""
+    found: list[x509.Certificate] = []
+    for element in elements:
+        _read_certificate_into(found, element, policy)
+    return tuple(found)
 
 
 def read_certificate(element: etree._Element, policy: Policy) -> x509.Certificate:

@@ -56,7 +56,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     key_lookups: bool = False
     """Find a certificate that KeyInfo only names among the caller's own; pass over foreign elements of KeyInfo."""
     lenient_certificates: bool = False
-    """Take certificates in loose base64, in PEM, or with unreadable names (no path is found for those)."""
+    """Take certificates in loose base64, in PEM, or with unreadable extensions (no path then); pass over broken ones."""
     short_ecdsa_values: bool = False
     """Take ECDSA values whose halves lack leading zeros, as old Java libraries wrote them."""
 

@@ -26,7 +26,7 @@ from signing.integrity import (
     check_key_strength,
     check_value,
 )
-from signing.keyinfo import read_certificate
+from signing.keyinfo import read_certificates_in
 from signing.lookup import named_certificates
 from signing.parsing import XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, load_policy
@@ -330,8 +330,5 @@ def _signed_time(content: Content) -> datetime | None:
 def _values_certificates(parts: SignatureParts, policy: Policy) -> tuple[x509.Certificate, ...]:
     """Certificates in the unsigned CertificateValues: candidates only, the signed digest chooses."""
     place = f".//{{{XADES}}}CertificateValues/{{{XADES}}}EncapsulatedX509Certificate"
-    return tuple(
-        read_certificate(element, policy)
-        for held in parts.objects
-        for element in held.findall(place)[:MAX_VALUES_CERTIFICATES]
-    )
+    held = [element for each in parts.objects for element in each.findall(place)[:MAX_VALUES_CERTIFICATES]]
+    return read_certificates_in(held, policy)
