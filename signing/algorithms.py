@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from signing.certificates import PublicKey
@@ -16,6 +16,12 @@ from signing.certificates import PublicKey
 DS = "http://www.w3.org/2000/09/xmldsig#"
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _MORE_2007 = "http://www.w3.org/2007/05/xmldsig-more#"
+_MORE_2021 = "http://www.w3.org/2021/04/xmldsig-more#"
+_DSIG11 = "http://www.w3.org/2009/xmldsig11#"
+RSA_PSS = _MORE_2007 + "rsa-pss"
+"""RSASSA-PSS whose hash, mask function and salt stand in parameters (RFC 9231 clause 2.3.9)."""
+PSS_PARAMETERS = "rsa-pss-parameters"
+"""Name in policies of PSS parameters other than those that an identifier fixes."""
 
 DIGESTS: Mapping[str, str] = {
     DS + "sha1": "sha1",
@@ -45,36 +51,57 @@ _HASHES: Mapping[str, hashes.HashAlgorithm] = {
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithm:
-    """One signature method. `name` is its name in policies, `family` the kind of key and padding it needs."""
+    """One signature method. `names` are its names in policies, which must take all of them.
 
-    name: str
+    `family`: the kind of key and padding it needs. `mask_hash`, `salt_length` (octets): of RSA-PSS.
+    """
+
+    names: tuple[str, ...]
     family: str
     hash: str
+    mask_hash: str = ""
+    salt_length: int = 0
+
+
+def pss_algorithm(hash_name: str, mask_hash: str, salt_length: int | None) -> SignatureAlgorithm:
+    """RSASSA-PSS with parameters of its own: the policy must take the hash with PSS, and parameters at all."""
+    salt = _HASHES[hash_name].digest_size if salt_length is None else salt_length
+    names = tuple(dict.fromkeys((_pss_name(hash_name), _pss_name(mask_hash), PSS_PARAMETERS)))
+    return SignatureAlgorithm(names, "rsa-pss", hash_name, mask_hash, salt)
+
+
+def _pss_name(hash_name: str) -> str:
+    return f"rsa-pss-{hash_name.replace('_', '-')}"
 
 
 def _rows() -> dict[str, SignatureAlgorithm]:
-    rows = {DS + "rsa-sha1": SignatureAlgorithm("rsa-sha1", "rsa", "sha1")}
-    for name in ("sha224", "sha256", "sha384", "sha512"):
-        rows[_MORE + f"rsa-{name}"] = SignatureAlgorithm(f"rsa-{name}", "rsa", name)
-    for name in ("sha1", "sha224", "sha256", "sha384", "sha512"):
-        rows[_MORE + f"ecdsa-{name}"] = SignatureAlgorithm(f"ecdsa-{name}", "ecdsa", name)
-        rows[_MORE_2007 + f"{name}-rsa-MGF1"] = SignatureAlgorithm(f"rsa-pss-{name}", "rsa-pss", name)
-    for bits in (224, 256, 384, 512):
-        hash_name, uri_name = f"sha3_{bits}", f"sha3-{bits}"
-        rows[_MORE_2007 + f"{uri_name}-rsa-MGF1"] = SignatureAlgorithm(
-            f"rsa-pss-{uri_name}", "rsa-pss", hash_name
-        )
-        rows[f"http://www.w3.org/2021/04/xmldsig-more#ecdsa-{uri_name}"] = SignatureAlgorithm(
-            f"ecdsa-{uri_name}", "ecdsa", hash_name
-        )
-    rows["http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519"] = SignatureAlgorithm("ed25519", "eddsa", "")
+    sha2 = ("sha1", "sha224", "sha256", "sha384", "sha512")
+    sha3 = ("sha3_224", "sha3_256", "sha3_384", "sha3_512")
+
+    def row(family: str, hash_name: str) -> SignatureAlgorithm:
+        return SignatureAlgorithm((f"{family}-{hash_name.replace('_', '-')}",), family, hash_name)
+
+    rows = {DS + f"{family}-sha1": row(family, "sha1") for family in ("rsa", "dsa")}
+    rows |= {_MORE + f"rsa-{name}": row("rsa", name) for name in sha2[1:]}
+    rows |= {_MORE + f"ecdsa-{name}": row("ecdsa", name) for name in sha2}
+    rows[_DSIG11 + "dsa-sha256"] = row("dsa", "sha256")
+    for name in sha2 + sha3:
+        # RFC 9231 clause 2.3.10: the salt is as long as the hash, the mask function uses the same hash.
+        pss = SignatureAlgorithm((_pss_name(name),), "rsa-pss", name, name, _HASHES[name].digest_size)
+        rows[_MORE_2007 + f"{name.replace('_', '-')}-rsa-MGF1"] = pss
+    for name in sha3:
+        rows[_MORE_2021 + f"ecdsa-{name.replace('_', '-')}"] = row("ecdsa", name)
+    for name in ("ed25519", "ed448"):
+        rows[_MORE_2021 + f"eddsa-{name}"] = SignatureAlgorithm((name,), name, "")
     return rows
 
 
 SIGNATURES: Mapping[str, SignatureAlgorithm] = _rows()
 """Signature identifier → algorithm. HMAC is absent on purpose: a shared secret is no signature."""
 
-SIGNATURE_NAMES = frozenset(algorithm.name for algorithm in SIGNATURES.values())
+SIGNATURE_NAMES = frozenset(name for algorithm in SIGNATURES.values() for name in algorithm.names) | {
+    PSS_PARAMETERS
+}
 
 
 class ValueMismatch(Exception):
@@ -86,34 +113,48 @@ def digest(name: str, data: bytes) -> bytes:
     return hashlib.new(name, data, usedforsecurity=True).digest()
 
 
-def verify_value(algorithm: SignatureAlgorithm, key: PublicKey, value: bytes, data: bytes) -> None:
-    """Check a SignatureValue (XMLDSig clause 6.4). Raises ValueMismatch; returns nothing, so nothing can be ignored."""
+def verify_value(
+    algorithm: SignatureAlgorithm, key: PublicKey, value: bytes, data: bytes, *, short_ecdsa: bool = False
+) -> None:
+    """Check a SignatureValue (XMLDSig clause 6.4). Raises ValueMismatch; returns nothing, so nothing can be ignored.
+
+    `short_ecdsa`: take ECDSA values whose halves lack leading zeros, as old Java libraries wrote them.
+    """
     try:
-        _verify(algorithm, key, value, data)
+        _verify(algorithm, key, value, data, short_ecdsa)
     except InvalidSignature:
         raise ValueMismatch("value and key do not match") from None
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueMismatch(str(error) or "the key cannot be used") from None
 
 
-def _verify(algorithm: SignatureAlgorithm, key: PublicKey, value: bytes, data: bytes) -> None:
-    if algorithm.family == "rsa" and isinstance(key, rsa.RSAPublicKey):
+def _verify(
+    algorithm: SignatureAlgorithm, key: PublicKey, value: bytes, data: bytes, short_ecdsa: bool
+) -> None:
+    family = algorithm.family
+    if family == "rsa" and isinstance(key, rsa.RSAPublicKey):
         key.verify(value, data, padding.PKCS1v15(), _HASHES[algorithm.hash])
-    elif algorithm.family == "rsa-pss" and isinstance(key, rsa.RSAPublicKey):
-        chosen = _HASHES[algorithm.hash]
-        # RFC 9231 clause 2.3.10: the salt is as long as the hash, the mask function uses the same hash.
-        key.verify(value, data, padding.PSS(padding.MGF1(chosen), chosen.digest_size), chosen)
-    elif algorithm.family == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(_der_of_raw(value, key), data, ec.ECDSA(_HASHES[algorithm.hash]))
-    elif algorithm.family == "eddsa" and isinstance(key, ed25519.Ed25519PublicKey):
+    elif family == "rsa-pss" and isinstance(key, rsa.RSAPublicKey):
+        mask = padding.MGF1(_HASHES[algorithm.mask_hash])
+        key.verify(value, data, padding.PSS(mask, algorithm.salt_length), _HASHES[algorithm.hash])
+    elif family == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
+        size = (key.curve.key_size + 7) // 8
+        if short_ecdsa and len(value) < 2 * size and len(value) % 2 == 0:
+            size = len(value) // 2
+        key.verify(_der_of_raw(value, size), data, ec.ECDSA(_HASHES[algorithm.hash]))
+    elif family == "dsa" and isinstance(key, dsa.DSAPublicKey):
+        size = (key.parameters().parameter_numbers().q.bit_length() + 7) // 8
+        key.verify(_der_of_raw(value, size), data, _HASHES[algorithm.hash])
+    elif (family == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey)) or (
+        family == "ed448" and isinstance(key, ed448.Ed448PublicKey)
+    ):
         key.verify(value, data)
     else:
-        raise ValueMismatch(f"{algorithm.name} with a key of kind {type(key).__name__}")
+        raise ValueMismatch(f"{algorithm.names[0]} with a key of kind {type(key).__name__}")
 
 
-def _der_of_raw(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
-    """XMLDSig 1.1 clause 6.4.3: r and s side by side, each as long as the curve's order."""
-    size = (key.curve.key_size + 7) // 8
+def _der_of_raw(value: bytes, size: int) -> bytes:
+    """XMLDSig 1.1 clauses 6.4.1, 6.4.3: r and s side by side, each as long as the order of the group."""
     if len(value) != 2 * size:
-        raise ValueMismatch(f"ECDSA value of {len(value)} octets, the curve needs {2 * size}")
+        raise ValueMismatch(f"value of {len(value)} octets, the key needs {2 * size}")
     return encode_dss_signature(int.from_bytes(value[:size], "big"), int.from_bytes(value[size:], "big"))

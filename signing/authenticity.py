@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
-from signing.certificates import extension, is_ca, public_key_of
+from signing.certificates import extension, is_ca, is_readable, public_key_of
 from signing.integrity import check_key_strength
 from signing.path import CertificatePath
 from signing.policy import Policy
@@ -48,10 +49,15 @@ def judge_certificate(
     at: datetime,
 ) -> Authenticity:
     """Judge a signing certificate. All faults are reported: one that is expired and revoked shows both."""
-    checks = [_check_purpose(certificate), _check_usage(certificate), _check_extensions(certificate)]
+    if not is_readable(certificate):
+        return Authenticity((certificate,), (failed("certificate.unreadable"),))
+    checks = [_check_usage(certificate), _check_extensions(certificate)]
+    if not policy.signer_may_be_ca:
+        checks.insert(0, _check_purpose(certificate))
     checks += _check_validity(certificate, at, "certificate.")
     paths = trust.paths.paths(certificate, untrusted)
     if not paths:
+        checks += [check for check in [_check_digest(certificate, policy)] if check.sub_indication]
         checks.append(failed("certificate.path", issuer=certificate.issuer.rfc4514_string()[:200]))
         return Authenticity((certificate,), tuple(checks))
     path = _best(paths, at)
@@ -111,7 +117,7 @@ def _check_revocation(path: CertificatePath, trust: TrustStore, policy: Policy, 
             checks.append(
                 failed(code, subject=_name(certificate), time=_moment(status.at), reason=status.reason)
             )
-        else:
+        elif policy.revocation == "required" or status.why != "no-crl":
             code = f"{prefix}status-unknown"
             checks.append(failed(code, subject=_name(certificate), why=_why(status)))
     return checks
@@ -124,10 +130,9 @@ def _why(status: Unknown) -> str:
 def _check_strength(path: CertificatePath, policy: Policy) -> Check:
     """Keys and digests of the whole path but the anchor's own signature (EN 319 102-1 clause 5.2.8)."""
     for certificate in path.certificates[:-1]:
-        algorithm = certificate.signature_hash_algorithm
-        name = "ed25519" if algorithm is None else algorithm.name.replace("-", "_")
-        if algorithm is not None and name not in policy.certificate_digests:
-            return failed("algorithm.certificate", subject=_name(certificate), algorithm=name)
+        check = _check_digest(certificate, policy)
+        if check.sub_indication:
+            return check
     for certificate in path.certificates[1:]:
         check = check_key_strength(public_key_of(certificate), policy)
         if check.sub_indication:
@@ -136,6 +141,17 @@ def _check_strength(path: CertificatePath, policy: Policy) -> Check:
                 subject=certificate.subject.rfc4514_string()[:200],
                 algorithm=check.message_en,
             )
+    return passed("algorithm.certificate")
+
+
+def _check_digest(certificate: x509.Certificate, policy: Policy) -> Check:
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm as error:
+        return failed("algorithm.certificate", subject=_name(certificate), algorithm=str(error)[:200])
+    name = "eddsa" if algorithm is None else algorithm.name.replace("-", "_")
+    if algorithm is not None and name not in policy.certificate_digests:
+        return failed("algorithm.certificate", subject=_name(certificate), algorithm=name)
     return passed("algorithm.certificate")
 
 

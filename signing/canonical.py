@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from lxml import etree
 
+from signing.exclusive import exclusive_of
 from signing.parsing import hardened_parser
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
@@ -105,17 +106,19 @@ def _reparse(data: bytes) -> etree._Element:
 
 def _octets(tree: etree._Element | etree._ElementTree, method: Canonicalisation) -> bytes:
     exclusive = method.family == "exclusive"
+    rewritten = exclusive and "#default" in method.prefixes
     try:
-        return etree.tostring(
+        octets = etree.tostring(
             tree,
             method="c14n",
-            exclusive=exclusive,
+            exclusive=exclusive and not rewritten,
             with_comments=method.comments,
             inclusive_ns_prefixes=list(method.prefixes) if exclusive and method.prefixes else None,
         )
     except (etree.LxmlError, ValueError) as error:
         # a relative namespace URI has no canonical form; an empty answer here would be a universal digest
         raise CanonicalisationRefused(str(error)) from None
+    return exclusive_of(octets, method.prefixes) if rewritten else octets
 
 
 def _inherit_xml_attributes(element: etree._Element, copy: etree._Element, method: Canonicalisation) -> None:

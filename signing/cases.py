@@ -5,8 +5,9 @@ A case is an object with `id`, `path` and `key`, as public collections of test v
     {"id": "xades/1", "path": "files/1.xml", "time": "2026-06-01T00:00:00Z",
      "key": {"trusted": ["root.pem"], "untrusted": [], "crls": []}}
 
-`key` has one of `pubkey_cert`, `pubkey` (pinned), `trusted` (with `untrusted`, `crls`), or `embedded`; nothing is taken
-as `embedded`. Paths are absolute or beside the list. Keys that a verifier need not know are ignored.
+`key` has one of `pubkey_cert`, `pubkey` (pinned), `embedded` (`true`), or `trusted` (with `untrusted`, `crls`); the
+first of these counts, and nothing is taken as `embedded`. Paths are absolute or beside the list. Keys that a verifier
+need not know are ignored.
 """
 
 from __future__ import annotations
@@ -128,22 +129,26 @@ def _serve(line: Connection, base: Path, policy: Policy) -> None:
 
 def judge_case(case: Mapping[str, Any], base: Path, policy: Policy) -> Answer:
     """Judge one case here. Raises OSError, ValueError, KeyError and the like for a case that is broken."""
-    data = (base / case["path"]).read_bytes()
-    given = case.get("key") or {}
-    at = datetime.fromisoformat(case["time"]) if case.get("time") else datetime.now(UTC)
-    report = verify(
-        data,
-        policy=policy,
-        trust=_trust(given, base),
-        key=_key(given, base),
-        at=at if at.tzinfo else at.replace(tzinfo=UTC),
-    )
+    report = report_of(case, base, policy, (base / case["path"]).read_bytes())
     return {
         "indication": report.indication.value,
         "sub_indication": report.sub_indication,
         "covered": [covered_name(covered) for covered in report.covered],
         "reason": _reason(report),
     }
+
+
+def report_of(case: Mapping[str, Any], base: Path, policy: Policy, data: bytes) -> Report:
+    """Judge bytes under the keys and the time of a case. Raises as `judge_case`."""
+    given = case.get("key") or {}
+    at = datetime.fromisoformat(case["time"]) if case.get("time") else datetime.now(UTC)
+    return verify(
+        data,
+        policy=policy,
+        trust=_trust(given, base),
+        key=_key(given, base),
+        at=at if at.tzinfo else at.replace(tzinfo=UTC),
+    )
 
 
 def _trust(given: Mapping[str, Any], base: Path) -> TrustStore:
@@ -160,7 +165,7 @@ def _key(given: Mapping[str, Any], base: Path) -> Key | None:
         return read_certificates((base / given["pubkey_cert"]).read_bytes())[0]
     if given.get("pubkey"):
         return _public_key((base / given["pubkey"]).read_bytes())
-    return None if given.get("trusted") else "embedded"
+    return "embedded" if given.get("embedded") or not given.get("trusted") else None
 
 
 def _public_key(data: bytes) -> PublicKey:

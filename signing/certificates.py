@@ -10,11 +10,17 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | dsa.DSAPublicKey
+PublicKey = (
+    rsa.RSAPublicKey
+    | ec.EllipticCurvePublicKey
+    | ed25519.Ed25519PublicKey
+    | ed448.Ed448PublicKey
+    | dsa.DSAPublicKey
+)
 
 MAX_CERTIFICATE_BYTES = 32_768
 """DER octets; genuine ones have 1-3 KB."""
@@ -87,18 +93,23 @@ def _text(attribute: x509.NameAttribute[str | bytes]) -> str:
     return attribute.value if isinstance(attribute.value, str) else attribute.value.hex()
 
 
-def load_certificate(der: bytes) -> x509.Certificate:
-    """Parse one DER certificate. Raises ValueError if it is too large, malformed, or its names or key unreadable."""
+def load_certificate(der: bytes, *, tolerant: bool = False) -> x509.Certificate:
+    """Parse one DER certificate. Raises ValueError if it is too large, malformed, or its names or key unreadable.
+
+    `tolerant`: its extensions need not be readable (see is_readable): its key can verify a value, but no path is ever
+    found for it.
+    """
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise ValueError(f"certificate of {len(der)} octets, at most {MAX_CERTIFICATE_BYTES} are taken")
     try:
-        return _load_certificate(der)
+        certificate = _load_certificate(der)
+        if not tolerant:
+            _ = certificate.extensions
     except ValueError:
         raise
-    except (
-        Exception
-    ) as error:  # InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType: no ValueErrors
+    except Exception as error:  # InvalidVersion, DuplicateExtension …: no ValueErrors of the X.509 library
         raise ValueError(f"{type(error).__name__}: {error}") from None
+    return certificate
 
 
 @lru_cache(maxsize=1024)
@@ -106,8 +117,23 @@ def _load_certificate(der: bytes) -> x509.Certificate:
     certificate = x509.load_der_x509_certificate(der)
     # cryptography parses lazily: touch what is used later, so that a malformed part fails here.
     signer_of(certificate)
-    _ = (certificate.extensions, public_key_of(certificate))
+    public_key_of(certificate)
     return certificate
+
+
+@lru_cache(maxsize=2048)
+def is_readable(certificate: x509.Certificate) -> bool:
+    """Whether its extensions can be read. Some real ones break DER or the character sets of their types."""
+    try:
+        _ = certificate.extensions
+    except Exception:  # strangers' extensions raise several types
+        return False
+    return True
+
+
+def pem_certificate(data: bytes) -> bytes:
+    """DER of the one PEM certificate. Raises ValueError."""
+    return x509.load_pem_x509_certificate(data).public_bytes(Encoding.DER)
 
 
 @lru_cache(maxsize=2048)

@@ -7,17 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, SIGNATURES, ValueMismatch, verify_value
-from signing.certificates import PublicKey, is_ca, public_key_of, spki
+from signing.algorithms import DIGESTS, DS, ValueMismatch, verify_value
+from signing.certificates import PublicKey, is_ca, is_readable, public_key_of, spki
+from signing.elements import printable
+from signing.keyinfo import KeyInfo
 from signing.policy import Policy
-from signing.references import ENVELOPED, ID_ATTRIBUTES, Dereferenced, ReferenceReader, line_of
+from signing.references import ID_ATTRIBUTES, Dereferenced, ReferenceReader, line_of
 from signing.report import Check, CheckFailed, Covered, failed, passed
 from signing.xades import XADES
-from signing.xmldsig import KeyInfo, SignatureParts, printable
+from signing.xmldsig import SignatureParts
 
 MAX_TRIED_CERTIFICATES = 4
 """Certificates whose key is tried on a value; a hostile key of 16,384 bits costs 10 ms each time."""
@@ -36,16 +38,18 @@ class Content:
 def check_algorithms(parts: SignatureParts, policy: Policy) -> list[Check]:
     """The declared algorithms against the policy. Raises CheckFailed for one that this library does not know."""
     info = parts.signed_info
-    method = SIGNATURES.get(info.signature_method)
-    if method is None:
+    if info.method is None:
         raise CheckFailed(failed("algorithm.signature", algorithm=printable(info.signature_method)))
-    checks = [_allowed("algorithm.signature", info.signature_method, method.name in policy.signatures)]
+    allowed = policy.signatures.issuperset(info.method.names)
+    checks = [_allowed("algorithm.signature", info.signature_method, allowed)]
     used = [info.canonicalisation]
     used += [t.canonicalisation for r in info.references for t in r.transforms if t.canonicalisation]
     for canonicalisation in dict.fromkeys(used):
         allowed = canonicalisation.name in policy.canonicalisations
         checks.append(_allowed("algorithm.canonicalisation", canonicalisation.uri, allowed))
     for uri in dict.fromkeys(reference.digest_method for reference in info.references):
+        if uri.rpartition("#")[2] == "md5":
+            raise CheckFailed(failed("algorithm.md5", algorithm=printable(uri)))
         if uri not in DIGESTS:
             raise CheckFailed(failed("algorithm.digest", algorithm=printable(uri)))
         checks.append(_allowed("algorithm.digest", uri, DIGESTS[uri] in policy.digests))
@@ -62,7 +66,7 @@ def check_digests(
     """Dereference and digest every reference. Raises CheckFailed where one cannot be dereferenced."""
     references = tuple(reader.read(reference, parts.element) for reference in parts.signed_info.references)
     wrong = [found for found in references if not _matches(found, reader)]
-    checks = [_mismatch(found, reader, parts.element) for found in wrong] or [passed("reference.digest")]
+    checks = [_mismatch(found, reader) for found in wrong] or [passed("reference.digest")]
     own = [found for found in references if _is_own(found.element, parts)]
     content = Content(
         references=references,
@@ -70,6 +74,8 @@ def check_digests(
         properties=tuple(found.covered() for found in own),
     )
     checks.append(passed("coverage.content") if content.covered else failed("coverage.content"))
+    if any(gone is not parts.element for found in references for gone in found.removed):
+        checks.append(failed("coverage.other-signatures"))
     checks += _check_enveloped(parts, references)
     if policy.refuse_interrupted_text:
         checks.append(_check_text(reader.document.root, references))
@@ -81,9 +87,9 @@ def _matches(found: Dereferenced, reader: ReferenceReader) -> bool:
     return hmac.compare_digest(computed, found.reference.digest_value)
 
 
-def _mismatch(found: Dereferenced, reader: ReferenceReader, signature: etree._Element) -> Check:
+def _mismatch(found: Dereferenced, reader: ReferenceReader) -> Check:
     uri = printable(found.reference.uri or "")
-    other = reader.explain(found, signature)
+    other = reader.explain(found)
     if other is not None:
         return failed("reference.digest-other-canonicalisation", uri=uri, algorithm=other)
     return failed("reference.digest", uri=uri)
@@ -95,7 +101,7 @@ def _check_enveloped(parts: SignatureParts, references: Iterable[Dereferenced]) 
     Beside the signed element, in a holder without an id or in one of its ancestors, is the tax files' way.
     """
     holder = parts.element.getparent()
-    enveloped = [r for r in references if any(t.uri == ENVELOPED for t in r.reference.transforms)]
+    enveloped = [r for r in references if any(t.removal for t in r.reference.transforms)]
     above = {id(ancestor) for ancestor in parts.element.iterancestors()}
     if not enveloped or holder is None or not any(name in holder.attrib for name in ID_ATTRIBUTES):
         return []
@@ -149,14 +155,19 @@ def _has_own_text(element: etree._Element) -> bool:
     return bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
 
 
-def check_value(parts: SignatureParts, key: PublicKey) -> Check:
+def check_value(parts: SignatureParts, key: PublicKey, policy: Policy) -> Check:
     """The signature value over SignedInfo, under a key."""
-    method = SIGNATURES[parts.signed_info.signature_method]
     try:
-        verify_value(method, key, parts.value, parts.signed_info.octets)
+        _verify(parts, key, policy)
     except ValueMismatch as error:
         return failed("signature.value", detail=printable(str(error)))
     return passed("signature.value")
+
+
+def _verify(parts: SignatureParts, key: PublicKey, policy: Policy) -> None:
+    info = parts.signed_info
+    assert info.method is not None
+    verify_value(info.method, key, parts.value, info.octets, short_ecdsa=policy.short_ecdsa_values)
 
 
 def check_key_strength(key: PublicKey, policy: Policy) -> Check:
@@ -164,6 +175,10 @@ def check_key_strength(key: PublicKey, policy: Policy) -> Check:
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < policy.minimum_rsa_bits:
         return failed(
             "algorithm.key-size", found=f"RSA {key.key_size}", needed=f"RSA {policy.minimum_rsa_bits}"
+        )
+    if isinstance(key, dsa.DSAPublicKey) and key.key_size < policy.minimum_dsa_bits:
+        return failed(
+            "algorithm.key-size", found=f"DSA {key.key_size}", needed=f"DSA {policy.minimum_dsa_bits}"
         )
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in policy.curves:
         return failed("algorithm.key-size", found=key.curve.name, needed=", ".join(sorted(policy.curves)))
@@ -178,22 +193,23 @@ def check_key_consistency(key_info: KeyInfo, certificate: x509.Certificate | Non
     return [passed("key.consistent") if same else failed("key.consistent")]
 
 
-def certificate_by_value(parts: SignatureParts) -> x509.Certificate | None:
+def certificate_by_value(
+    parts: SignatureParts, candidates: Iterable[x509.Certificate], policy: Policy
+) -> x509.Certificate | None:
     """The signing certificate of a plain XMLDSig: the one whose key verifies the value, an end entity's before a CA's.
 
     Where none verifies, an end entity's certificate, so that the report can say whose signature is broken.
     """
-    candidates = sorted(parts.key_info.certificates, key=is_ca)
-    if len(candidates) <= 1:
-        return candidates[0] if candidates else None
-    method = SIGNATURES[parts.signed_info.signature_method]
-    for candidate in candidates[:MAX_TRIED_CERTIFICATES]:
+    ordered = sorted(candidates, key=lambda each: is_readable(each) and is_ca(each))
+    if len(ordered) <= 1:
+        return ordered[0] if ordered else None
+    for candidate in ordered[:MAX_TRIED_CERTIFICATES]:
         try:
-            verify_value(method, public_key_of(candidate), parts.value, parts.signed_info.octets)
+            _verify(parts, public_key_of(candidate), policy)
         except ValueMismatch:
             continue
         return candidate
-    return candidates[0]
+    return ordered[0]
 
 
 def same_certificate(one: x509.Certificate, other: x509.Certificate) -> bool:

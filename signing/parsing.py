@@ -8,7 +8,7 @@ of elements, attributes per element. Everything after this module works on an `X
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -18,6 +18,17 @@ from lxml import etree
 from signing.texts import text_of_fault
 
 UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+ENCODINGS: Mapping[str, str] = {
+    "utf-8": "utf-8",
+    "utf-16": "utf-16",
+    "us-ascii": "ascii",
+    "iso-8859-1": "latin-1",
+    "iso-8859-2": "iso8859-2",
+    "iso-8859-15": "iso8859-15",
+    "windows-1252": "cp1252",
+}
+"""Name in declarations and policies → codec. All but UTF-8 are turned into UTF-8 before anything else is looked at."""
 _ATTRIBUTE = re.compile(rb"""=\s*["']""")
 _DECLARATION = re.compile(rb"<\?xml[\s](.*?)\?>", re.DOTALL)
 _DECLARED_VERSION = re.compile(rb"""version\s*=\s*["']([^"']*)["']""")
@@ -65,7 +76,10 @@ class XmlRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class XmlDocument:
-    """A parsed document beside the exact bytes it came from. `root` keeps comments and processing instructions."""
+    """A parsed document beside the exact bytes it came from; those of another encoding than UTF-8 turned into UTF-8.
+
+    `root` keeps comments and processing instructions.
+    """
 
     data: bytes
     root: etree._Element
@@ -81,12 +95,15 @@ def hardened_parser() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, encoding="utf-8")
 
 
-def parse_xml(data: bytes, limits: ParseLimits | None = None) -> XmlDocument:
+def parse_xml(
+    data: bytes, limits: ParseLimits | None = None, *, encodings: frozenset[str] = frozenset({"utf-8"})
+) -> XmlDocument:
     """Parse untrusted bytes: UTF-8 with or without a byte order mark, XML 1.0, no document type declaration.
 
-    Raises XmlRefused with every fault found at the stage that refused.
+    `encodings`: those of ENCODINGS to take. Raises XmlRefused with every fault found at the stage that refused.
     """
     limits = limits or ParseLimits()
+    data = _as_utf8(data, limits, encodings)
     _refuse_bytes(data, limits)
     parser = hardened_parser()
     try:
@@ -97,6 +114,31 @@ def parse_xml(data: bytes, limits: ParseLimits | None = None) -> XmlDocument:
         raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
     _refuse_tree(root, limits)
     return XmlDocument(data=data, root=root, namespace_cost=_namespace_cost(data, root, limits))
+
+
+def _as_utf8(data: bytes, limits: ParseLimits, encodings: frozenset[str]) -> bytes:
+    """The same text in UTF-8, declared so, where the bytes are in another of the encodings; else the bytes."""
+    name = "utf-16" if data.startswith(_UTF16_BOMS) else _declared_encoding(data)
+    if name == "utf-8" or name not in encodings or len(data) > limits.max_bytes:
+        return data
+    try:
+        text = data.decode(ENCODINGS[name])
+    except UnicodeDecodeError:
+        raise XmlRefused([_fault("xml.encoding-declared", 1, encoding=f"{name} (broken)")]) from None
+    octets = text.encode("utf-8")
+    found = _DECLARATION.match(octets)
+    said = _DECLARED_ENCODING.search(found[0]) if found else None
+    if said is None:
+        return octets
+    if said[1].lower().decode("ascii", "replace") != name:
+        raise XmlRefused([_fault("xml.encoding-declared", 1, encoding=f"{name} and another")])
+    return octets[: said.start(1)] + b"UTF-8" + octets[said.end(1) :]
+
+
+def _declared_encoding(data: bytes) -> str:
+    declaration = _DECLARATION.match(data)
+    said = _DECLARED_ENCODING.search(declaration[1]) if declaration else None
+    return "utf-8" if said is None else said[1].lower().decode("ascii", "replace")
 
 
 def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:

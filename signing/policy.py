@@ -6,11 +6,13 @@ from datetime import date, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from signing.algorithms import DIGESTS, SIGNATURE_NAMES
 from signing.canonical import METHOD_NAMES
+from signing.parsing import ENCODINGS
 
 PROFILES = frozenset({"XMLDSig", "XAdES"})
 
@@ -36,6 +38,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Digests in the signatures on certificates; an anchor's own is not looked at."""
     curves: frozenset[str]
     minimum_rsa_bits: int
+    minimum_dsa_bits: int = 2048
     max_signatures: int = 16
     max_references: int = 16
     signing_time_tolerance_seconds: int = 300
@@ -45,6 +48,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     check_ca_revocation: bool = True
     refuse_interrupted_text: bool = True
     """Refuse comments and processing instructions inside signed text: readers disagree on such text."""
+    encodings: frozenset[str] = frozenset({"utf-8"})
+    """Encodings that a document may come in (names of `signing.parsing.ENCODINGS`)."""
+    revocation: Literal["required", "if-known"] = "required"
+    """Whether a status is demanded of every certificate, or judged only where its issuer's answers were supplied."""
+    signer_may_be_ca: bool = False
+    key_lookups: bool = False
+    """Find a certificate that KeyInfo only names among the caller's own; pass over foreign elements of KeyInfo."""
+    lenient_certificates: bool = False
+    """Take certificates in loose base64, in PEM, or with unreadable extensions (no path then); skip broken ones."""
+    short_ecdsa_values: bool = False
+    """Take ECDSA values whose halves lack leading zeros, as old Java libraries wrote them."""
 
     @property
     def signing_time_tolerance(self) -> timedelta:
@@ -53,7 +67,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def load_policy(name_or_path: str | Path) -> Policy:
-    """Load a policy of this library by name ("tt15-2025", "tax-legacy") or any from a file.
+    """Load a policy of this library by name ("tt15-2025", "tax-legacy", "conformance") or any from a file.
 
     Raises PolicyRefused for an unknown name, an unknown key, an unknown algorithm or an empty list.
     """
@@ -88,6 +102,7 @@ def _decode(data: bytes, source: str) -> Policy:
         ("certificate_digests", policy.certificate_digests, frozenset(DIGESTS.values())),
         ("signatures", policy.signatures, SIGNATURE_NAMES),
         ("canonicalisations", policy.canonicalisations, METHOD_NAMES),
+        ("encodings", policy.encodings, frozenset(ENCODINGS)),
     ):
         if not given:
             raise PolicyRefused(f"{source}: {field} is empty: nothing could ever pass")

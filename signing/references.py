@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -23,12 +23,13 @@ from signing.canonical import (
     node_path,
     with_comments,
 )
+from signing.elements import printable
 from signing.parsing import XmlDocument
 from signing.report import CheckFailed, Covered, failed
-from signing.xmldsig import Reference, printable
+from signing.transforms import BASE64, Removal
+from signing.xmldsig import Reference
 
-ENVELOPED = DS + "enveloped-signature"
-BASE64 = DS + "base64"
+_SIGNATURE = f"{{{DS}}}Signature"
 WS_SECURITY_ID = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id"
 ID_ATTRIBUTES = ("id", "Id", "ID", "{http://www.w3.org/XML/1998/namespace}id", WS_SECURITY_ID)
 """No schema types the documents: these attributes count as ids, over all of which an id must be unique."""
@@ -47,19 +48,24 @@ _ELEMENTS_BEFORE = cast("Callable[[etree._Element], float]", etree.XPath("count(
 
 @dataclass(frozen=True, slots=True)
 class Dereferenced:
-    """Where a reference points and what it digests. `element` is None for the whole document."""
+    """Where a reference points and what it digests. `element` is None for the whole document.
+
+    `removed`: signatures inside it that its transforms leave out, outermost ones only.
+    """
 
     reference: Reference
     element: etree._Element | None
     path: tuple[int, ...]
     octets: bytes
+    removed: tuple[etree._Element, ...] = ()
+    excluded: tuple[tuple[int, ...], ...] = ()
     decoded: bool = False
 
     def covered(self) -> Covered:
         """As reported."""
         element, uri = self.element, printable(self.reference.uri or "")
         tag, line = ("", 1) if element is None else (str(element.tag), line_of(element))
-        return Covered(self.path, tag, uri, line, self.octets, self.decoded)
+        return Covered(self.path, tag, uri, line, self.octets, self.excluded, self.decoded)
 
 
 @dataclass(slots=True)
@@ -76,10 +82,12 @@ class ReferenceReader:
     def read(self, reference: Reference, signature: etree._Element) -> Dereferenced:
         """Resolve and transform. Raises CheckFailed (reference.*, algorithm.*)."""
         element, comments = self._resolve(reference.uri)
-        octets = self._transform(reference, element, comments, signature)
+        removed = self._removed(reference, element, signature)
+        octets = self._transform(reference, element, comments, removed)
         path = () if element is None else self.path_of(element)
+        excluded = tuple(self.path_of(gone) for gone in removed)
         decoded = any(transform.uri == BASE64 for transform in reference.transforms)
-        return Dereferenced(reference, element, path, octets, decoded)
+        return Dereferenced(reference, element, path, octets, removed, excluded, decoded)
 
     def digest_of(self, uri: str, octets: bytes) -> bytes:
         """The same octets under the same method are digested once, however many references name them."""
@@ -96,17 +104,14 @@ class ReferenceReader:
             path = self._paths[element] = element_path(element)
         return path
 
-    def explain(self, wrong: Dereferenced, signature: etree._Element) -> str | None:
+    def explain(self, wrong: Dereferenced) -> str | None:
         """A canonicalisation under which a mismatching digest would match, by identifier; bounded to 1 MB, 6 tries."""
         reference = wrong.reference
         if len(wrong.octets) > _DIAGNOSED_BYTES or any(t.uri == BASE64 for t in reference.transforms):
             return None
-        enveloped = tuple(t for t in reference.transforms if t.uri == ENVELOPED)
         for method in METHODS.values():
             try:
-                octets = self._canonical(
-                    wrong.element, method, enveloped=bool(enveloped), signature=signature
-                )
+                octets = self._canonical(wrong.element, method, wrong.removed)
             except (CheckFailed, CanonicalisationRefused):
                 return None
             if self.digest_of(reference.digest_method, octets) == reference.digest_value:
@@ -117,6 +122,8 @@ class ReferenceReader:
         """The element (None: whole document) and whether comments belong to the node set (XMLDSig 4.4.3.3)."""
         if uri is None:
             raise CheckFailed(failed("reference.uri", uri="(absent)"))
+        if not uri.startswith("#") and uri:
+            raise CheckFailed(failed("reference.external-ref", uri=printable(uri)))
         if uri == "":
             return None, False
         if uri == "#xpointer(/)":
@@ -127,65 +134,90 @@ class ReferenceReader:
         elif uri.startswith("#") and not re.search(r"[()%\s]", uri):
             name, comments = uri[1:], False
         else:
-            raise CheckFailed(failed("reference.uri", uri=printable(uri)))
+            raise CheckFailed(failed("reference.xpointer", uri=printable(uri)))
         element = self.ids.get(name)
         if element is None:
             raise CheckFailed(failed("reference.target", uri=printable(uri)))
         return element, comments
 
+    def _removed(
+        self, reference: Reference, element: etree._Element | None, signature: etree._Element
+    ) -> tuple[etree._Element, ...]:
+        """The signatures that the transforms take out of the node-set, outermost ones only, in document order."""
+        doomed: dict[etree._Element, None] = {}
+        for transform in reference.transforms:
+            doomed |= dict.fromkeys(self._doomed(transform.removal, signature))
+        if any(not _inside(gone, element) and _inside(element, gone) for gone in doomed):
+            detail = "nothing is left when the signatures are taken out"
+            uri = printable(reference.uri or "")
+            raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=detail))
+        within = [gone for gone in doomed if _inside(gone, element)]
+        return tuple(
+            gone for gone in within if not any(gone is not other and _inside(gone, other) for other in within)
+        )
+
+    def _doomed(self, removal: Removal | None, signature: etree._Element) -> Iterable[etree._Element]:
+        root = self.document.root
+        if removal is Removal.OWN:
+            return [signature]
+        if removal is Removal.ALL:
+            return root.iter(_SIGNATURE)
+        return root.findall(_SIGNATURE) if removal is Removal.TOP else []
+
     def _transform(
-        self, reference: Reference, element: etree._Element | None, comments: bool, signature: etree._Element
+        self,
+        reference: Reference,
+        element: etree._Element | None,
+        comments: bool,
+        removed: tuple[etree._Element, ...],
     ) -> bytes:
+        """Removals first, then canonicalisations; base64 alone."""
         transforms = list(reference.transforms)
-        enveloped = bool(transforms) and transforms[0].uri == ENVELOPED
-        if enveloped:
+        uri = printable(reference.uri or "")
+        refusal = next((t.refusal for t in transforms if t.refusal is not None), None)
+        if refusal is not None:
+            raise CheckFailed(refusal)
+        if [t.uri for t in transforms] == [BASE64]:
+            decoded = _decoded(element, uri)
+            self._charge(len(decoded))
+            return decoded
+        while transforms and transforms[0].removal is not None:
             transforms.pop(0)
-        method = INCLUSIVE
-        if transforms and transforms[0].canonicalisation is not None:
-            method = transforms.pop(0).canonicalisation or INCLUSIVE
-            comments = comments and method.comments
-        decode = len(transforms) == 1 and transforms[0].uri == BASE64 and len(reference.transforms) == 1
-        if transforms and not decode:
-            raise CheckFailed(failed("reference.transforms", algorithm=printable(transforms[0].uri)))
-        if decode:
-            octets = _decoded(element, printable(reference.uri or ""))
-            self._charge(len(octets))
-            return octets
-        method = with_comments(method, comments)
+        methods = [t.canonicalisation for t in transforms if t.canonicalisation is not None]
+        if len(methods) != len(transforms):
+            wrong = next(t.uri for t in transforms if t.canonicalisation is None)
+            raise CheckFailed(failed("reference.transforms", algorithm=printable(wrong)))
+        first = methods[0] if methods else INCLUSIVE
         try:
-            return self._canonical(element, method, enveloped=enveloped, signature=signature)
+            octets = self._canonical(element, with_comments(first, comments and first.comments), removed)
+            for method in methods[1:]:
+                self._charge(len(octets))
+                octets = canonicalise_document(octets, method)
         except CanonicalisationRefused as error:
             detail = printable(str(error))
-            uri = printable(reference.uri or "")
             raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=detail)) from None
+        return octets
 
     def _canonical(
-        self,
-        element: etree._Element | None,
-        method: Canonicalisation,
-        *,
-        enveloped: bool,
-        signature: etree._Element,
+        self, element: etree._Element | None, method: Canonicalisation, removed: tuple[etree._Element, ...]
     ) -> bytes:
-        removed = enveloped and _inside(signature, element)
-        key = (element, replace(method, uri="", name=""), signature if removed else None)
+        key = (element, replace(method, uri="", name=""), removed)
         octets = self._done.get(key)
         if octets is None:
-            octets = self._done[key] = self._canonical_now(element, method, signature if removed else None)
+            octets = self._done[key] = self._canonical_now(element, method, removed)
         return octets
 
     def _canonical_now(
-        self, element: etree._Element | None, method: Canonicalisation, without: etree._Element | None
+        self, element: etree._Element | None, method: Canonicalisation, removed: tuple[etree._Element, ...]
     ) -> bytes:
         if element is None:
             self._charge(len(self.document.data) + self._namespace_octets)
-            paths = [] if without is None else [node_path(without)]
-            return canonicalise_document(self.document.data, method, without=paths)
+            return canonicalise_document(
+                self.document.data, method, without=[node_path(gone) for gone in removed]
+            )
         serialised = detached(element)
         self._charge(len(serialised) + self._namespace_octets)
-        return canonicalise(
-            element, method, without=[] if without is None else [without], serialised=serialised
-        )
+        return canonicalise(element, method, without=removed, serialised=serialised)
 
     @property
     def _namespace_octets(self) -> int:
@@ -241,10 +273,11 @@ def line_of(element: etree._Element) -> int | None:
     return cast("int | None", element.sourceline)
 
 
-def _inside(node: etree._Element, top: etree._Element | None) -> bool:
+def _inside(node: etree._Element | None, top: etree._Element | None) -> bool:
+    """Whether a node is `top` or below it; None is the document."""
     if top is None or node is top:
         return True
-    return any(ancestor is top for ancestor in node.iterancestors())
+    return node is not None and any(ancestor is top for ancestor in node.iterancestors())
 
 
 def _decoded(element: etree._Element | None, uri: str) -> bytes:

@@ -103,6 +103,8 @@ class Covered:
 
     `path`: child element indexes from the root, () for the root; comments and processing instructions do not count.
     `octets`: the exact octets that were digested. Reading goes on from them, never from the document.
+    `excluded`: paths, from the root, of the signatures inside it that were left out of the octets.
+    `decoded`: the octets came out of base64; they are no form of the element, never to be read in its place.
     """
 
     path: tuple[int, ...]
@@ -110,8 +112,8 @@ class Covered:
     uri: str
     line: int | None
     octets: bytes
+    excluded: tuple[tuple[int, ...], ...] = ()
     decoded: bool = False
-    """Out of base64: no canonical form of the element, so never to be read in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,4 +303,5 @@ def _covered_as_json(covered: Covered) -> dict[str, Any]:
         "line": covered.line,
         "length": len(covered.octets),
         "sha256": hashlib.sha256(covered.octets).hexdigest(),
+        "excluded": [list(path) for path in covered.excluded],
     }

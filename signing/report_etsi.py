@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from signing.algorithms import DS
+from signing.elements import printable
 from signing.report import Check, Covered, Indication, Outcome, Report, SignatureReport, TimestampReport
 from signing.xades import XADES
-from signing.xmldsig import printable
 
 VR = "http://uri.etsi.org/19102/v1.4.1#"
 _NAMESPACES = {"vr": VR, "ds": DS, "XAdES": XADES}

@@ -17,8 +17,9 @@ from signing.canonical import METHODS, Canonicalisation, canonicalise
 from signing.certificates import public_key_of
 from signing.keys import SigningKey
 from signing.parsing import UTF8_BOM, declared_standalone, parse_xml
-from signing.references import ENVELOPED, ids_of
+from signing.references import ids_of
 from signing.report import CheckFailed
+from signing.transforms import ENVELOPED
 from signing.xades import SIGNED_PROPERTIES_TYPE, XADES
 
 Profile = Literal["xmldsig", "xades-b"]

@@ -15,7 +15,8 @@ from lxml import etree
 
 from signing.algorithms import DIGESTS, DS
 from signing.authenticity import judge_certificate
-from signing.certificates import PublicKey, load_certificate, public_key_of, signer_of, spki
+from signing.certificates import PublicKey, is_readable, public_key_of, signer_of, spki
+from signing.elements import printable
 from signing.integrity import (
     Content,
     certificate_by_value,
@@ -25,8 +26,10 @@ from signing.integrity import (
     check_key_strength,
     check_value,
 )
-from signing.parsing import XmlDocument, hardened_parser, parse_xml
-from signing.policy import Policy
+from signing.keyinfo import read_certificates_in
+from signing.lookup import named_certificates
+from signing.parsing import XmlDocument, XmlFault, XmlRefused, hardened_parser, parse_xml
+from signing.policy import Policy, load_policy
 from signing.references import ReferenceReader, element_path, line_of, reader_of
 from signing.report import (
     Algorithms,
@@ -35,6 +38,7 @@ from signing.report import (
     Covered,
     Indication,
     Location,
+    Outcome,
     Report,
     SignatureReport,
     conclude,
@@ -54,7 +58,7 @@ from signing.xades import (
     read_signed_properties,
     read_time,
 )
-from signing.xmldsig import SignatureParts, base64_of, printable, read_signature
+from signing.xmldsig import SignatureParts, read_signature
 
 Key = x509.Certificate | PublicKey | Literal["embedded"]
 """A pinned certificate or key instead of a path; "embedded": the document's own key, which proves integrity alone."""
@@ -65,13 +69,48 @@ MAX_VALUES_CERTIFICATES = 16
 def verify_xml(
     data: bytes,
     *,
-    policy: Policy,
+    policy: Policy | str,
     trust: TrustStore | None,
     at: datetime | None = None,
     key: Key | None = None,
 ) -> Report:
-    """Parse and judge. `at` (aware) defaults to now. Raises XmlRefused where the bytes are no acceptable XML."""
-    return verify_document(parse_xml(data), policy=policy, trust=trust, at=at or datetime.now(UTC), key=key)
+    """Parse and judge. `policy`: one, or the name of one of this library's. `at` (aware) defaults to now.
+
+    Bytes that are no acceptable XML are TOTAL-FAILED, FORMAT_FAILURE, with the parser's faults as checks. Raises for
+    what the caller does wrong, never for what the bytes hold: ValueError as `verify_document`, PolicyRefused.
+    """
+    rules = load_policy(policy) if isinstance(policy, str) else policy
+    moment = at or datetime.now(UTC)
+    try:
+        document = parse_xml(data, encodings=rules.encodings)
+    except XmlRefused as refused:
+        _refuse_misuse(trust, moment, key)
+        checks = (_check_in_force(rules, moment), *(_check_of(fault) for fault in refused.faults))
+        indication, sub_indication = conclude(checks)
+        return Report(indication, sub_indication, rules.name, moment, checks, ())
+    return verify_document(document, policy=rules, trust=trust, at=moment, key=key)
+
+
+def _check_of(fault: XmlFault) -> Check:
+    """EN 319 102-1 clause 5.2.2: a document that cannot be read has a signature of no conforming format."""
+    where_vi, where_en = (f" (dòng {fault.line})", f" (line {fault.line})") if fault.line else ("", "")
+    return Check(
+        code=fault.code,
+        clause="EN 319 102-1 §5.2.2",
+        outcome=Outcome.FAILED,
+        sub_indication="FORMAT_FAILURE",
+        message_vi=fault.message_vi + where_vi,
+        message_en=fault.message_en + where_en,
+        remedy_vi=fault.remedy_vi,
+        remedy_en=fault.remedy_en,
+    )
+
+
+def _refuse_misuse(trust: TrustStore | None, at: datetime, key: Key | None) -> None:
+    if at.tzinfo is None:
+        raise ValueError("at: an aware time is needed")
+    if trust is None and key is None:
+        raise ValueError("either trust or a key is needed: nothing could be judged")
 
 
 def verify_document(
@@ -82,10 +121,7 @@ def verify_document(
     Never raises for what the document holds. Raises ValueError for a time without a zone, or neither trust nor key.
     Safe in several threads at once.
     """
-    if at.tzinfo is None:
-        raise ValueError("at: an aware time is needed")
-    if trust is None and key is None:
-        raise ValueError("either trust or a key is needed: nothing could be judged")
+    _refuse_misuse(trust, at, key)
     checks = [_check_in_force(policy, at)]
     signatures: list[SignatureReport] = []
     elements = list(doc.root.iter(f"{{{DS}}}Signature"))
@@ -167,7 +203,7 @@ class _Judgement:
         )
 
     def _run(self) -> None:
-        parts = read_signature(self.element, self.policy.max_references)
+        parts = read_signature(self.element, self.policy)
         self.checks.append(passed("format.structure"))
         info = parts.signed_info
         digests = tuple(dict.fromkeys(printable(r.digest_method) for r in info.references))
@@ -183,7 +219,7 @@ class _Judgement:
         self.checks += [*checks, *check_counter_signature(parts, content.references)]
         key = self._identify(parts, content) if xades else self._identify_plain(parts, content)
         self.checks += check_key_consistency(parts.key_info, self.certificate)
-        value = check_value(parts, key)
+        value = check_value(parts, key, self.policy)
         self.checks += [value, check_key_strength(key, self.policy)]
         if conclude(self.checks)[0] is Indication.FAILED:
             return  # nobody signed this: whose certificate it is says nothing
@@ -197,7 +233,8 @@ class _Judgement:
         if isinstance(self.key, x509.Certificate):
             self.certificate = self.key
             return public_key_of(self.key)
-        self.certificate = certificate_by_value(parts)
+        offered = parts.key_info.certificates or self._named(parts)
+        self.certificate = certificate_by_value(parts, offered, self.policy)
         if self.key is None or self.key == "embedded":
             return self._own_key(parts)
         if self.certificate is not None and spki(public_key_of(self.certificate)) != spki(self.key):
@@ -207,7 +244,7 @@ class _Judgement:
     def _identify(self, parts: SignatureParts, content: Content) -> PublicKey:
         """XAdES: the certificate by its digest in the signed properties (EN 319 102-1 clause 5.2.3)."""
         found = find_signed_properties(parts, content.references)
-        properties = read_signed_properties(found.octets)
+        properties = read_signed_properties(found.octets, lenient=self.policy.lenient_certificates)
         self.profile, self.claimed = properties.profile, properties.signing_time
         self.checks.append(passed("xades.reference"))
         for reference in properties.certificates:
@@ -216,7 +253,9 @@ class _Judgement:
         if properties.signing_time is None and self.policy.require_signing_time:
             self.checks.append(failed("xades.signing-time"))
         pinned = (self.key,) if isinstance(self.key, x509.Certificate) else ()
-        candidates = (*parts.key_info.certificates, *pinned, *_values_certificates(parts))
+        candidates = (*parts.key_info.certificates, *pinned, *_values_certificates(parts, self.policy))
+        if self.policy.key_lookups and self.trust is not None:
+            candidates += (*self.trust.anchors, *self.trust.intermediates)  # the signed digest chooses
         if not candidates and self.key == "embedded" and properties.certificates:
             return self._own_key(parts)  # integrity alone: the key is told, whose it is remains open
         self.certificate, checks = choose_certificate(properties, candidates)
@@ -227,6 +266,12 @@ class _Judgement:
             if spki(wanted) != spki(key):
                 raise CheckFailed(failed("key.pinned"))
         return key
+
+    def _named(self, parts: SignatureParts) -> tuple[x509.Certificate, ...]:
+        """Certificates of the caller's that KeyInfo only names."""
+        if self.trust is None or not self.policy.key_lookups:
+            return ()
+        return named_certificates(parts.key_info.hints, (*self.trust.anchors, *self.trust.intermediates))
 
     def _own_key(self, parts: SignatureParts) -> PublicKey:
         if self.certificate is not None:
@@ -260,7 +305,7 @@ class _Judgement:
         elif self.certificate is not None and self.trust is not None:
             judged = judge_certificate(
                 self.certificate,
-                parts.key_info.certificates,
+                [certificate for certificate in parts.key_info.certificates if is_readable(certificate)],
                 trust=self.trust,
                 policy=self.policy,
                 at=self.at,
@@ -291,14 +336,8 @@ def _signed_time(content: Content) -> datetime | None:
     return None
 
 
-def _values_certificates(parts: SignatureParts) -> tuple[x509.Certificate, ...]:
+def _values_certificates(parts: SignatureParts, policy: Policy) -> tuple[x509.Certificate, ...]:
     """Certificates in the unsigned CertificateValues: candidates only, the signed digest chooses."""
     place = f".//{{{XADES}}}CertificateValues/{{{XADES}}}EncapsulatedX509Certificate"
-    found = []
-    for held in parts.objects:
-        for element in held.findall(place)[:MAX_VALUES_CERTIFICATES]:
-            try:
-                found.append(load_certificate(base64_of(element)))
-            except ValueError as error:
-                raise CheckFailed(failed("format.certificate", detail=printable(str(error)))) from None
-    return tuple(found)
+    held = [element for each in parts.objects for element in each.findall(place)[:MAX_VALUES_CERTIFICATES]]
+    return read_certificates_in(held, policy)

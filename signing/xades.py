@@ -11,15 +11,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from signing.algorithms import DIGESTS, DS, digest
+from signing.elements import base64_of, element_children, printable, text_of
 from signing.parsing import hardened_parser
 from signing.references import Dereferenced
 from signing.report import Check, CheckFailed, Outcome, failed, passed
-from signing.xmldsig import SignatureParts, base64_of, element_children, printable, text_of
+from signing.xmldsig import SignatureParts
 
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
 SIGNED_PROPERTIES_TYPE = "http://uri.etsi.org/01903#SignedProperties"
 VIETNAM = timezone(timedelta(hours=7))
 MAX_SIGNING_CERTIFICATES = 8
+NO_SERIAL = -1
+"""Stands for a serial number that cannot be read: no certificate has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,11 @@ def check_counter_signature(parts: SignatureParts, references: tuple[Dereference
     return [passed("xades.counter-signature") if signs_it else failed("xades.counter-signature")]
 
 
-def read_signed_properties(octets: bytes) -> SignedProperties:
-    """Read the canonical octets under the reference. Raises CheckFailed (xades.*, format.*)."""
+def read_signed_properties(octets: bytes, *, lenient: bool = False) -> SignedProperties:
+    """Read the canonical octets under the reference. Raises CheckFailed (xades.*, format.*).
+
+    `lenient`: an IssuerSerial that cannot be read is one that disagrees: the digest decides.
+    """
     try:
         root = etree.fromstring(octets, hardened_parser())
     except etree.LxmlError as error:
@@ -124,17 +130,23 @@ def read_signed_properties(octets: bytes) -> SignedProperties:
         )
     return SignedProperties(
         signing_time=read_time(text_of(times[0])) if times else None,
-        certificates=tuple(_read_certificate(cert) for cert in certificates),
+        certificates=tuple(_read_certificate(cert, lenient) for cert in certificates),
         version=2 if second else 1,
     )
 
 
-def _read_certificate(cert: etree._Element) -> CertificateReference:
+def _read_certificate(cert: etree._Element, lenient: bool) -> CertificateReference:
     method = cert.find(f"{{{XADES}}}CertDigest/{{{DS}}}DigestMethod")
     value = cert.find(f"{{{XADES}}}CertDigest/{{{DS}}}DigestValue")
     if cert.tag != f"{{{XADES}}}Cert" or method is None or value is None:
         raise CheckFailed(failed("xades.structure", detail="Cert must have CertDigest"))
-    return CertificateReference(method.get("Algorithm", ""), base64_of(value), _read_serial(cert))
+    try:
+        serial = _read_serial(cert)
+    except CheckFailed:
+        if not lenient:
+            raise
+        serial = NO_SERIAL
+    return CertificateReference(method.get("Algorithm", ""), base64_of(value), serial)
 
 
 def _read_serial(cert: etree._Element) -> int | None:

@@ -338,6 +338,7 @@ async def test_wrapping_is_refused(house: House, name: str) -> None:
         "signature.coverage",
         "signature.misplaced",
         "reference.digest",
+        "reference.canonicalisation",
     }, codes
 
 

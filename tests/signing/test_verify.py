@@ -119,18 +119,18 @@ CHANGES = {
         "HASH_FAILURE", "algorithm.digest"),
     "hmac": (
         b"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", b"http://www.w3.org/2000/09/xmldsig#hmac-sha1",
-        "CRYPTO_CONSTRAINTS_FAILURE", "algorithm.signature"),
-    "external reference": (b'URI="#ID_1"', b'URI="http://127.0.0.1/x"', "FORMAT_FAILURE", "reference.uri"),
-    "file reference": (b'URI="#ID_1"', b'URI="file:///etc/passwd"', "FORMAT_FAILURE", "reference.uri"),
-    "xpointer": (b'URI="#ID_1"', b'URI="#xpointer(//*)"', "FORMAT_FAILURE", "reference.uri"),
+        "CRYPTO_CONSTRAINTS_FAILURE", "algorithm.hmac"),
+    "external reference": (b'URI="#ID_1"', b'URI="http://127.0.0.1/x"', "FORMAT_FAILURE", "reference.external-ref"),
+    "file reference": (b'URI="#ID_1"', b'URI="file:///etc/passwd"', "FORMAT_FAILURE", "reference.external-ref"),
+    "xpointer": (b'URI="#ID_1"', b'URI="#xpointer(//*)"', "FORMAT_FAILURE", "reference.xpointer"),
     "dangling": (b'URI="#ID_1"', b'URI="#ID_2"', "SIGNED_DATA_NOT_FOUND", "reference.target"),
     "no uri": (b'URI="#ID_1"', b"", "FORMAT_FAILURE", "reference.uri"),
     "xslt": (
         b'"http://www.w3.org/2000/09/xmldsig#enveloped-signature"', b'"http://www.w3.org/TR/1999/REC-xslt-19991116"',
-        "FORMAT_FAILURE", "reference.transforms"),
+        "FORMAT_FAILURE", "transform.xslt"),
     "xpath": (
         b'"http://www.w3.org/2000/09/xmldsig#enveloped-signature"', b'"http://www.w3.org/TR/1999/REC-xpath-19991116"',
-        "FORMAT_FAILURE", "reference.transforms"),
+        "FORMAT_FAILURE", "transform.xpath"),
     "unknown c14n": (
         b'<CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"',
         b'<CanonicalizationMethod Algorithm="urn:x"', "CRYPTO_CONSTRAINTS_FAILURE", "algorithm.canonicalisation"),
@@ -138,7 +138,8 @@ CHANGES = {
     "target": (b'Target="#', b'Target="#x', "FORMAT_FAILURE", "xades.target"),
     "type removed": (
         b'Type="http://uri.etsi.org/01903#SignedProperties"', b"", "FORMAT_FAILURE", "xades.reference"),
-    "retrieval method": (b"<X509Data>", b'<RetrievalMethod URI="#x"/><X509Data>', "FORMAT_FAILURE", "format.key-info"),
+    "retrieval method": (b"<X509Data>", b'<RetrievalMethod URI="#x"/><X509Data>', "FORMAT_FAILURE",
+        "key-info.retrieval-method"),
     "foreign key info": (b"<X509Data>", b'<x xmlns="u:x"/><X509Data>', "FORMAT_FAILURE", "format.key-info"),
     "no key info": (rb"<KeyInfo>.*</KeyInfo>", b"", "NO_SIGNING_CERTIFICATE_FOUND", "xades.signing-certificate"),
     "comment in a value": (b"<SignatureValue>", b"<SignatureValue><!---->", "FORMAT_FAILURE", "format.structure"),
