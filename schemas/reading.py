@@ -17,6 +17,7 @@ _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 MAX_PATH = 300
 """In characters: longer than any form's; what lies deeper is counted and never read."""
+MAX_NOTED = 1000
 
 Labelling = Callable[[str], tuple[Words | None, str | None]]
 """From an element's name to its label and its printed indicator."""
@@ -159,6 +160,8 @@ def too_many_elements(limit: int) -> Fault:
 
 
 def _note_attributes(reading: Reading, element: etree._Element) -> None:
+    if len(reading.instance_attributes) > MAX_NOTED:  # more of them say nothing new
+        return
     for name in element.keys():  # noqa: SIM118  (an element iterates over its children)
         if str(name).startswith(_XSI):
             reading.instance_attributes.append((element, f"xsi:{str(name).removeprefix(_XSI)}"))
