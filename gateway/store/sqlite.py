@@ -31,6 +31,10 @@ _GATHER_SECONDS = 0.002
 """Where several writes came together last time, a moment's wait makes the next commit carry more of them."""
 _STALL_SECONDS = 30.0
 """A commit that takes longer than this hangs: another process was stopped while it held the lock, or the disk does."""
+_SLOW_SECONDS = 5.0
+"""A commit under way for so long is a reason to say that we are not ready."""
+_MOST_WAITING = 4096
+"""Writes that may wait for the next commit; what they carry lies within the doors' budgets of memory."""
 
 
 class FatalStoreError(StoreUnavailable):
@@ -62,6 +66,8 @@ class SqliteDriver:
         self._failed: BaseException | None = None
         self._closed = False
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._commit_since: float | None = None
+        self._last_fault: str | None = None
         try:
             with self._locked():
                 self._writer = _open_writer(path)
@@ -85,13 +91,26 @@ class SqliteDriver:
             raise FatalStoreError("the store has failed; this process is stopping") from self._failed
         if self._closed:
             raise StoreUnavailable("the store is closed")
+        if self._commit_lasts() > _STALL_SECONDS or self._queue.qsize() >= _MOST_WAITING:
+            raise StoreUnavailable("the store does not answer; too much waits for it already")
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.put(_Work(operation, item, done))
         try:
             async with asyncio.timeout(_STALL_SECONDS):
                 return await done
         except TimeoutError as error:
+            self._last_fault = "stalled"
             raise StoreUnavailable("the store does not answer") from error
+
+    def fault(self) -> str | None:
+        """Why no promise can be kept now, in a word: the last write failed, or one hangs. None when fine."""
+        if self._failed is not None:
+            return "failed"
+        return "stalled" if self._commit_lasts() > _SLOW_SECONDS else self._last_fault
+
+    def _commit_lasts(self) -> float:
+        since = self._commit_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def read(self, sql: str, row: Row = ()) -> list[Row]:
         """Rows of a query, as of the newest commit."""
@@ -140,8 +159,10 @@ class SqliteDriver:
             _resolve(batch, [FatalStoreError(f"the store has failed: {self._failed}")] * len(batch))
             return
         try:
-            answers = self._transaction(batch)
+            batch, answers = self._transaction(batch)
         except Exception as error:
+            if isinstance(error, sqlite3.OperationalError):
+                self._last_fault = "unavailable"
             if self._is_fatal(error):
                 _resolve(batch, [FatalStoreError(f"the store has failed: {error}")] * len(batch))
             elif len(batch) == 1:
@@ -152,21 +173,30 @@ class SqliteDriver:
             return
         _resolve(batch, answers)
 
-    def _transaction(self, batch: list[_Work]) -> list[Any]:
+    def _transaction(self, batch: list[_Work]) -> tuple[list[_Work], list[Any]]:
+        """Writes, and answers, those of the batch for which somebody still waits once the lock is ours."""
         answers: list[Any] = []
-        with self._locked():
-            if self._writer.in_transaction:  # its roll-back had failed too
-                self._writer.execute("ROLLBACK")
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                for operation, works in groupby(batch, key=lambda work: work.operation):
-                    answers.extend(run(self._writer, operation, [work.item for work in works]))
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
+        self._commit_since = time.monotonic()
+        try:
+            with self._locked():
+                waited_for = [work for work in batch if not work.done.done()]
+                if self._writer.in_transaction:  # its roll-back had failed too
                     self._writer.execute("ROLLBACK")
-                raise
-        return answers
+                changes = self._writer.total_changes
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    for operation, works in groupby(waited_for, key=lambda work: work.operation):
+                        answers.extend(run(self._writer, operation, [work.item for work in works]))
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    raise
+                if self._writer.total_changes > changes:  # a commit of nothing proves nothing
+                    self._last_fault = None
+        finally:
+            self._commit_since = None
+        return waited_for, answers
 
     def _is_fatal(self, error: Exception) -> bool:
         """After a failed fsync nobody knows what is on the disk: stop promising."""
@@ -228,6 +258,8 @@ def _as_answer(error: Exception) -> Exception:
 
 def _resolve(batch: Sequence[_Work], answers: Sequence[Any]) -> None:
     """Wake the waiting tasks, one call into each event loop."""
+    if not batch:
+        return
     loop = batch[0].done.get_loop()
 
     def settle() -> None:
