@@ -11,6 +11,7 @@ import fcntl
 import os
 import queue
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from typing import Any
 
 from gateway.errors import StoreUnavailable
 from gateway.store.migrate import migrate
-from gateway.store.operations import Operation, Statement
+from gateway.store.operations import Operation, Statement, probe
 from gateway.store.rows import Row
 
 _BATCH = 256
@@ -33,6 +34,7 @@ _STALL_SECONDS = 30.0
 """A commit that takes longer than this hangs: another process was stopped while it held the lock, or the disk does."""
 _SLOW_SECONDS = 5.0
 """A commit under way for so long is a reason to say that we are not ready."""
+_ROOM_BYTES = 1 << 20
 _MOST_WAITING = 4096
 """Writes that may wait for the next commit; what they carry lies within the doors' budgets of memory."""
 
@@ -108,6 +110,12 @@ class SqliteDriver:
             return "failed"
         return "stalled" if self._commit_lasts() > _SLOW_SECONDS else self._last_fault
 
+    async def probe(self) -> None:
+        """After a bad write: try whether the disk has room, and takes a small one. Raises what is wrong."""
+        await asyncio.to_thread(_require_room, self._path.parent)
+        await self.write(probe, None)
+        self._last_fault = None
+
     def _commit_lasts(self) -> float:
         since = self._commit_since
         return 0.0 if since is None else time.monotonic() - since
@@ -162,7 +170,7 @@ class SqliteDriver:
             batch, answers = self._transaction(batch)
         except Exception as error:
             if isinstance(error, sqlite3.OperationalError):
-                self._last_fault = "unavailable"
+                self._last_fault = "full" if _is(error, sqlite3.SQLITE_FULL) else "unavailable"
             if self._is_fatal(error):
                 _resolve(batch, [FatalStoreError(f"the store has failed: {error}")] * len(batch))
             elif len(batch) == 1:
@@ -192,16 +200,17 @@ class SqliteDriver:
                     if self._writer.in_transaction:
                         self._writer.execute("ROLLBACK")
                     raise
-                if self._writer.total_changes > changes:  # a commit of nothing proves nothing
-                    self._last_fault = None
+                if self._writer.total_changes > changes and self._last_fault != "full":
+                    self._last_fault = (
+                        None  # a commit of nothing proves nothing; a small one, no room for more
+                    )
         finally:
             self._commit_since = None
         return waited_for, answers
 
     def _is_fatal(self, error: Exception) -> bool:
         """After a failed fsync nobody knows what is on the disk: stop promising."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if not _is(error, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return False
         if self._failed is None:
             self._failed = error
@@ -248,6 +257,18 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def _require_room(directory: Path) -> None:
+    """SQLite writes over the old frames of its log: only a new file tells a disk that is full."""
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+        if file.write(bytes(_ROOM_BYTES)) < _ROOM_BYTES:
+            raise OSError("no room left")
+        os.fsync(file.fileno())
+
+
+def _is(error: Exception, *codes: int) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in codes
 
 
 def _as_answer(error: Exception) -> Exception:

@@ -51,6 +51,7 @@ class Store:
     def __init__(self, driver: SqliteDriver, clock: Clock) -> None:
         self._driver = driver
         self._clock = clock
+        self._probe: asyncio.Task[None] | None = None
 
     # Filings
 
@@ -166,14 +167,18 @@ class Store:
     async def fault(self) -> str | None:
         """Why no promise can be kept now, in a word; None when fine. After a bad write, a tiny one is tried."""
         if self._driver.fault() is not None:
-            with suppress(StoreUnavailable, TimeoutError):
-                async with asyncio.timeout(_PROBE_SECONDS):
-                    await self._driver.write(operations.probe, None)
+            if self._probe is None or self._probe.done():
+                self._probe = asyncio.create_task(self._try())
+            await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
         try:
             self.epoch()
         except StoreUnavailable:
             return "unavailable"
         return self._driver.fault()
+
+    async def _try(self) -> None:
+        with suppress(StoreUnavailable, OSError):
+            await self._driver.probe()
 
     # Administration
 

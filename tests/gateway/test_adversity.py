@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import resource
+import signal
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -125,20 +127,26 @@ class TestStall:
             await asyncio.sleep(0.05)
         assert await store.fault() is None
 
-    async def test_a_commit_of_nothing_does_not_prove_that_the_disk_takes_more(
+    async def test_a_small_write_does_not_prove_that_a_full_disk_takes_more(
         self, store: Store, tmp_path: Path
     ) -> None:
-        """The worker's idle looks succeed on a full disk, too."""
+        """What the worker writes down finds room in the old log."""
         real = store._driver._writer
         with sqlite3.connect(tmp_path / "s.sqlite") as other:
             (pages,) = other.execute("PRAGMA page_count").fetchone()
         real.execute(f"PRAGMA max_page_count = {pages}")  # SQLITE_FULL, as from a full disk
         with pytest.raises(StoreUnavailable):
             await store.add(prepared(os.urandom(200_000)))
-        assert store._driver.fault() == "unavailable"
-        assert await store.claim_due("w", 5, 60) == []
-        assert store._driver.fault() == "unavailable"
-        assert await store.fault() is None  # the probe found room for a small write
+        assert store._driver.fault() == "full"
+        await store.seed([Seed("limits", {"name": "body_bytes", "value": 1.0})], "test")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
+        try:
+            assert await store.fault() == "full"
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert await store.fault() is None
 
 
 class TestRosters:
