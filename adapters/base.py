@@ -149,8 +149,13 @@ class Adapter(Protocol):
 
     Any number of tasks of one event loop may call at once. Nothing is remembered between calls, nothing is
     written to a disk, and no call retries by itself: the caller owns the queue and its backoff. Every call
-    ends within the configured time. After `close` no other method may be called.
+    ends within `longest_call_s`. After `close` no other method may be called.
     """
+
+    @property
+    def longest_call_s(self) -> float:
+        """How long one call may take at most, in seconds: a claim on a filing must last longer."""
+        ...
 
     async def submit(self, parcel: Parcel) -> Submitted:
         """Hand the parcel over. Returns once the agency has said, in the agreed form, that it has it.

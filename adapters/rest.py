@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -42,7 +44,8 @@ class RestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     `base_url` is https (http only to this very machine), without user, query or fragment. `ca_file` (PEM) holds
     the only roots to trust for it; without one, the system's. Times are in seconds: `timeout_s` bounds a whole
-    exchange, `connect_timeout_s` its connection. The files are read once: after a renewal open a new adapter.
+    exchange, `connect_timeout_s` its connection. A call waits as long for one of `max_connections`, before its
+    exchange begins. The files are read once: after a renewal open a new adapter.
     """
 
     base_url: str
@@ -64,6 +67,11 @@ class RestAdapter:
         self._filings = _base_url(config.base_url) / "filings"
         self._tls = _tls(config) if self._filings.scheme == "https" else None
         self._session: aiohttp.ClientSession | None = None
+        self._turns = asyncio.Semaphore(config.max_connections)
+
+    @property
+    def longest_call_s(self) -> float:
+        return 2 * self._config.timeout_s  # the wait for a turn, and the exchange
 
     async def submit(self, parcel: Parcel) -> Submitted:
         body = msgspec.json.encode(wire.enclose(parcel))
@@ -113,9 +121,12 @@ class RestAdapter:
         """Status and body of a 2xx answer (with `unknown`, of a 404 too); everything else raises."""
         try:
             # A redirect would carry the filing to somebody who is not configured.
-            async with self._open_session().request(
-                method, url, headers=headers, data=body, allow_redirects=False
-            ) as response:
+            async with (
+                self._turn(),
+                self._open_session().request(
+                    method, url, headers=headers, data=body, allow_redirects=False
+                ) as response,
+            ):
                 answer = await _read(response, self._config.max_answer_bytes)
         except TimeoutError as error:
             raise Unavailable("the agency did not answer in time") from error
@@ -130,6 +141,19 @@ class RestAdapter:
             return status, answer
         raise _failure(response, answer)
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of our connections. The time spent waiting for it is ours, not the agency's."""
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Unavailable("not sent: all our connections to the agency are in use") from error
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             config = self._config
@@ -138,7 +162,7 @@ class RestAdapter:
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
-                timeout=aiohttp.ClientTimeout(total=config.timeout_s, connect=config.connect_timeout_s),
+                timeout=aiohttp.ClientTimeout(total=config.timeout_s, sock_connect=config.connect_timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # A compressed answer could unfold beyond any bound: none is asked for, none is unfolded.
                 auto_decompress=False,

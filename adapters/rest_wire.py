@@ -17,7 +17,7 @@ Hex256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Short = Annotated[str, msgspec.Meta(max_length=200)]
 Text = Annotated[str, msgspec.Meta(max_length=4000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Amount = Annotated[int, msgspec.Meta(ge=-(10**18), le=10**18)]
+Amount = Annotated[int, msgspec.Meta(gt=-(10**18), lt=10**18)]  # 18 digits, as the notices have room for
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000
 

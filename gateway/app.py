@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,10 +25,10 @@ from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
 from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
-from gateway.api.health import health_routes
+from gateway.api.health import ReadyCheck, health_routes
 from gateway.api.tls import server_context
 from gateway.delivery.world import Backoff, DeliveryWorld
-from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.errors import ConfigurationError
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import Worker
 from gateway.jobs.refresh import Reloading
@@ -37,12 +37,13 @@ from gateway.notary import XmlNotary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Clock
 from gateway.production import require_fit_for_production
-from gateway.seeding import seeds_of
+from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import Settings
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
 
 log = structlog.get_logger("app")
+_LEASE_MARGIN = 1.25
 Role = Literal["all", "intake", "delivery"]
 
 
@@ -95,12 +96,14 @@ async def running(
     role: Role = "all",
     now: Clock = clock,
     on_fatal: Callable[[], None] = lambda: None,
+    share_ports: bool = False,
 ) -> AsyncIterator[Running]:
     """Serve until the block is left; then stop taking in, finish what was begun, and close the store.
 
     `role`: "intake" leaves the delivery to other processes of the same store; "delivery" opens no door.
 
-    `on_fatal` is called once where this process can no longer keep a promise and must end.
+    `on_fatal` is called once where this process can no longer keep a promise and must end. `share_ports`: other
+    workers of the same gateway listen on its ports too; else a port in use is a fault of the installation.
 
     Raises:
         ConfigurationError: what is wrong with the installation.
@@ -109,7 +112,7 @@ async def running(
     require_fit_for_production(settings)
     async with AsyncExitStack() as stack:
         try:
-            gateway = await stack.enter_async_context(_assembled(settings, role, now, on_fatal))
+            gateway = await stack.enter_async_context(_assembled(settings, role, now, on_fatal, share_ports))
         except UNFIT as error:
             raise ConfigurationError([str(error)]) from error
         yield gateway
@@ -117,7 +120,7 @@ async def running(
 
 @asynccontextmanager
 async def _assembled(
-    settings: Settings, role: Role, now: Clock, on_fatal: Callable[[], None]
+    settings: Settings, role: Role, now: Clock, on_fatal: Callable[[], None], share_ports: bool
 ) -> AsyncIterator[Running]:
     """The parts, put together in the order in which they need each other, taken apart in reverse."""
     loop = asyncio.get_running_loop()
@@ -128,7 +131,7 @@ async def _assembled(
     async with AsyncExitStack() as stack:
         store = Store(SqliteDriver(settings.store, on_fatal=fatal), now)
         stack.callback(store.close)
-        await store.seed(seeds_of(settings), actor="settings file")
+        await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
         limits = store.limits()
         checks = load_checks(settings, int(limits["body_bytes"]))
         pool = HybridCheckPool(
@@ -137,12 +140,11 @@ async def _assembled(
             waiting=int(limits["check_waiting"]),
         )
         stack.callback(pool.close)
-        key = signing.FileKey.from_pem(settings.notices.key, settings.notices.certificate)
-        notary = XmlNotary(key, schemas.Office(settings.gateway.office_code, settings.gateway.name))
+        notary = _open_notary(settings, checks().signatures, now())
         intake = IntakeWorld(
             settings.gateway.code, int(limits["body_bytes"]), checks, store, notary, pool, now
         )
-        opened = await _open_adapters(store, stack)
+        opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
         backoff = Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
         delivery = DeliveryWorld(store, store, opened, notary, lambda: checks().signatures, backoff, now)
         worker = _worker(settings, store, delivery)
@@ -154,17 +156,18 @@ async def _assembled(
         filings = FilingsDoor(
             intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
         )
-        ready = health_routes({"store": partial(_store_fault, store)})
+        jobs = {
+            "trust": checks.watch(settings.trust.refresh_seconds),
+            "clients": client_trust.watch(settings.trust.refresh_seconds),
+            **({} if role == "intake" else {"delivery": worker.run()}),
+        }
+        tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
+        ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
         for routes in (filings.routes(), CallbackDoor(delivery, store, clients).routes(), ready):
             app.add_routes(routes)
-        jobs = [refresher.watch(settings.trust.refresh_seconds) for refresher in (checks, client_trust)]
-        if role != "intake":
-            jobs.append(worker.run())
-        for job in jobs:
-            stack.push_async_callback(_stopped, _background(job, on_fatal))
-        port = await _open_door(settings, app, stack) if role != "delivery" else 0
-        health_port = await _open_health(settings, ready, stack)
+        port = await _open_door(settings, app, stack, share_ports) if role != "delivery" else 0
+        health_port = await _open_health(settings, ready, stack, share_ports)
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
         def refresh_trust() -> None:
@@ -195,16 +198,38 @@ def _worker(settings: Settings, store: Store, delivery: DeliveryWorld) -> Worker
     )
 
 
-async def _open_adapters(store: Store, stack: AsyncExitStack) -> dict[str, adapters.Adapter]:
-    opened = {}
+def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:
+    """Raises ConfigurationError where nobody could prove what it signs."""
+    key = signing.FileKey.from_pem(settings.notices.key, settings.notices.certificate)
+    notary = XmlNotary(key, schemas.Office(settings.gateway.office_code, settings.gateway.name))
+    if faults := notary.faults(rules.policy, rules.trust, at):
+        raise ConfigurationError(faults)
+    return notary
+
+
+async def _open_adapters(
+    store: Store, lease_seconds: float, stack: AsyncExitStack
+) -> dict[str, adapters.Adapter]:
+    """Raises ConfigurationError where a call could outlast the claim under which it is made: it would be made,
+    and its answer thrown away, without end."""
+    opened, faults = {}, []
     for agency in store.agencies():
         adapter = adapters.open_adapter(agency.adapter, agency.config)
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter
+        if (needed := _LEASE_MARGIN * adapter.longest_call_s) > lease_seconds:
+            faults.append(
+                f"[delivery] lease_seconds is {lease_seconds:g}, but a call to the agency {agency.id} may take "
+                f"{adapter.longest_call_s:g} s: at least {needed:g} are needed, or a shorter time-out there"
+            )
+    if faults:
+        raise ConfigurationError(faults)
     return opened
 
 
-async def _open_door(settings: Settings, app: web.Application, stack: AsyncExitStack) -> int:
+async def _open_door(
+    settings: Settings, app: web.Application, stack: AsyncExitStack, share_port: bool
+) -> int:
     door = settings.door
     runner = web.AppRunner(
         app,
@@ -217,12 +242,14 @@ async def _open_door(settings: Settings, app: web.Application, stack: AsyncExitS
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     context = server_context(door.certificate, door.key, door.client_ca)
-    site = web.TCPSite(runner, door.host, door.port, ssl_context=context, reuse_port=True, backlog=1024)
+    site = web.TCPSite(runner, door.host, door.port, ssl_context=context, reuse_port=share_port, backlog=1024)
     await site.start()
     return int(runner.addresses[0][1])
 
 
-async def _open_health(settings: Settings, routes: list[web.RouteDef], stack: AsyncExitStack) -> int | None:
+async def _open_health(
+    settings: Settings, routes: list[web.RouteDef], stack: AsyncExitStack, share_port: bool
+) -> int | None:
     if settings.door.health_port == 0:
         return None
     app = web.Application()
@@ -230,20 +257,23 @@ async def _open_health(settings: Settings, routes: list[web.RouteDef], stack: As
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, "127.0.0.1", settings.door.health_port, reuse_port=True).start()
+    await web.TCPSite(runner, "127.0.0.1", settings.door.health_port, reuse_port=share_port).start()
     return int(runner.addresses[0][1])
 
 
-def _background(job: Coroutine[None, None, None], on_fatal: Callable[[], None]) -> asyncio.Task[None]:
+def _background(
+    job: Coroutine[None, None, None], on_fatal: Callable[[], None], stack: AsyncExitStack
+) -> asyncio.Task[None]:
     """A job that ends by itself has failed: this process is of no use without it."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            log.critical("job-ended", job=str(task.get_coro()), error=repr(task.exception()))
             on_fatal()
+            log.critical("job-ended", job=str(task.get_coro()), error=repr(task.exception()))
 
     task = asyncio.create_task(job)
     task.add_done_callback(ended)
+    stack.push_async_callback(_stopped, task)
     return task
 
 
@@ -252,9 +282,15 @@ async def _stopped(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def _store_fault(store: Store) -> str | None:
-    try:
-        store.epoch()
-    except StoreUnavailable:
-        return "unavailable"
-    return None
+def _ready_checks(
+    store: Store, notary: XmlNotary, now: Clock, jobs: Mapping[str, asyncio.Task[None]]
+) -> dict[str, ReadyCheck]:
+    """By what `/readyz` judges whether a promise can be kept."""
+
+    async def notices() -> str | None:
+        return "expired" if notary.expired(now()) else None
+
+    async def running_jobs() -> str | None:
+        return ", ".join(name for name, task in jobs.items() if task.done()) or None
+
+    return {"store": store.fault, "notices": notices, "jobs": running_jobs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -96,11 +96,12 @@ DEFAULT_PORTS = Ports()
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where things lie."""
+    """Where things lie. `kept`: files that were there before and have been left as they were."""
 
     directory: Path
     pki: certs_dev.DevPki
     ports: Ports
+    kept: tuple[Path, ...] = ()
 
     @property
     def settings(self) -> Path:
@@ -134,28 +135,37 @@ class Installation:
         return [str(part) for pair in options.items() for part in pair]
 
 
-def install(directory: Path, *, at: datetime, ports: Ports = DEFAULT_PORTS) -> Installation:
-    """Make (or complete) a development installation; an existing PKI is kept, its CRLs are renewed when due."""
+def install(
+    directory: Path, *, at: datetime, ports: Ports = DEFAULT_PORTS, keep: bool = False
+) -> Installation:
+    """Make (or complete) a development installation; an existing PKI is kept, its CRLs are renewed when due.
+
+    `keep`: the settings, the profile and the example are written only where they are missing.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     pki = certs_dev.make(directory / "pki", at=at)
     pki.refresh_crls(at)
-    found = Installation(directory, pki, ports)
+    made = Installation(directory, pki, ports)
     values = {
         "port": ports.door,
         "health_port": ports.health,
         "agency_port": ports.agency,
     }
-    found.settings.write_text(_SETTINGS.format(**values), encoding="utf-8")
-    found.profile.write_text(_PROFILE.format(**values), encoding="utf-8")
     taxpayer = pki.plan.identities["taxpayer"]
-    found.example.write_bytes(
-        schemas.example_declaration(
-            "842",
-            tax_code=str(taxpayer.uid).removeprefix("MST:"),
-            name=taxpayer.name,
-            period=EXAMPLE_PERIOD,
-            signed_on=at.date(),
-            element_id="ID_1",
-        )
+    example = schemas.example_declaration(
+        "842",
+        tax_code=str(taxpayer.uid).removeprefix("MST:"),
+        name=taxpayer.name,
+        period=EXAMPLE_PERIOD,
+        signed_on=at.date(),
+        element_id="ID_1",
     )
-    return found
+    contents = {
+        made.settings: _SETTINGS.format(**values).encode(),
+        made.profile: _PROFILE.format(**values).encode(),
+        made.example: example,
+    }
+    kept = tuple(file for file in contents if keep and file.exists())
+    for file in contents.keys() - set(kept):
+        file.write_bytes(contents[file])
+    return replace(made, kept=kept)

@@ -15,10 +15,11 @@ from gateway.delivery.notify import notify
 from gateway.delivery.recheck import recheck
 from gateway.delivery.route import route
 from gateway.delivery.track import track
-from gateway.delivery.world import DeliveryWorld, told
+from gateway.delivery.world import DeliveryWorld
 from gateway.errors import NotFound, VerdictConflict
 from gateway.filing.filing import Recorded
 from gateway.filing.status import Status
+from gateway.filing.story import told
 from gateway.filing.verdict import Verdict
 from gateway.intake.acknowledge import Answer, acknowledge
 from gateway.intake.identify import Identified, identify

@@ -9,11 +9,14 @@ from lxml import etree
 
 import schemas
 import signing
+from gateway.client.receipts import prove_receipt
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.findings import Finding, Severity
+from gateway.filing.identifiers import new_filing_number
 from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
+from gateway.intake.verify import TRY_LATER
 from schemas.notice_build import NOTICE_ID
 
 _MOST_REASONS = 200
@@ -25,6 +28,31 @@ class XmlNotary:
     def __init__(self, key: signing.SigningKey, office: schemas.Office) -> None:
         self._key = key
         self._office = office
+
+    def faults(self, policy: signing.Policy, trust: signing.TrustStore, at: datetime) -> list[str]:
+        """Why nobody could prove what is signed at `at`: a notice of nothing, judged as its receiver judges.
+
+        A revocation list that cannot be had now is no fault.
+        """
+        nothing = Filing(
+            number=new_filing_number("XX", at),
+            provider="",
+            status=Status.REFUSED,
+            received_at=at,
+            digest=bytes(32),
+            size=0,
+            idempotency_key=None,
+            summary=None,
+        )
+        octets = self.intake_notice(nothing).document
+        proof = prove_receipt(octets, signers=[self._key.certificate], trust=trust, policy=policy)
+        if proof.report is not None and proof.report.sub_indication == TRY_LATER:
+            return []
+        return [f"[notices] certificate: {english}" for _, english in proof.faults]
+
+    def expired(self, at: datetime) -> bool:
+        """Whether what is signed at `at` is signed too late."""
+        return self._key.certificate.not_valid_after_utc < at
 
     def intake_notice(self, filing: Filing) -> SignedNotice:
         """See `ports.Notary.intake_notice`."""

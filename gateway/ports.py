@@ -17,6 +17,9 @@ T = TypeVar("T")
 Clock = Callable[[], datetime]
 """The time of business, aware. Leases and due times go by the store's own clock instead."""
 
+LONGEST_WAIT_SECONDS = 3600.0
+"""No filing waits longer for its next step, and no lease is longer, whatever an agency asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -81,9 +84,9 @@ class Claim:
 class Outcome:
     """What one attempt came to. `event` None leaves no line in the filing's story.
 
-    `due_seconds`: when the next step is due, from now; None ends the delivery. `progress` resets the count of
-    failures. A verdict comes with its signed notice, a refusal of a provisional filing with its findings, notice
-    and evidence: they become true in the same commit.
+    `due_seconds`: when the next step is due, from now, at most LONGEST_WAIT_SECONDS; None ends the delivery.
+    `progress` resets the count of failures. A verdict comes with its signed notice, a refusal of a provisional
+    filing with its findings, notice and evidence: they become true in the same commit.
     """
 
     claim: Claim

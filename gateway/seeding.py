@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.errors import ConfigurationError
 from gateway.settings import AgencySettings, LimitSettings, NoticeSettings, ProviderSettings, Settings
 from gateway.store.rows import json_text, time_text
-from gateway.store.seeds import Seed
+from gateway.store.seeds import Roster, Seed
 
 
 def seeds_of(settings: Settings) -> list[Seed]:
@@ -34,6 +34,18 @@ def seeds_of(settings: Settings) -> list[Seed]:
     if faults:
         raise ConfigurationError(faults)
     return seeds
+
+
+def rosters_of(settings: Settings) -> list[Roster]:
+    """Which client certificates the file lists for each of its parties."""
+    parties: list[tuple[str, ProviderSettings | AgencySettings]] = [
+        *(("provider", provider) for provider in settings.provider),
+        *(("agency", agency) for agency in settings.agency),
+    ]
+    return [
+        Roster(kind, party.id, frozenset(_fingerprint(_certificate(file)) for file in party.certificates))
+        for kind, party in parties
+    ]
 
 
 def _limits(limits: LimitSettings) -> Iterator[Seed]:

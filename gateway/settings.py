@@ -11,8 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import ConfigurationError
+from gateway.ports import LONGEST_WAIT_SECONDS
 
 Positive = Annotated[float, Meta(gt=0)]
+Wait = Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -70,13 +72,13 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`lease_seconds` must exceed the slowest adapter's time-out; delays are in seconds."""
+    """`lease_seconds` must exceed the longest call of every adapter; delays are in seconds."""
 
     in_flight: Count = 32
-    lease_seconds: Positive = 60.0
+    lease_seconds: Wait = 90.0
     idle_poll_seconds: Positive = 0.5
-    first_retry_seconds: Positive = 3.0
-    most_retry_seconds: Positive = 300.0
+    first_retry_seconds: Wait = 3.0
+    most_retry_seconds: Wait = 300.0
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,7 +101,7 @@ class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     forms: tuple[str, ...]
     config: dict[str, Any]
     certificates: tuple[Path, ...] = ()
-    poll_seconds: Positive = 30.0
+    poll_seconds: Wait = 30.0
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

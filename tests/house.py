@@ -79,7 +79,7 @@ async def house_at(
         async with AsyncExitStack() as stack:
             authority = await stack.enter_async_context(Simulator(simulator_config(made, behaviour)))
             settings = _settings(made, authority.url, changes)
-            gateway = await stack.enter_async_context(running(settings, now=now))
+            gateway = await stack.enter_async_context(running(settings, now=now, share_ports=True))
             yield House(made, settings, gateway, authority)
 
 

@@ -1,4 +1,4 @@
-"""Reading a request's body within limits of size and time, and refusing before reading where that is possible."""
+"""Bodies within limits of memory and time: read from a request, or sent as an answer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from aiohttp import ClientConnectionError, HttpVersion11, web
 
 from gateway.errors import BodyTimeout, BodyTooLarge, Busy
+
+log = structlog.get_logger("api")
+_CHUNK = 65_536
 
 
 async def expect_later(_: web.Request) -> None:
@@ -16,7 +20,7 @@ async def expect_later(_: web.Request) -> None:
 
 
 class BodyBudget:
-    """Bounds the memory that all bodies take together, from their first byte to the answer."""
+    """Bounds the memory that all bodies take together, sent to us or fetched from us, as long as they are held."""
 
     def __init__(self, max_bytes: int) -> None:
         self._left = max_bytes
@@ -77,3 +81,27 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float, hold: 
     except (TimeoutError, ClientConnectionError, web.RequestPayloadError) as error:
         raise BodyTimeout("the body did not arrive in full") from error
     return b"".join(chunks)
+
+
+async def send_body(
+    request: web.Request, octets: bytes, content_type: str, seconds: float
+) -> web.StreamResponse:
+    """Answer 200 with the octets, no faster than they are read; who has not read them after `seconds` is cut off."""
+    response = web.StreamResponse()
+    response.content_type = content_type
+    response.content_length = len(octets)
+    try:
+        async with asyncio.timeout(seconds):
+            await response.prepare(request)
+            if request.method != "HEAD":
+                view = memoryview(octets)
+                for start in range(0, len(octets), _CHUNK):
+                    await response.write(view[start : start + _CHUNK])
+            await response.write_eof()
+    except TimeoutError:
+        log.warning("reader-too-slow", path=request.path, peer=request.remote)
+        if request.transport is not None:
+            request.transport.abort()
+    except ConnectionError:
+        log.info("reader-gone", path=request.path, peer=request.remote)
+    return response

@@ -7,8 +7,8 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.api.answers import filing_json, intake_response, json_response, xml_response
-from gateway.api.body import BodyBudget, Hold, expect_later, read_body
+from gateway.api.answers import filing_json, intake_response, json_response
+from gateway.api.body import BodyBudget, Hold, expect_later, read_body, send_body
 from gateway.api.clients import Clients
 from gateway.errors import NotFound, WrongMediaType
 from gateway.filing.filing import Filing, NoticeKind
@@ -104,10 +104,12 @@ class FilingsDoor:
     async def document(self, request: web.Request) -> web.StreamResponse:
         """GET …/document: the bytes exactly as filed."""
         filing = await self._own(request)
-        document = await self._world.filings.document(filing.number)
-        if document is None:
-            raise NotFound(filing.number)
-        return xml_response(document)
+        with self._bodies.hold() as hold:
+            hold.take(filing.size)
+            document = await self._world.filings.document(filing.number)
+            if document is None:
+                raise NotFound(filing.number)
+            return await send_body(request, document, "application/xml", self._body_seconds)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET …/events: the filing's story, oldest first."""
@@ -149,4 +151,7 @@ class FilingsDoor:
         notices = [n for kind in kinds if (n := await self._world.filings.notice(filing.number, [kind]))]
         if not notices:
             raise NotFound(filing.number)
-        return xml_response(notices[0].document)
+        document = notices[0].document
+        with self._bodies.hold() as hold:
+            hold.take(len(document))
+            return await send_body(request, document, "application/xml", self._body_seconds)

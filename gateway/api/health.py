@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from gateway.api.answers import json_response
 
-ReadyCheck = Callable[[], str | None]
+ReadyCheck = Callable[[], Awaitable[str | None]]
 """None when fine, else what is wrong (a word, no secrets)."""
 
 
@@ -19,7 +19,7 @@ def health_routes(checks: Mapping[str, ReadyCheck]) -> list[web.RouteDef]:
         return json_response({"alive": True})
 
     async def readyz(_: web.Request) -> web.StreamResponse:
-        answers = {name: check() for name, check in checks.items()}
+        answers = {name: await check() for name, check in checks.items()}
         ready = not any(answers.values())
         return json_response(
             {"ready": ready, "checks": {name: fault or "ok" for name, fault in answers.items()}},

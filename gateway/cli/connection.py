@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -74,7 +75,18 @@ def _connection(
         raise click.UsageError(
             "say where the gateway is: --profile, or --server, --cert, --client-key and --ca"
         )
+    _require_https(url)
     return Connection(url, cert, key, ca)
+
+
+def _require_https(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme == "https" and bool(parts.hostname) and (parts.port or 443) > 0
+    except ValueError:  # a port that is none
+        usable = False
+    if not usable:
+        raise click.UsageError(f"{url}: the gateway's URL is https://host[:port]")
 
 
 def _read(profile: Path) -> Connection:

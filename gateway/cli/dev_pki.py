@@ -25,16 +25,22 @@ def dev_pki(directory: Path, port: int, health_port: int, agency_port: int, as_j
     """Make a throw-away PKI in DIRECTORY (default var/dev), with settings, a client profile and an example.
 
     Every certificate says DEVELOPMENT ONLY; a gateway in production mode refuses to start with them. A second
-    run keeps what is there and renews revocation lists that are about to end.
+    run keeps what is there, edited files too, and renews revocation lists that are about to end.
     """
-    made = install(directory, at=datetime.now(UTC), ports=Ports(port, health_port, agency_port))
+    made = install(directory, at=datetime.now(UTC), ports=Ports(port, health_port, agency_port), keep=True)
     if as_json:
         files = {
             name: str(made.directory / name) for name in ("pki", "efile.toml", "client.toml", "example.xml")
         }
-        print_json({"directory": str(directory), "files": files, "identities": list(made.pki.names)})
+        kept = [str(file) for file in made.kept]
+        print_json(
+            {"directory": str(directory), "files": files, "kept": kept, "identities": list(made.pki.names)}
+        )
         return
     click.echo(f"{made.pki.directory}/  a development PKI ({len(made.pki.names)} identities)")
     click.echo(f"{made.settings}  settings: efile serve --config {made.settings}")
     click.echo(f"{made.profile}  the T-VAN's profile: efile submit FILE --profile {made.profile}")
     click.echo(f"{made.example}  an unsigned declaration 01/GTGT")
+    if made.kept:
+        names = ", ".join(file.name for file in made.kept)
+        click.echo(f"kept as they were, ports included: {names}. To have them anew, remove them first")

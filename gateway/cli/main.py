@@ -7,6 +7,7 @@ import warnings
 
 import click
 
+import signing
 from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.dev_pki import dev_pki
@@ -67,5 +68,12 @@ def main() -> None:
     except StoreUnavailable as error:
         click.secho(f"store: {error}", err=True, fg="red")
         sys.exit(EXIT_UNREACHABLE)
+    except (signing.CrlRefused, signing.PolicyRefused, signing.TrustRefused) as error:
+        click.secho(f"Error: {error}", err=True, fg="red")
+        sys.exit(EXIT_USAGE)
+    except OSError as error:  # a file or folder that was named
+        where = f"{error.filename}: " if error.filename else ""
+        click.secho(f"Error: {where}{error.strerror or error}", err=True, fg="red")
+        sys.exit(EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(130)

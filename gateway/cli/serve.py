@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import logging
+import os
 import signal
+import socket
 import sys
+import time
 from pathlib import Path
 
 import click
-import structlog
 import uvloop
 
 from gateway.app import Role, running
+from gateway.cli.logs import configure_logging
+from gateway.errors import ConfigurationError
 from gateway.settings import Settings, load_settings
-from gateway.supervisor import supervise
+from gateway.supervisor import BEAT_SECONDS, supervise
 
 _STOP_SECONDS = 90.0
+_PORT_SECONDS = 10.0
 _M_ARENA_MAX = -8  # malloc.h
 
 
@@ -61,6 +65,7 @@ def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
             role,
             "--worker",
         ]
+        _require_free_ports(settings, role)
         sys.exit(supervise(command, processes, _STOP_SECONDS))
     _one_malloc_arena()
     sys.exit(uvloop.run(_serve(settings, role, worker)))
@@ -70,6 +75,26 @@ def _one_malloc_arena() -> None:
     """One heap for all threads: glibc's heap per thread is trimmed and faulted in again with every parsed tree."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def _require_free_ports(settings: Settings, role: Role) -> None:
+    """Workers share their ports with whoever listens there too: another gateway must be noticed before.
+
+    The workers of one that has just been killed are given a moment to go. Raises ConfigurationError.
+    """
+    door = settings.door
+    wanted = [(door.host, door.port)] if role != "delivery" else []
+    for host, port in [*wanted, ("127.0.0.1", door.health_port)]:
+        deadline = time.monotonic() + _PORT_SECONDS
+        while port:
+            try:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                socket.create_server((host, port), family=family).close()
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ConfigurationError([f"[door] {host}:{port}: {error.strerror or error}"]) from error
+                time.sleep(0.2)
 
 
 async def _serve(settings: Settings, role: Role, worker: bool) -> int:
@@ -90,37 +115,18 @@ async def _serve(settings: Settings, role: Role, worker: bool) -> int:
         loop.add_signal_handler(number, stop.set)
     if worker:
         loop.add_reader(sys.stdin.fileno(), orphaned)
-    async with running(settings, role=role, on_fatal=fatal):
+    async with running(settings, role=role, on_fatal=fatal, share_ports=worker):
+        beating = asyncio.create_task(_beat(sys.stdin.fileno())) if worker else None
         await stop.wait()
+    if beating is not None:
+        beating.cancel()
     return 1 if failed else 0
 
 
-def configure_logging() -> None:
-    """Structured lines on standard error; no document contents, no secrets."""
-    terminal = sys.stderr.isatty()
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.getLogger("aiohttp.server").handlers = [_ProtocolFaults()]
-    logging.getLogger("aiohttp.server").propagate = False
-
-
-class _ProtocolFaults(logging.Handler):
-    """What clients do wrong below HTTP requests, one line each; a traceback tells nothing about our code."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        reason = f"{type(error).__name__}: {error}" if error else record.getMessage()
-        structlog.get_logger("api").warning("bad-request", reason=reason.splitlines()[0][:200])
+async def _beat(line: int) -> None:
+    """Tell the supervisor that the event loop turns, until the process ends."""
+    os.set_blocking(line, False)
+    while True:
+        with contextlib.suppress(OSError):
+            os.write(line, b".")
+        await asyncio.sleep(BEAT_SECONDS)

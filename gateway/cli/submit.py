@@ -9,14 +9,17 @@ import click
 
 from gateway.cli.connection import call, connection_options, require_answer
 from gateway.cli.output import json_option, print_filing, print_findings, print_json, print_problem, refused
-from gateway.client.http import Connection, Unreachable
+from gateway.client.http import Connection, Reply, Unreachable
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--idempotency-key", help="Makes a repetition safe. [default: a new UUID, printed on failure]")
 @click.option(
-    "--receipt", "receipt_file", type=click.Path(path_type=Path), help="Save the signed receipt here."
+    "--receipt",
+    "receipt_file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Save the signed receipt here.",
 )
 @connection_options
 @json_option
@@ -33,17 +36,23 @@ def submit(
     Where the answer was lost, run the same command with the same --idempotency-key: the gateway then gives the
     original receipt. Exit code 1 where the gateway refuses the document, 3 where it cannot be reached.
     """
+    if receipt_file is not None and not receipt_file.absolute().parent.is_dir():
+        raise click.UsageError(f"--receipt {receipt_file}: there is no such folder")
     key = idempotency_key or str(uuid.uuid4())
     document = file.read_bytes()
     try:
         reply = call(connection, lambda client: client.submit(document, key))
         require_answer(connection, reply)
-        if receipt_file is not None and "links" in reply.body:
-            notice = call(connection, lambda client: client.part(reply.body["number"], "receipt"))
-            require_answer(connection, notice)
-            receipt_file.write_bytes(notice.octets)
     except Unreachable as error:
         raise Unreachable(f"{error}\nsend again with --idempotency-key {key}") from error
+    _print(reply, as_json)
+    if receipt_file is not None and "links" in reply.body:
+        _save_receipt(connection, str(reply.body["number"]), receipt_file)
+    if not reply.done:
+        refused()
+
+
+def _print(reply: Reply, as_json: bool) -> None:
     if as_json:
         print_json(reply.body)
     elif reply.done:
@@ -54,5 +63,19 @@ def submit(
         if "filingStatus" in reply.body:
             print_filing({**reply.body, "status": reply.body["filingStatus"]})
         print_findings(reply.body.get("findings", ()))
-    if not reply.done:
-        refused()
+
+
+def _save_receipt(connection: Connection, number: str, file: Path) -> None:
+    """The filing is recorded already: what fails here is fetched again by its number."""
+    try:
+        notice = call(connection, lambda client: client.part(number, "receipt"))
+        require_answer(connection, notice)
+    except Unreachable as error:
+        raise Unreachable(
+            f"{error}\nit is filed; fetch the receipt: efile receipt {number} -o {file}"
+        ) from error
+    try:
+        file.write_bytes(notice.octets)
+    except OSError as error:
+        hint = f"it is filed; fetch the receipt elsewhere: efile receipt {number} -o FILE"
+        raise click.UsageError(f"--receipt {file}: {error.strerror}\n{hint}") from error

@@ -62,7 +62,7 @@ def verify_receipt(
         raise click.UsageError("--signer and --trust say whom to believe")
     proof = prove_receipt(
         file.read_bytes(),
-        signers=x509.load_pem_x509_certificates(signer.read_bytes()),
+        signers=_signers(signer),
         trust=signing.TrustStore.load(trust),
         policy=signing.load_policy(policy),
         at=at,
@@ -74,6 +74,13 @@ def verify_receipt(
         print_proof(proof, file)
     if not proof.proven:
         refused()
+
+
+def _signers(file: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(file.read_bytes())
+    except ValueError as error:
+        raise click.UsageError(f"--signer {file}: {error}") from error
 
 
 def proof_json(proof: ReceiptProof) -> dict[str, object]:

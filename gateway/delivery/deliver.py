@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import adapters
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import Backoff, DeliveryWorld, key_of, told, without_adapter
+from gateway.delivery.world import Backoff, DeliveryWorld, key_of, without_adapter
 from gateway.filing.filing import Filing
 from gateway.filing.status import Status
+from gateway.filing.story import told
 from gateway.ports import Claim, Outcome
 
 

@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import replace
 
 import signing
-from gateway.delivery.world import DeliveryWorld, told
+from gateway.delivery.world import DeliveryWorld
 from gateway.filing.filing import Filing
 from gateway.filing.findings import Finding
 from gateway.filing.stages import Stage
 from gateway.filing.status import Status
+from gateway.filing.story import told
 from gateway.intake.record import evidence_of
 from gateway.intake.verify import TRY_LATER, SignatureRules, judgements
 from gateway.ports import Claim, Outcome

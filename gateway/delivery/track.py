@@ -5,8 +5,9 @@ from __future__ import annotations
 import adapters
 from gateway.delivery.deliver import poll_seconds
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import DeliveryWorld, key_of, told, without_adapter
+from gateway.delivery.world import DeliveryWorld, key_of, without_adapter
 from gateway.filing.status import Status
+from gateway.filing.story import told
 from gateway.ports import Claim, Outcome
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import adapters
 from gateway.filing.filing import Filing
+from gateway.filing.story import told
 from gateway.intake.verify import SignatureRules
 from gateway.ports import Claim, Clock, Deliveries, Notary, Outcome, Registry
 
@@ -36,12 +37,6 @@ class DeliveryWorld:
     signatures: Callable[[], SignatureRules]
     backoff: Backoff
     clock: Clock
-
-
-def told(event: str, failures: int) -> str | None:
-    """The event after `failures` equal ones in a row: the first ones and then ever fewer are written down, so
-    that an outage of days does not fill the store with its own story."""
-    return event if failures & (failures - 1) == 0 else None
 
 
 def key_of(filing: Filing) -> str:

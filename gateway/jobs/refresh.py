@@ -43,12 +43,12 @@ class Reloading(Generic[T]):
                 return
             self._value = self._make(self._directory)
         except Exception as error:  # whatever is wrong with the new files, the old ones go on serving
-            if repr(error) != self._fault:
+            known, self._fault = self._fault, repr(error)
+            if known != self._fault:
                 log.exception("reload-failed", directory=str(self._directory))
-            self._fault = repr(error)
         else:
-            log.info("reloaded", directory=str(self._directory))
             self._print, self._fault = seen, None
+            log.info("reloaded", directory=str(self._directory))
 
 
 def _fingerprint(directory: Path) -> tuple[tuple[str, int, int], ...]:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.errors import BadRequest, KeyReused, NotFound
-from gateway.filing.filing import Filing, Recorded, SignedNotice
+from gateway.errors import KeyReused
+from gateway.filing.filing import Filing, Recorded
 from gateway.filing.status import FINAL, Status
-from gateway.filing.verdict import Verdict
-from gateway.ports import Claim, Concluded, Outcome, Prepared, Written
+from gateway.ports import LONGEST_WAIT_SECONDS, Claim, Outcome, Prepared, Written
 from gateway.store.rows import (
     FILING_COLUMNS,
     Row,
@@ -26,14 +25,10 @@ from gateway.store.rows import (
     notice_row,
     pack,
     time_text,
-    verdict_of,
 )
 
 NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 """The database's clock in seconds; the one expression that differs between engines."""
-
-WITH_THE_AGENCY = frozenset({Status.DELIVERING, Status.DELIVERED, Status.STUCK})
-"""Only a filing that has left, or may have left, can get a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +52,6 @@ class Request:
     owner: str
     limit: int
     lease_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictArrival:
-    """A verdict that came by callback."""
-
-    number: str
-    verdict: Verdict
-    notice: SignedNotice
-    at: datetime
 
 
 def add(batch: Sequence[Prepared]) -> Steps:
@@ -116,8 +101,9 @@ BIND_KEY = "INSERT INTO repeat_key (provider, kind, value, number) VALUES (?, ?,
 READ_RECORDED = f"""
 SELECT n.kind, n.issued_at, n.document, {", ".join("f." + c.strip() for c in FILING_COLUMNS.split(","))}
 FROM filing f JOIN notice n ON n.number = f.number
-WHERE f.number = ? AND n.kind IN ('receipt', 'refusal') ORDER BY n.issued_at LIMIT 1
+WHERE f.number = ? AND n.kind IN ('receipt', 'refusal') ORDER BY n.kind = 'receipt' DESC LIMIT 1
 """
+"""A refusal beside a receipt came later, whatever the clock said then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,18 +236,26 @@ def claim_due(batch: Sequence[Request]) -> Steps:
     return results
 
 
+FARTHEST = f"{NOW} + {LONGEST_WAIT_SECONDS + 1.0}"
+"""No wait and no lease ends later: what lies beyond was written while the clock was ahead, and is void."""
+
 READ_FILING = f"SELECT {FILING_COLUMNS} FROM filing WHERE number = ?"
 
+_FREE = f"""
+SELECT d.seq FROM delivery d
+WHERE d.due_at {{}} AND (d.lease_until IS NULL OR d.lease_until < {NOW} OR d.lease_until > {FARTHEST})
+  AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.holds = 1 AND e.seq < d.seq)
+ORDER BY d.due_at LIMIT ?3
+"""
+
 CLAIM = f"""
-UPDATE delivery SET owner = ?, lease_until = {NOW} + ?, attempt = attempt + 1
+UPDATE delivery SET owner = ?1, lease_until = {NOW} + ?2, attempt = attempt + 1
 WHERE seq IN (
-    SELECT d.seq FROM delivery d
-    WHERE d.due_at <= {NOW} AND (d.lease_until IS NULL OR d.lease_until < {NOW})
-      AND NOT EXISTS (
-          SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.holds = 1 AND e.seq < d.seq)
-    ORDER BY d.due_at LIMIT ?)
+    SELECT seq FROM (SELECT * FROM ({_FREE.format(f"<= {NOW}")})
+                     UNION ALL SELECT * FROM ({_FREE.format(f"> {FARTHEST}")})) LIMIT ?3)
 RETURNING number, attempt, failures
 """
+"""Both halves follow the index of due times: a long queue is not sorted for each claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,49 +351,11 @@ def _write_down(applied: Sequence[Attempted]) -> Part:
 def _fence_row(outcome: Outcome) -> Row:
     holds = outcome.status is not Status.DELIVERED
     claim = outcome.claim
-    return (outcome.due_seconds, holds, outcome.progress, claim.filing.number, claim.owner, claim.attempt)
+    due = None if outcome.due_seconds is None else min(outcome.due_seconds, LONGEST_WAIT_SECONDS)
+    return (due, holds, outcome.progress, claim.filing.number, claim.owner, claim.attempt)
 
 
-def record_verdict(batch: Sequence[VerdictArrival]) -> Steps:
-    """`Deliveries.record_verdict`: the first verdict stays; a later one is a repeat or a contradiction."""
-    results: list[Concluded | Exception] = []
-    for item in batch:
-        (found,) = yield Statement(READ_FILING, [(item.number,)], fetch=True)
-        (earlier,) = yield Statement(
-            "SELECT verdict FROM verdict WHERE number = ?", [(item.number,)], fetch=True
-        )
-        if not found:
-            results.append(NotFound(item.number))
-        elif earlier:
-            results.append((yield from _repeated_verdict(item, verdict_of(earlier[0][0]))))
-        elif filing_of(found[0]).status not in WITH_THE_AGENCY:
-            results.append(
-                BadRequest("verdict.not-delivered", f"{item.number} has not been sent to any agency")
-            )
-        else:
-            results.append((yield from _first_verdict(item)))
-    return results
-
-
-def _first_verdict(item: VerdictArrival) -> Generator[Statement, list[list[Row]], Concluded]:
-    verdict = item.verdict
-    yield Statement(
-        "INSERT INTO verdict (number, verdict) VALUES (?, ?)", [(item.number, json_text(verdict))]
-    )
-    yield Statement(
-        "UPDATE filing SET status = ?, agency_reference = COALESCE(?, agency_reference) WHERE number = ?",
-        [(verdict.status.value, verdict.reference, item.number)],
-    )
-    yield Statement(INSERT_NOTICE, [notice_row(item.number, item.notice)])
-    yield Statement("DELETE FROM delivery WHERE number = ?", [(item.number,)])
-    yield Statement(INSERT_EVENT, [(item.number, time_text(item.at), verdict.status.value, "callback")])
-    return Concluded(verdict, first=True, contradicts=False)
-
-
-def _repeated_verdict(
-    item: VerdictArrival, earlier: Verdict
-) -> Generator[Statement, list[list[Row]], Concluded]:
-    contradicts = earlier.status is not item.verdict.status
-    name = "verdict-contradicted" if contradicts else "verdict-repeated"
-    yield Statement(INSERT_EVENT, [(item.number, time_text(item.at), name, json_text(item.verdict))])
-    return Concluded(earlier, first=False, contradicts=contradicts)
+def probe(batch: Sequence[None]) -> Steps:
+    """The smallest write that reaches the disk: whether promises can be kept."""
+    yield Statement("UPDATE epoch SET value = value", [()])
+    return [None] * len(batch)

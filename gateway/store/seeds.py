@@ -30,12 +30,26 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
+class Roster:
+    """All client certificates that an actor lists for one party.
+
+    Those of the party that are active by the same actor's hand and no longer listed are retired; those that it
+    retired and lists again are restored. What somebody else switched on or off stays as it is.
+    """
+
+    kind: str
+    party: str
+    fingerprints: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Seeding:
-    """Rows that one actor brings at one time."""
+    """Rows that one actor brings at one time, and then its rosters."""
 
     seeds: tuple[Seed, ...]
     actor: str
     at: datetime
+    rosters: tuple[Roster, ...] = ()
 
 
 def seed(batch: Sequence[Seeding]) -> Steps:
@@ -45,6 +59,8 @@ def seed(batch: Sequence[Seeding]) -> Steps:
         changed = 0
         for one in seeding.seeds:
             changed += yield from _seed_row(one, seeding)
+        for roster in seeding.rosters:
+            changed += yield from _call_roll(roster, seeding)
         if changed:
             yield Statement("UPDATE epoch SET value = value + 1", [()])
         results.append(changed)
@@ -78,6 +94,32 @@ def _seed_row(one: Seed, seeding: Seeding) -> Generator[Statement, list[list[Row
         seeding.at, seeding.actor, f"{one.table}.{act}", str(values[0]), json_text(detail)
     )
     return 1
+
+
+_ROLL = """
+SELECT c.fingerprint, c.active, a.act FROM client_certificate c JOIN audit a ON a.seq = (
+    SELECT max(seq) FROM audit WHERE subject = c.fingerprint AND act LIKE 'client_certificate.%'
+    AND (act <> 'client_certificate.change' OR detail LIKE '%"active":%'))
+WHERE c.kind = ? AND c.party = ? AND a.actor = ?
+"""
+"""A party's certificates whose last switching on or off was this actor's, and how it was done."""
+
+
+def _call_roll(roster: Roster, seeding: Seeding) -> Generator[Statement, list[list[Row]], int]:
+    (found,) = yield Statement(_ROLL, [(roster.kind, roster.party, seeding.actor)], fetch=True)
+    changed = 0
+    for fingerprint, active, last in found:
+        listed = fingerprint in roster.fingerprints
+        if listed == bool(active) or (listed and last != "client_certificate.retire"):
+            continue
+        yield Statement(
+            "UPDATE client_certificate SET active = ? WHERE fingerprint = ?", [(int(listed), fingerprint)]
+        )
+        act = "client_certificate.restore" if listed else "client_certificate.retire"
+        detail = json_text({"kind": roster.kind, "party": roster.party})
+        yield from append_audit(seeding.at, seeding.actor, act, fingerprint, detail)
+        changed += 1
+    return changed
 
 
 def append_audit(

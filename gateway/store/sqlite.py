@@ -11,6 +11,7 @@ import fcntl
 import os
 import queue
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from typing import Any
 
 from gateway.errors import StoreUnavailable
 from gateway.store.migrate import migrate
-from gateway.store.operations import Operation, Statement
+from gateway.store.operations import Operation, Statement, probe
 from gateway.store.rows import Row
 
 _BATCH = 256
@@ -31,6 +32,11 @@ _GATHER_SECONDS = 0.002
 """Where several writes came together last time, a moment's wait makes the next commit carry more of them."""
 _STALL_SECONDS = 30.0
 """A commit that takes longer than this hangs: another process was stopped while it held the lock, or the disk does."""
+_SLOW_SECONDS = 5.0
+"""A commit under way for so long is a reason to say that we are not ready."""
+_ROOM_BYTES = 1 << 20
+_MOST_WAITING = 4096
+"""Writes that may wait for the next commit; what they carry lies within the doors' budgets of memory."""
 
 
 class FatalStoreError(StoreUnavailable):
@@ -62,6 +68,8 @@ class SqliteDriver:
         self._failed: BaseException | None = None
         self._closed = False
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._commit_since: float | None = None
+        self._last_fault: str | None = None
         try:
             with self._locked():
                 self._writer = _open_writer(path)
@@ -85,13 +93,32 @@ class SqliteDriver:
             raise FatalStoreError("the store has failed; this process is stopping") from self._failed
         if self._closed:
             raise StoreUnavailable("the store is closed")
+        if self._commit_lasts() > _STALL_SECONDS or self._queue.qsize() >= _MOST_WAITING:
+            raise StoreUnavailable("the store does not answer; too much waits for it already")
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.put(_Work(operation, item, done))
         try:
             async with asyncio.timeout(_STALL_SECONDS):
                 return await done
         except TimeoutError as error:
+            self._last_fault = "stalled"
             raise StoreUnavailable("the store does not answer") from error
+
+    def fault(self) -> str | None:
+        """Why no promise can be kept now, in a word: the last write failed, or one hangs. None when fine."""
+        if self._failed is not None:
+            return "failed"
+        return "stalled" if self._commit_lasts() > _SLOW_SECONDS else self._last_fault
+
+    async def probe(self) -> None:
+        """After a bad write: try whether the disk has room, and takes a small one. Raises what is wrong."""
+        await asyncio.to_thread(_require_room, self._path.parent)
+        await self.write(probe, None)
+        self._last_fault = None
+
+    def _commit_lasts(self) -> float:
+        since = self._commit_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def read(self, sql: str, row: Row = ()) -> list[Row]:
         """Rows of a query, as of the newest commit."""
@@ -140,8 +167,10 @@ class SqliteDriver:
             _resolve(batch, [FatalStoreError(f"the store has failed: {self._failed}")] * len(batch))
             return
         try:
-            answers = self._transaction(batch)
+            batch, answers = self._transaction(batch)
         except Exception as error:
+            if isinstance(error, sqlite3.OperationalError):
+                self._last_fault = "full" if _is(error, sqlite3.SQLITE_FULL) else "unavailable"
             if self._is_fatal(error):
                 _resolve(batch, [FatalStoreError(f"the store has failed: {error}")] * len(batch))
             elif len(batch) == 1:
@@ -152,26 +181,36 @@ class SqliteDriver:
             return
         _resolve(batch, answers)
 
-    def _transaction(self, batch: list[_Work]) -> list[Any]:
+    def _transaction(self, batch: list[_Work]) -> tuple[list[_Work], list[Any]]:
+        """Writes, and answers, those of the batch for which somebody still waits once the lock is ours."""
         answers: list[Any] = []
-        with self._locked():
-            if self._writer.in_transaction:  # its roll-back had failed too
-                self._writer.execute("ROLLBACK")
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                for operation, works in groupby(batch, key=lambda work: work.operation):
-                    answers.extend(run(self._writer, operation, [work.item for work in works]))
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
+        self._commit_since = time.monotonic()
+        try:
+            with self._locked():
+                waited_for = [work for work in batch if not work.done.done()]
+                if self._writer.in_transaction:  # its roll-back had failed too
                     self._writer.execute("ROLLBACK")
-                raise
-        return answers
+                changes = self._writer.total_changes
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    for operation, works in groupby(waited_for, key=lambda work: work.operation):
+                        answers.extend(run(self._writer, operation, [work.item for work in works]))
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    raise
+                if self._writer.total_changes > changes and self._last_fault != "full":
+                    self._last_fault = (
+                        None  # a commit of nothing proves nothing; a small one, no room for more
+                    )
+        finally:
+            self._commit_since = None
+        return waited_for, answers
 
     def _is_fatal(self, error: Exception) -> bool:
         """After a failed fsync nobody knows what is on the disk: stop promising."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if not _is(error, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return False
         if self._failed is None:
             self._failed = error
@@ -220,6 +259,18 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _require_room(directory: Path) -> None:
+    """SQLite writes over the old frames of its log: only a new file tells a disk that is full."""
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+        if file.write(bytes(_ROOM_BYTES)) < _ROOM_BYTES:
+            raise OSError("no room left")
+        os.fsync(file.fileno())
+
+
+def _is(error: Exception, *codes: int) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in codes
+
+
 def _as_answer(error: Exception) -> Exception:
     if isinstance(error, sqlite3.OperationalError):  # disk full, locked: may pass
         return StoreUnavailable(f"the store cannot write now: {error}")
@@ -228,6 +279,8 @@ def _as_answer(error: Exception) -> Exception:
 
 def _resolve(batch: Sequence[_Work], answers: Sequence[Any]) -> None:
     """Wake the waiting tasks, one call into each event loop."""
+    if not batch:
+        return
     loop = batch[0].done.get_loop()
 
     def settle() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
+from gateway.errors import StoreUnavailable
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.verdict import Verdict
 from gateway.ports import (
@@ -20,7 +22,7 @@ from gateway.ports import (
     Provider,
     Written,
 )
-from gateway.store import operations, seeds
+from gateway.store import operations, seeds, verdicts
 from gateway.store.queue import WAITING, Replay, Waiting, replay
 from gateway.store.rows import (
     AGENCY_COLUMNS,
@@ -35,6 +37,7 @@ from gateway.store.rows import (
 )
 from gateway.store.sqlite import SqliteDriver
 
+_PROBE_SECONDS = 1.0
 _CLIENT = f"""
 SELECT c.kind, c.party, c.active, {", ".join(f"p.{column.strip()}" for column in PROVIDER_COLUMNS.split(","))}
 FROM client_certificate c LEFT JOIN provider p ON c.kind = 'provider' AND p.id = c.party
@@ -48,6 +51,7 @@ class Store:
     def __init__(self, driver: SqliteDriver, clock: Clock) -> None:
         self._driver = driver
         self._clock = clock
+        self._probe: asyncio.Task[None] | None = None
 
     # Filings
 
@@ -85,7 +89,7 @@ class Store:
     async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
         """See `ports.Filings.notice`."""
         rows = self._driver.read(
-            "SELECT kind, issued_at, document FROM notice WHERE number = ? ORDER BY issued_at DESC", (number,)
+            "SELECT kind, issued_at, document FROM notice WHERE number = ? ORDER BY rowid DESC", (number,)
         )
         return next((notice for row in rows if (notice := notice_of(row)).kind in kinds), None)
 
@@ -119,8 +123,8 @@ class Store:
         self, number: str, verdict: Verdict, notice: SignedNotice, at: datetime
     ) -> Concluded:
         """See `ports.Deliveries.record_verdict`."""
-        item = operations.VerdictArrival(number, verdict, notice, at)
-        concluded: Concluded = await self._driver.write(operations.record_verdict, item)
+        item = verdicts.VerdictArrival(number, verdict, notice, at)
+        concluded: Concluded = await self._driver.write(verdicts.record_verdict, item)
         return concluded
 
     async def body(self, number: str) -> bytes:
@@ -160,11 +164,27 @@ class Store:
         value: int = self._driver.read("SELECT value FROM epoch")[0][0]
         return value
 
+    async def fault(self) -> str | None:
+        """Why no promise can be kept now, in a word; None when fine. After a bad write, a tiny one is tried."""
+        if self._driver.fault() is not None:
+            if self._probe is None or self._probe.done():
+                self._probe = asyncio.create_task(self._try())
+            await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
+        try:
+            self.epoch()
+        except StoreUnavailable:
+            return "unavailable"
+        return self._driver.fault()
+
+    async def _try(self) -> None:
+        with suppress(StoreUnavailable, OSError):
+            await self._driver.probe()
+
     # Administration
 
-    async def seed(self, rows: Sequence[seeds.Seed], actor: str) -> int:
-        """Bring rows in; answers how many changed."""
-        seeding = seeds.Seeding(tuple(rows), actor, self._clock())
+    async def seed(self, rows: Sequence[seeds.Seed], actor: str, rosters: Sequence[seeds.Roster] = ()) -> int:
+        """Bring rows in, retire client certificates that a roster no longer lists; answers how many changed."""
+        seeding = seeds.Seeding(tuple(rows), actor, self._clock(), tuple(rosters))
         changed: int = await self._driver.write(seeds.seed, seeding)
         return changed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from adapters import ConfigError, MalformedCallback, Rejected, Submitted, Unavailable, open_adapter
 from adapters.rest import RestConfig
+from adapters.simulator import Behaviour, Simulator
 
 DIGEST = "digest of the parcel"
 
@@ -218,7 +220,6 @@ async def test_a_server_of_another_ca_gets_nothing(door, settings, parcel, pki):
 
 @pytest.mark.parametrize("client", ["stranger-client", "provider-expired", None])
 async def test_the_simulator_shuts_out_other_clients(config, settings, parcel, pki, client):
-    from adapters.simulator import Simulator
 
     cert = str(pki[client].chain) if client else None
     key = str(pki[client].key) if client else None
@@ -228,6 +229,23 @@ async def test_the_simulator_shuts_out_other_clients(config, settings, parcel, p
             await adapter.submit(parcel())
         await adapter.close()
         assert simulator.books == {}
+
+
+async def test_the_wait_for_a_connection_of_ours_is_no_failure_of_the_agency(settings, config, parcel):
+    async with Simulator(config(behaviour=Behaviour(delay_s=0.6))) as simulator:
+        few = settings(simulator.url, max_connections=1, connect_timeout_s=0.3, timeout_s=3.0)
+        adapter = open_adapter("rest", few)
+        assert adapter.longest_call_s == 6.0
+        sent = await asyncio.gather(*(adapter.submit(parcel(f"f-{number}")) for number in range(4)))
+        assert not any(one.duplicate for one in sent)
+        await adapter.close()
+        adapter = open_adapter("rest", {**few, "timeout_s": 0.8})
+        calls = (adapter.submit(parcel(f"g-{number}")) for number in range(4))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        await adapter.close()
+    ours = [answer for answer in answers if isinstance(answer, Unavailable)]
+    assert ours
+    assert all("not sent: all our connections" in one.reason for one in ours)
 
 
 BAD_SETTINGS = {
@@ -322,6 +340,9 @@ BAD_CALLBACKS = {
     "amount beyond measure": msgspec.json.encode(
         {"key": "f-1", "verdict": {**VERDICT, "payables": [{"id": "1", "amount": 1, "currency": "VND"}]}}
     ).replace(b'"amount":1', b'"amount":1' + b"0" * 30),
+    "amount of 19 digits, for which no notice has room": msgspec.json.encode(
+        {"key": "f-1", "verdict": {**VERDICT, "payables": [{"id": "1", "amount": 10**18, "currency": "VND"}]}}
+    ),
     "too many reasons": msgspec.json.encode(
         {"key": "f-1", "verdict": {**VERDICT, "reasons": [{"code": "1", "error": "x"}] * 1001}}
     ),

@@ -14,7 +14,7 @@ import schemas
 from adapters.simulator import Refusal
 from gateway.app import clock
 from gateway.delivery.world import Backoff
-from gateway.delivery.world import told as retold
+from gateway.filing.story import told as retold
 from gateway.store.queue import NotStuck
 from gateway.store.seeds import Seed
 from tests.documents import signed

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from adapters.simulator import Behaviour, Simulator
 from gateway.client.http import Connection, GatewayClient, Unreachable
-from gateway.development import Installation, Ports, install
+from gateway.development import Installation
 from tests.documents import signed
-from tests.house import FINAL, free_port, simulator_config
+from tests.house import FINAL, simulator_config
+from tests.processes import Gateway, children, quick_installation
 
 PERIODS = [f"Q{quarter}/{year}" for year in (2022, 2023, 2024, 2025) for quarter in (1, 2, 3, 4)]
 
@@ -33,52 +32,15 @@ class Books:
     lost_answers: int = 0
 
 
-class Gateway:
-    """`efile serve` as an operator runs it."""
-
-    def __init__(self, made: Installation, processes: int) -> None:
-        self._command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)]
-        self._command += ["--processes", str(processes)]
-        self._made = made
-        self._log = (made.directory / "gateway.log").open("ab")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        self.process = subprocess.Popen(self._command, stderr=self._log, stdout=self._log)
-        async with aiohttp.ClientSession() as session:
-            for _ in range(300):
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"http://127.0.0.1:{self._made.ports.health}/readyz") as answer:
-                        if answer.status == 200:
-                            return
-                await asyncio.sleep(0.05)
-        raise AssertionError(f"not ready: {(self._made.directory / 'gateway.log').read_text()[-2000:]}")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    async def stop(self) -> int:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return await asyncio.to_thread(self.process.wait, 30)
+@pytest.fixture
+def made(tmp_path: Path) -> Installation:
+    return quick_installation(tmp_path)
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Installation:
-    ports = Ports(free_port(), free_port(), free_port())
-    made = install(tmp_path, at=datetime.now(UTC), ports=ports)
-    text = made.settings.read_text()
-    made.settings.write_text(
-        text.replace(
-            "first_retry_seconds = 1.0",
-            "first_retry_seconds = 0.1\nmost_retry_seconds = 0.5\nlease_seconds = 2.0",
-        )
-        .replace("poll_seconds = 2.0", "poll_seconds = 0.5")
-        .replace("[agency.config]", "[agency.config]\ntimeout_s = 1.5")
-    )
-    return made
+def serving(made: Installation) -> Iterator[Callable[[int], Gateway]]:
+    with contextlib.ExitStack() as stack:
+        yield lambda processes: stack.enter_context(Gateway(made, processes))
 
 
 async def _send(client: GatewayClient, document: bytes, key: str, books: Books) -> None:
@@ -98,7 +60,9 @@ async def _send(client: GatewayClient, document: bytes, key: str, books: Books) 
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_a_killed_gateway_loses_and_doubles_nothing(made: Installation, processes: int) -> None:
+async def test_a_killed_gateway_loses_and_doubles_nothing(
+    made: Installation, serving: Callable[[int], Gateway], processes: int
+) -> None:
     chance = random.Random(7)
     behaviour = Behaviour(verdict_delay_s=0.2, fail_rate=0.3, answer_twice=True)
     config = simulator_config(made, behaviour, port=made.ports.agency)
@@ -107,7 +71,7 @@ async def test_a_killed_gateway_loses_and_doubles_nothing(made: Installation, pr
         f"https://localhost:{made.ports.door}", beta.certificate, beta.key, made.pki.tls_ca
     )
     documents = [signed(made.pki, period=period) for period in PERIODS]
-    books, gateway = Books(), Gateway(made, processes)
+    books, gateway = Books(), serving(processes)
     async with Simulator(config) as authority, GatewayClient(connection) as client:
         await gateway.start()
         for start in range(0, len(documents), 4):
@@ -138,17 +102,18 @@ async def _final(client: GatewayClient, number: str) -> str:
     return "never"
 
 
-async def test_workers_end_with_their_supervisor_and_come_back_when_they_die(made: Installation) -> None:
-    gateway = Gateway(made, 2)
+async def test_workers_end_with_their_supervisor_and_come_back_when_they_die(
+    serving: Callable[[int], Gateway],
+) -> None:
+    gateway = serving(2)
     await gateway.start()
     assert gateway.process is not None
-    workers = _children(gateway.process.pid)
-    assert len(workers) == 2
+    workers = await children(gateway.process.pid, 2)
     subprocess.run(["kill", "-9", str(workers[0])], check=True)
     for _ in range(200):
         await asyncio.sleep(0.05)
-        now = _children(gateway.process.pid)
-        if len(now) == 2 and workers[0] not in now:
+        now = await children(gateway.process.pid, 2)
+        if workers[0] not in now:
             break
     else:
         raise AssertionError("the dead worker was not replaced")
@@ -158,10 +123,6 @@ async def test_workers_end_with_their_supervisor_and_come_back_when_they_die(mad
         if not any(Path(f"/proc/{pid}").exists() for pid in now):
             return
     raise AssertionError("workers outlived their supervisor")
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 async def test_an_unusable_installation_says_all_that_is_wrong(made: Installation) -> None:

@@ -12,7 +12,7 @@ from gateway.filing.identifiers import check_character, is_filing_number, new_fi
 from gateway.filing.stages import DELIVERY, INTAKE
 from gateway.filing.status import FINAL, FOLLOWS, WORDS, Status
 from gateway.journey import STEPS
-from gateway.store.operations import WITH_THE_AGENCY
+from gateway.store.verdicts import WITH_THE_AGENCY
 
 ROOT = Path(__file__).resolve().parents[2]
 LATE_EVENING_UTC = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)  # the next day in Vietnam

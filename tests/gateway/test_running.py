@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+import certs_dev
+from gateway.app import clock, running
 from gateway.errors import ConfigurationError
 from gateway.jobs.refresh import Reloading
 from gateway.production import require_fit_for_production
 from gateway.settings import load_settings
-from tests.house import House
+from tests.documents import signed
+from tests.house import House, house_at
 
 
 class TestReloading:
@@ -72,3 +76,78 @@ class TestProduction:
         ):
             assert f"{file}: a development certificate" in faults
         assert f"{readable}: the key is readable by others" in faults
+
+
+class TestFitness:
+    async def test_a_lease_shorter_than_a_call_does_not_start(self, tmp_path: Path, pki_home: Path) -> None:
+        """It would send without end: every answer would come after the claim has been lost."""
+        with pytest.raises(
+            ConfigurationError, match=r"lease_seconds is 12, .* tax may take 10 s: at least 12\.5"
+        ):
+            async with house_at(tmp_path, pki_home, delivery={"lease_seconds": 12.0}):
+                pass
+        async with house_at(tmp_path, pki_home, delivery={"lease_seconds": 12.5}):
+            pass
+
+    @pytest.mark.parametrize("who", ["expired", "taxpayer-revoked", "gateway-client", "agency-server"])
+    async def test_notices_that_nobody_could_prove_are_not_begun(
+        self, tmp_path: Path, pki_home: Path, pki: certs_dev.DevPki, who: str
+    ) -> None:
+        names = [name for name in (who, who.removeprefix("taxpayer-")) if name in pki.names]
+        identity = pki[names[0]]
+        notices = {"key": identity.key, "certificate": identity.chain}
+        with pytest.raises(ConfigurationError, match=r"\[notices\] certificate: "):
+            async with house_at(tmp_path, pki_home, notices=notices):
+                pass
+
+    async def test_a_revocation_list_that_cannot_be_had_keeps_nobody_from_starting(
+        self, tmp_path: Path, pki_home: Path
+    ) -> None:
+        later = timedelta(days=31)
+        async with house_at(tmp_path, pki_home, now=lambda: clock() + later):
+            pass
+
+    async def test_a_certificate_that_expires_meanwhile_is_told(self, tmp_path: Path, pki_home: Path) -> None:
+        ahead = [timedelta()]
+        async with (
+            house_at(tmp_path, pki_home, now=lambda: clock() + ahead[0]) as house,
+            house.client() as client,
+        ):
+            assert (await client._call("GET", "/readyz")).status == 200
+            ahead[0] = timedelta(days=3700)
+            answer = await client._call("GET", "/readyz")
+            assert (answer.status, answer.body["checks"]["notices"]) == (503, "expired")
+
+    async def test_a_worker_that_has_ended_is_told_and_ends_the_process(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its own fault, told before any line is logged."""
+
+        async def broken() -> bool:
+            raise OSError("no space left on device")
+
+        async with house.client() as client:
+            monkeypatch.setattr(house.gateway.worker, "_claim_some", broken)
+            for _ in range(100):
+                answer = await client._call("GET", "/readyz")
+                if answer.status == 503:
+                    break
+        assert answer.body["checks"]["jobs"] == "delivery"
+
+    async def test_a_certificate_taken_out_of_the_file_opens_no_door_after_a_restart(
+        self, tmp_path: Path, pki_home: Path
+    ) -> None:
+        async with house_at(tmp_path, pki_home) as house, house.client() as client:
+            assert (await client.submit(signed(house.pki))).status == 201
+        beta = next(provider for provider in house.settings.provider if provider.id == "beta")
+        for certificates, expected in (((), 403), (beta.certificates, 200)):
+            provider = tuple(
+                msgspec.structs.replace(one, certificates=certificates) if one is beta else one
+                for one in house.settings.provider
+            )
+            settings = msgspec.structs.replace(house.settings, provider=provider)
+            async with running(settings) as gateway:
+                house.gateway = gateway
+                async with house.client() as client:
+                    answer = await client.submit(signed(house.pki))
+                    assert answer.status in (expected, 201 if expected == 200 else expected), answer.body

@@ -1,0 +1,118 @@
+"""`efile serve` as processes: logs that cannot be written, ports that are taken, workers that hang or cannot start."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.simulator import Behaviour, Simulator
+from gateway.cli import serve
+from gateway.client.http import Connection, GatewayClient
+from gateway.development import Installation
+from gateway.errors import ConfigurationError
+from gateway.settings import load_settings
+from tests.documents import signed
+from tests.house import simulator_config
+from tests.processes import Gateway, children, quick_installation
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Installation:
+    return quick_installation(tmp_path)
+
+
+@pytest.fixture
+def gateway(made: Installation) -> Iterator[Gateway]:
+    with Gateway(made) as one:
+        yield one
+
+
+def client(made: Installation) -> GatewayClient:
+    beta = made.pki["provider-b"]
+    url = f"https://localhost:{made.ports.door}"
+    return GatewayClient(Connection(url, beta.certificate, beta.key, made.pki.tls_ca))
+
+
+def serve_once(made: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
+async def test_a_log_that_cannot_be_written_stops_nothing(made: Installation, gateway: Gateway) -> None:
+    """Whoever read the log has gone: deliveries go on, and so does the reading of revocation lists."""
+    text = made.settings.read_text().replace("[trust]\n", "[trust]\nrefresh_seconds = 0.2\n")
+    made.settings.write_text(text)
+    collector, log = os.pipe()
+    await gateway.start(log)
+    os.close(log)
+    os.close(collector)
+    authority = Simulator(simulator_config(made, Behaviour(verdict_delay_s=0.05), port=made.ports.agency))
+    async with client(made) as sender:
+        number = (await sender.submit(signed(made.pki))).body["number"]
+        os.utime(made.pki.client_crl)
+        await asyncio.sleep(1.0)  # attempts fail, lists are read again: both are logged
+        async with authority:
+            for _ in range(100):
+                status = (await sender.status(number)).body["status"]
+                if status == "accepted":
+                    break
+                await asyncio.sleep(0.05)
+            assert status == "accepted"
+        made.pki.revoke("provider-b", datetime.now(UTC))
+        await asyncio.sleep(1.0)
+        refused = await sender.status(number)
+        assert (refused.status, refused.body["reason"]) == (403, "revoked")
+    assert await gateway.ready() == 200
+    assert await gateway.stop() == 0
+
+
+async def test_an_unfit_installation_ends_all_processes(made: Installation) -> None:
+    text = made.settings.read_text().replace("identities/notice/key", "identities/taxpayer/key")
+    made.settings.write_text(text)
+    done = serve_once(made, "--processes", "2")
+    assert done.returncode == 2
+    assert done.stderr.count("configuration:") == 1
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_second_gateway_on_the_same_port_does_not_start(
+    made: Installation, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await gateway.start()
+    second = await asyncio.to_thread(serve_once, made)
+    assert second.returncode == 2
+    assert "address already in use" in second.stderr.lower()
+    monkeypatch.setattr(serve, "_PORT_SECONDS", 0.0)
+    with pytest.raises(ConfigurationError, match="in use"):
+        serve._require_free_ports(load_settings(made.settings), "all")
+    assert await gateway.stop() == 0
+    serve._require_free_ports(load_settings(made.settings), "all")
+
+
+async def test_a_worker_that_hangs_is_replaced(made: Installation) -> None:
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings), "--worker"]
+    script = "import sys; from gateway import supervisor; supervisor._HUNG_SECONDS = 3.0; sys.exit("
+    script += "supervisor.supervise(sys.argv[1:], 2, 10.0))"
+    parent = subprocess.Popen([sys.executable, "-c", script, *command], stderr=subprocess.DEVNULL)
+    try:
+        hung, other = await children(parent.pid, 2)
+        await asyncio.sleep(3.0)  # both are ready
+        os.kill(hung, signal.SIGSTOP)
+        for _ in range(300):
+            await asyncio.sleep(0.05)
+            now = await children(parent.pid, 2)
+            if hung not in now:
+                break
+        assert hung not in now
+        assert other in now
+    finally:
+        parent.terminate()
+        assert await asyncio.to_thread(parent.wait, 30) == 0

@@ -1,0 +1,89 @@
+"""The gateway as processes, as an operator runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+
+from gateway.development import Installation, Ports, install
+from tests.house import free_port
+
+
+def quick_installation(directory: Path) -> Installation:
+    """A development installation that loses no time, on free ports."""
+    ports = Ports(free_port(), free_port(), free_port())
+    made = install(directory, at=datetime.now(UTC), ports=ports)
+    text = made.settings.read_text()
+    made.settings.write_text(
+        text.replace(
+            "first_retry_seconds = 1.0",
+            "first_retry_seconds = 0.1\nmost_retry_seconds = 0.5\nlease_seconds = 4.0",
+        )
+        .replace("poll_seconds = 2.0", "poll_seconds = 0.5")
+        .replace("[agency.config]", "[agency.config]\ntimeout_s = 1.5")
+    )
+    return made
+
+
+class Gateway:
+    """`efile serve`."""
+
+    def __init__(self, made: Installation, processes: int = 1) -> None:
+        self._command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)]
+        self._command += ["--processes", str(processes)]
+        self._made = made
+        self._log = (made.directory / "gateway.log").open("ab")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def start(self, log: int | None = None) -> None:
+        stream = self._log.fileno() if log is None else log
+        self.process = subprocess.Popen(self._command, stderr=stream, stdout=self._log)
+        for _ in range(300):
+            if await self.ready() == 200:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"not ready: {(self._made.directory / 'gateway.log').read_text()[-2000:]}")
+
+    async def ready(self) -> int:
+        """The status of /readyz; 0 where nobody answers."""
+        async with aiohttp.ClientSession() as session:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{self._made.ports.health}/readyz") as answer:
+                    return answer.status
+        return 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing stays behind, also where the test has failed."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    async def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self.process.wait, 30)
+
+
+async def children(pid: int, count: int) -> list[int]:
+    """The workers of a supervisor, once there are `count`."""
+    for _ in range(200):
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if len(found) == count:
+            return [int(child) for child in found]
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{found} are not {count} workers")
