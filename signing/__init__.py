@@ -4,7 +4,7 @@ from signing.canonical import METHODS as CANONICALISATIONS
 from signing.canonical import CanonicalisationRefused, canonicalise
 from signing.certificates import Signer, signer_of
 from signing.formats import format_of, verify
-from signing.keys import FileKey, KeyRefused, SigningKey
+from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, PolicyRefused, load_policy
 from signing.report import (
@@ -37,6 +37,7 @@ __all__ = [
     "Indication",
     "Key",
     "KeyRefused",
+    "KeyUnavailable",
     "Location",
     "Outcome",
     "ParseLimits",
