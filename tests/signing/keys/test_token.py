@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,7 @@ def in_child(work: object) -> int:
     """Exit status of a forked child that runs `work`: 0 done, 1 raised."""
     pid = os.fork()
     if pid == 0:
+        signal.alarm(20)  # a lock that was held at the fork must fail the test, not hang it
         try:
             work()  # type: ignore[operator]
         except BaseException:
