@@ -19,7 +19,16 @@ from signing.report import (
     StatusEvidence,
     TimestampReport,
 )
-from signing.revocation import CrlInfo, CrlRefused, Good, RevocationIndex, Revoked, Status, Unknown
+from signing.revocation import (
+    CrlInfo,
+    CrlRefused,
+    Good,
+    OcspRefused,
+    RevocationIndex,
+    Revoked,
+    Status,
+    Unknown,
+)
 from signing.sign import SigningRefused, sign_element, sign_xml
 from signing.trust import TrustRefused, TrustStore, read_certificates, read_crls
 from signing.verify import Key, verify_document, verify_xml
@@ -39,6 +48,7 @@ __all__ = [
     "KeyRefused",
     "KeyUnavailable",
     "Location",
+    "OcspRefused",
     "Outcome",
     "ParseLimits",
     "Policy",

@@ -12,8 +12,8 @@ from signing.certificates import extension, is_ca, public_key_of
 from signing.integrity import check_key_strength
 from signing.path import CertificatePath
 from signing.policy import Policy
-from signing.report import Check, failed, passed
-from signing.revocation import Good, Revoked, Unknown
+from signing.report import Check, StatusEvidence, failed, passed
+from signing.revocation import Good, Revoked, Status, Unknown
 from signing.trust import TrustStore
 
 _PROCESSED_EXTENSIONS = {
@@ -37,6 +37,7 @@ class Authenticity:
 
     chain: tuple[x509.Certificate, ...]
     checks: tuple[Check, ...]
+    evidence: tuple[StatusEvidence, ...] = ()
 
 
 def judge_certificate(
@@ -58,9 +59,11 @@ def judge_certificate(
     checks.append(passed("certificate.path"))
     for ca in path.certificates[1:]:
         checks += [c for c in _check_validity(ca, at, "certificate.ca-") if c.sub_indication]
-    checks += _check_revocation(path, trust, policy, at)
+    statuses = _statuses(path, trust, policy, at)
+    checks += _check_revocation(statuses)
     checks.append(_check_strength(path, policy))
-    return Authenticity(path.certificates, tuple(checks))
+    evidence = tuple(_evidence(c, status) for c, status in statuses if isinstance(status, Good))
+    return Authenticity(path.certificates, tuple(checks), evidence)
 
 
 def _best(paths: tuple[CertificatePath, ...], at: datetime) -> CertificatePath:
@@ -97,12 +100,26 @@ def _check_validity(certificate: x509.Certificate, at: datetime, prefix: str) ->
     return [passed(f"{prefix}expired")]
 
 
-def _check_revocation(path: CertificatePath, trust: TrustStore, policy: Policy, at: datetime) -> list[Check]:
+def _statuses(
+    path: CertificatePath, trust: TrustStore, policy: Policy, at: datetime
+) -> list[tuple[x509.Certificate, Status]]:
+    """Of the signer, and of the CAs below the anchor where the policy asks for them."""
     links = list(zip(path.certificates, path.certificates[1:], strict=False))
+    rules = policy.status_rules
+    asked = links if policy.check_ca_revocation else links[:1]
+    return [(c, trust.revocation.status(c, issuer, at, rules)) for c, issuer in asked]
+
+
+def _evidence(certificate: x509.Certificate, status: Good) -> StatusEvidence:
+    return StatusEvidence(
+        _name(certificate), status.kind, status.issuer[:200], status.this_update, status.next_update
+    )
+
+
+def _check_revocation(statuses: list[tuple[x509.Certificate, Status]]) -> list[Check]:
     checks = []
-    for position, (certificate, issuer) in enumerate(links if policy.check_ca_revocation else links[:1]):
+    for position, (certificate, status) in enumerate(statuses):
         prefix = "certificate." if position == 0 else "certificate.ca-"
-        status = trust.revocation.status(certificate, issuer, at)
         if isinstance(status, Good):
             checks.append(passed(f"{prefix}revoked"))
         elif isinstance(status, Revoked):

@@ -37,6 +37,7 @@ from signing.report import (
     Location,
     Report,
     SignatureReport,
+    StatusEvidence,
     conclude,
     failed,
     passed,
@@ -142,6 +143,7 @@ class _Judgement:
     properties: tuple[Covered, ...] = ()
     claimed: datetime | None = None
     algorithms: Algorithms = _NOTHING_READ
+    evidence: tuple[StatusEvidence, ...] = ()
 
     def report(self) -> SignatureReport:
         try:
@@ -164,6 +166,7 @@ class _Judgement:
             properties=self.properties,
             claimed_signing_time=self.claimed,
             algorithms=self.algorithms,
+            evidence=self.evidence,
         )
 
     def _run(self) -> None:
@@ -265,7 +268,7 @@ class _Judgement:
                 policy=self.policy,
                 at=self.at,
             )
-            self.chain = judged.chain
+            self.chain, self.evidence = judged.chain, judged.evidence
             self.checks += judged.checks
         else:
             raise CheckFailed(failed("key.found"))
