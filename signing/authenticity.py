@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -12,9 +11,12 @@ from signing.certificates import extension, is_ca, public_key_of
 from signing.integrity import check_key_strength
 from signing.path import CertificatePath
 from signing.policy import Policy
-from signing.report import Check, StatusEvidence, failed, passed
+from signing.report import Check, Outcome, StatusEvidence, failed, passed
 from signing.revocation import Good, Revoked, Status, Unknown
-from signing.trust import TrustStore
+from signing.trust import TrustStore, Window
+from signing.verdicts import Authenticity
+
+__all__ = ["Authenticity", "judge_certificate"]
 
 _PROCESSED_EXTENSIONS = {
     x509.BasicConstraints.oid,
@@ -31,15 +33,6 @@ _SUSPENDED = x509.ReasonFlags.certificate_hold.value
 _TIME_FORMAT = "%d/%m/%Y %H:%M:%S %Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticity:
-    """The chain that was judged (leaf first; the leaf alone where none was found) and every check of it."""
-
-    chain: tuple[x509.Certificate, ...]
-    checks: tuple[Check, ...]
-    evidence: tuple[StatusEvidence, ...] = ()
-
-
 def judge_certificate(
     certificate: x509.Certificate,
     untrusted: Iterable[x509.Certificate],
@@ -49,27 +42,53 @@ def judge_certificate(
     at: datetime,
 ) -> Authenticity:
     """Judge a signing certificate. All faults are reported: one that is expired and revoked shows both."""
+    epoch = trust.revocation.epoch
+    known = trust.verdicts.get(certificate, policy, epoch, at)
+    if known is not None:
+        return known
     checks = [_check_purpose(certificate), _check_usage(certificate), _check_extensions(certificate)]
     checks += _check_validity(certificate, at, "certificate.")
-    paths = trust.paths.paths(certificate, untrusted)
+    own = trust.paths.paths(certificate)
+    paths = own or trust.paths.paths(certificate, untrusted)
     if not paths:
         checks.append(failed("certificate.path", issuer=certificate.issuer.rfc4514_string()[:200]))
         return Authenticity((certificate,), tuple(checks))
-    path = _best(paths, at)
-    checks.append(passed("certificate.path"))
+    path, window = _best(paths, trust, at)
+    checks += [passed("certificate.path"), _check_window(path, window, at)]
     for ca in path.certificates[1:]:
         checks += [c for c in _check_validity(ca, at, "certificate.ca-") if c.sub_indication]
+    trust.sources.note(path)
     statuses = _statuses(path, trust, policy, at)
     checks += _check_revocation(statuses)
     checks.append(_check_strength(path, policy))
-    evidence = tuple(_evidence(c, status) for c, status in statuses if isinstance(status, Good))
-    return Authenticity(path.certificates, tuple(checks), evidence)
+    good = [(c, status) for c, status in statuses if isinstance(status, Good)]
+    evidence = tuple(_evidence(c, status) for c, status in good)
+    judged = Authenticity(path.certificates, tuple(checks), evidence)
+    if own and window is not None and all(check.outcome is Outcome.PASSED for check in checks):
+        start, end = max(path.not_before, window.start), min(path.not_after, window.end)
+        end = min([end, *(status.until for _, status in good)])
+        if len(good) == len(statuses):
+            trust.verdicts.put(certificate, policy, judged, epoch=epoch, start=start, end=end)
+    return judged
 
 
-def _best(paths: tuple[CertificatePath, ...], at: datetime) -> CertificatePath:
-    """A path valid at the time, else the one that ended last: a renewed CA must not hide behind its old self."""
-    valid = [path for path in paths if path.not_before <= at <= path.not_after]
-    return valid[0] if valid else max(paths, key=lambda path: path.not_after)
+def _best(
+    paths: tuple[CertificatePath, ...], trust: TrustStore, at: datetime
+) -> tuple[CertificatePath, Window | None]:
+    """A path valid and trusted at the time, else the one that ended last: a renewed CA must not hide behind its old
+    self. Beside it the time of trust in its anchor, None where that anchor is not trusted at the time.
+    """
+    found = [(path, trust.window(path.certificates[-1], at)) for path in paths]
+    for path, window in found:
+        if window is not None and path.not_before <= at <= path.not_after:
+            return path, window
+    return max(found, key=lambda each: (each[1] is not None, each[0].not_after))
+
+
+def _check_window(path: CertificatePath, window: Window | None, at: datetime) -> Check:
+    if window is not None:
+        return passed("certificate.anchor-dates")
+    return failed("certificate.anchor-dates", subject=_name(path.certificates[-1]), time=_moment(at))
 
 
 def _check_purpose(certificate: x509.Certificate) -> Check:

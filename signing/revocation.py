@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -177,10 +177,13 @@ class RevocationIndex:
         at: datetime,
         rules: StatusRules,
     ) -> Status:
+        end: datetime | None = None
         if told.responder is not None:
-            fault = self._responder_fault(told, told.responder, issuer, at, rules)
+            statuses = self._of_lists(told.responder, issuer, at, rules)
+            fault = _responder_fault(told, told.responder, statuses, rules)
             if fault:
                 return Unknown("responder", fault)
+            end = min((status.until for status in statuses if isinstance(status, Good)), default=None)
         if rules.digests is not None and told.digest not in rules.digests and told.digest != "eddsa":
             return Unknown("weak-digest", told.digest)
         if told.status == "unknown":
@@ -189,29 +192,27 @@ class RevocationIndex:
             return Revoked(told.revoked_at, told.reason, "ocsp")
         by = (told.responder or issuer).subject.rfc4514_string()
         word = _Told("ocsp", by, told.this_update, told.next_update, told.revoked_at)
-        return word.at(at, certificate, rules)
+        status = word.at(at, certificate, rules)
+        if isinstance(status, Good) and end is not None:
+            return replace(status, until=min(status.until, end))
+        return status
 
-    def _responder_fault(
-        self,
-        told: OcspAnswer,
-        responder: x509.Certificate,
-        issuer: x509.Certificate,
-        at: datetime,
-        rules: StatusRules,
-    ) -> str:
-        """Why a delegated responder will not do: revoked by the issuer's list, or no word on it where one is needed."""
-        statuses = self._of_lists(responder, issuer, at, rules)
-        if any(isinstance(status, Revoked) for status in statuses):
-            return "its certificate is revoked"
-        if not told.never_checked and not any(isinstance(status, Good) for status in statuses):
-            return "no list tells of its certificate, and it is not exempt (id-pkix-ocsp-nocheck)"
-        key, algorithm = public_key_of(responder), responder.signature_hash_algorithm
-        if isinstance(key, rsa.RSAPublicKey) and key.key_size < rules.minimum_rsa_bits:
-            return f"RSA {key.key_size}"
-        name = "eddsa" if algorithm is None else algorithm.name.replace("-", "_")
-        if rules.digests is not None and name not in rules.digests and name != "eddsa":
-            return f"its certificate is signed with {name}"
-        return ""
+
+def _responder_fault(
+    told: OcspAnswer, responder: x509.Certificate, statuses: list[Status], rules: StatusRules
+) -> str:
+    """Why a delegated responder will not do: revoked by the issuer's list, or no word on it where one is needed."""
+    if any(isinstance(status, Revoked) for status in statuses):
+        return "its certificate is revoked"
+    if not told.never_checked and not any(isinstance(status, Good) for status in statuses):
+        return "no list tells of its certificate, and it is not exempt (id-pkix-ocsp-nocheck)"
+    key, algorithm = public_key_of(responder), responder.signature_hash_algorithm
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < rules.minimum_rsa_bits:
+        return f"RSA {key.key_size}"
+    name = "eddsa" if algorithm is None else algorithm.name.replace("-", "_")
+    if rules.digests is not None and name not in rules.digests and name != "eddsa":
+        return f"its certificate is signed with {name}"
+    return ""
 
 
 def _by_list(entry: CrlEntry, certificate: x509.Certificate, at: datetime, rules: StatusRules) -> Status:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from signing.certificates import load_certificate
 from signing.path import PathFinder
-from signing.revocation import CrlRefused, RevocationIndex
+from signing.revocation import CrlRefused, OcspRefused, RevocationIndex
+from signing.sources import Sources
+from signing.verdicts import VerdictCache
 
 _T = TypeVar("_T")
+VIETNAM = timezone(timedelta(hours=7))
+EVER, FOR_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _PEM_CRL = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 
 
@@ -23,20 +30,64 @@ class TrustRefused(Exception):
     """A file of the trust directory is broken; the text names the file and the fault."""
 
 
+class Window(msgspec.Struct, frozen=True):
+    """A time within which an anchor is trusted, both ends inclusive, aware."""
+
+    start: datetime = EVER
+    end: datetime = FOR_EVER
+
+
+ALWAYS = (Window(),)
+
+
 @dataclass(frozen=True)
 class TrustStore:
-    """Anchors and intermediates do not change within a store: new certificates make a new store with an empty cache.
+    """Anchors and intermediates do not change within a store: new certificates make a new store with empty caches.
 
-    CRLs may be added to `revocation` at any time; status is never cached.
+    CRLs and OCSP answers may be added to `revocation` at any time: its epoch then makes kept verdicts void.
+    `windows`: when an anchor is trusted, for those that are not trusted always.
     """
 
     anchors: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
     revocation: RevocationIndex = field(default_factory=RevocationIndex)
+    windows: Mapping[x509.Certificate, tuple[Window, ...]] = field(default_factory=dict)
     paths: PathFinder = field(init=False, repr=False, compare=False)
+    verdicts: VerdictCache = field(init=False, repr=False, compare=False, default_factory=VerdictCache)
+    sources: Sources = field(init=False, repr=False, compare=False, default_factory=Sources)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "paths", PathFinder(self.anchors, self.intermediates))
+
+    def window(self, anchor: x509.Certificate, at: datetime) -> Window | None:
+        """The time of trust that `at` falls into, or None."""
+        for window in self.windows.get(anchor, ALWAYS):
+            if window.start <= at <= window.end:
+                return window
+        return None
+
+    def beside(
+        self,
+        *,
+        crls: Iterable[tuple[bytes, x509.Certificate | None]] = (),
+        ocsps: Iterable[bytes] = (),
+        issuers: Iterable[x509.Certificate] = (),
+    ) -> TrustStore:
+        """This store with a document's own revocation values, for that document alone; the paths found are shared.
+
+        `issuers`: CA certificates out of the document, whose lists and answers may be among them. They are no anchors.
+        Values that cannot be used are left out: they prove nothing.
+        """
+        revocation = self.revocation.extended(issuers)
+        for crl, issuer in crls:
+            with suppress(CrlRefused):
+                revocation.add_crl(crl, issuer)
+        for ocsp in ocsps:
+            with suppress(OcspRefused):
+                revocation.add_ocsp(ocsp)
+        made = TrustStore(self.anchors, self.intermediates, revocation, self.windows)
+        object.__setattr__(made, "paths", self.paths)
+        return made
 
     @classmethod
     def of(
@@ -44,19 +95,22 @@ class TrustStore:
         anchors: Iterable[x509.Certificate],
         intermediates: Iterable[x509.Certificate] = (),
         crls: Iterable[bytes] = (),
+        windows: Mapping[x509.Certificate, tuple[Window, ...]] | None = None,
     ) -> TrustStore:
         """A store from objects; `crls` in DER. Raises CrlRefused."""
         roots, pool = tuple(anchors), tuple(intermediates)
         revocation = RevocationIndex((*roots, *pool))
         for crl in crls:
             revocation.add_crl(crl)
-        return cls(roots, pool, revocation)
+        return cls(roots, pool, revocation, windows or {})
 
     @classmethod
     def load(cls, directory: Path | str) -> TrustStore:
-        """Read `anchors/`, `intermediates/`, `crls/` under a directory: PEM (several a file), DER, PKCS#7.
+        """Read `anchors/`, `intermediates/`, `crls/`, `ocsp/` under a directory: PEM (several a file), DER, PKCS#7.
 
-        At least one anchor is needed; the other folders may be absent. Raises TrustRefused naming the broken file.
+        At least one anchor is needed; the other folders may be absent. `anchors.toml` may limit the trust in anchors
+        to times: `[[anchor]]` with `file` (its name in `anchors/`), `from`, `until` (dates, inclusive, Vietnam time).
+        Raises TrustRefused naming the broken file.
         """
         base = Path(directory)
         anchors = tuple(_read_all(base / "anchors", read_certificates))
@@ -70,9 +124,46 @@ class TrustStore:
                 revocation.add_crl(der)
             return []
 
-        for _ in _read_all(base / "crls", add):
+        def add_ocsp(data: bytes) -> list[None]:
+            revocation.add_ocsp(data)
+            return []
+
+        for _ in (*_read_all(base / "crls", add), *_read_all(base / "ocsp", add_ocsp)):
             pass
-        return cls(anchors, intermediates, revocation)
+        return cls(anchors, intermediates, revocation, _windows(base))
+
+
+class _DatedAnchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    file: str
+    start: date | None = msgspec.field(name="from", default=None)
+    end: date | None = msgspec.field(name="until", default=None)
+
+
+class _DatedAnchors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    anchor: list[_DatedAnchor]
+
+
+def _windows(base: Path) -> dict[x509.Certificate, tuple[Window, ...]]:
+    """`anchors.toml`; a file named twice is trusted in both times."""
+    paper = base / "anchors.toml"
+    if not paper.exists():
+        return {}
+    try:
+        dated = msgspec.toml.decode(paper.read_bytes(), type=_DatedAnchors)
+    except (msgspec.MsgspecError, OSError) as error:
+        raise TrustRefused(f"{paper}: {error}") from None
+    found: dict[x509.Certificate, tuple[Window, ...]] = {}
+    for entry in dated.anchor:
+        file = base / "anchors" / entry.file
+        if file.name != entry.file or not file.is_file():
+            raise TrustRefused(f"{paper}: there is no {entry.file!r} in anchors/")
+        start = datetime.combine(entry.start, time.min, VIETNAM) if entry.start else EVER
+        end = datetime.combine(entry.end, time.max, VIETNAM) if entry.end else FOR_EVER
+        if start > end:
+            raise TrustRefused(f"{paper}: {entry.file}: until lies before from")
+        for certificate in read_certificates(file.read_bytes()):
+            found[certificate] = (*found.get(certificate, ()), Window(start, end))
+    return found
 
 
 def _read_all(folder: Path, read: Callable[[bytes], Iterable[_T]]) -> Iterator[_T]:
@@ -83,7 +174,7 @@ def _read_all(folder: Path, read: Callable[[bytes], Iterable[_T]]) -> Iterator[_
             continue
         try:
             yield from read(file.read_bytes())
-        except (ValueError, OSError, CrlRefused, x509.InvalidVersion) as error:
+        except (ValueError, OSError, CrlRefused, OcspRefused, x509.InvalidVersion) as error:
             raise TrustRefused(f"{file}: {error}") from None
 
 

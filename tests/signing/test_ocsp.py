@@ -47,9 +47,8 @@ GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED, 
 
 def responder(ca: Authority, *extensions: tuple[x509.ExtensionType, bool], **options: object) -> Authority:
     key = private_key("p256", 90)
-    made = certificate(
-        name("Responder"), key, ca, extensions=extensions or (OCSP_SIGNING, NO_CHECK), **options
-    )  # type: ignore[arg-type]
+    held = (*(extensions or (OCSP_SIGNING, NO_CHECK)), POINTS)
+    made = certificate(name("Responder"), key, ca, extensions=held, **options)  # type: ignore[arg-type]
     return Authority(made, key)
 
 
