@@ -29,9 +29,13 @@ class Source:
 
 
 class Sources:
-    """Links of paths that were judged. Only such: an address in a stranger's certificate is never remembered."""
+    """Links of paths that were judged. Only such: an address in a stranger's certificate is never remembered.
+
+    `begun`: whether the store's own CAs have been noted.
+    """
 
     def __init__(self) -> None:
+        self.begun = False
         self._lock = threading.Lock()
         self._links: OrderedDict[x509.Certificate, x509.Certificate] = OrderedDict()
 

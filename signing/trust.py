@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from signing.answers import AnswerFolder
 from signing.certificates import load_certificate
 from signing.path import PathFinder
 from signing.revocation import CrlRefused, OcspRefused, RevocationIndex
@@ -38,6 +40,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 ALWAYS = (Window(),)
+Windows = Mapping[x509.Certificate, tuple[Window, ...]]
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,33 @@ class TrustStore:
     """Anchors and intermediates do not change within a store: new certificates make a new store with empty caches.
 
     CRLs and OCSP answers may be added to `revocation` at any time: its epoch then makes kept verdicts void.
-    `windows`: when an anchor is trusted, for those that are not trusted always.
+    `windows`: when an anchor is trusted, for those that are not trusted always. `stamping`: further anchors for the
+    certificates of time-stamping units alone (`for_timestamps`); a signer's path never ends there.
+    `left_out`: what was fetched and cannot be used (any more).
     """
 
     anchors: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
     revocation: RevocationIndex = field(default_factory=RevocationIndex)
-    windows: Mapping[x509.Certificate, tuple[Window, ...]] = field(default_factory=dict)
+    windows: Windows = field(default_factory=dict)
+    stamping: Windows = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     paths: PathFinder = field(init=False, repr=False, compare=False)
     verdicts: VerdictCache = field(init=False, repr=False, compare=False, default_factory=VerdictCache)
     sources: Sources = field(init=False, repr=False, compare=False, default_factory=Sources)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "paths", PathFinder(self.anchors, self.intermediates))
+
+    @cached_property
+    def for_timestamps(self) -> TrustStore:
+        """This store for judging the certificates of time-stamping units; it shares the revocation index."""
+        if not self.stamping:
+            return self
+        windows = dict(self.stamping)
+        for anchor in self.anchors:
+            windows[anchor] = (*windows.get(anchor, ()), *self.windows.get(anchor, ALWAYS))
+        return TrustStore(tuple(windows), self.intermediates, self.revocation, windows)
 
     def window(self, anchor: x509.Certificate, at: datetime) -> Window | None:
         """The time of trust that `at` falls into, or None."""
@@ -85,7 +102,7 @@ class TrustStore:
         for ocsp in ocsps:
             with suppress(OcspRefused):
                 revocation.add_ocsp(ocsp)
-        made = TrustStore(self.anchors, self.intermediates, revocation, self.windows)
+        made = TrustStore(self.anchors, self.intermediates, revocation, self.windows, self.stamping)
         object.__setattr__(made, "paths", self.paths)
         return made
 
@@ -95,7 +112,7 @@ class TrustStore:
         anchors: Iterable[x509.Certificate],
         intermediates: Iterable[x509.Certificate] = (),
         crls: Iterable[bytes] = (),
-        windows: Mapping[x509.Certificate, tuple[Window, ...]] | None = None,
+        windows: Windows | None = None,
     ) -> TrustStore:
         """A store from objects; `crls` in DER. Raises CrlRefused."""
         roots, pool = tuple(anchors), tuple(intermediates)
@@ -105,19 +122,25 @@ class TrustStore:
         return cls(roots, pool, revocation, windows or {})
 
     @classmethod
-    def load(cls, directory: Path | str) -> TrustStore:
+    def load(
+        cls, directory: Path | str, at: datetime | None = None, before: TrustStore | None = None
+    ) -> TrustStore:
         """Read `anchors/`, `intermediates/`, `crls/`, `ocsp/` under a directory: PEM (several a file), DER, PKCS#7.
 
         At least one anchor is needed; the other folders may be absent. `anchors.toml` may limit the trust in anchors
         to times: `[[anchor]]` with `file` (its name in `anchors/`), `from`, `until` (dates, inclusive, Vietnam time).
-        Raises TrustRefused naming the broken file.
+        `lists/` may hold trusted lists (TS 119 612), judged at `at` (default now); `fetched/` what the background
+        refresh has kept. `before`: the store read earlier, whose paths and addresses go on where the certificates are
+        the same. Raises TrustRefused naming the broken file.
         """
         base = Path(directory)
-        anchors = tuple(_read_all(base / "anchors", read_certificates))
-        if not anchors:
+        windows, stamping = _lists(base / "lists", at or datetime.now(UTC))
+        own = tuple(_read_all(base / "anchors", read_certificates))
+        windows |= dict.fromkeys(own, ALWAYS) | _windows(base)
+        if not windows:
             raise TrustRefused(f"{base / 'anchors'}: no trust anchor, nothing could ever be trusted")
-        intermediates = tuple(_read_all(base / "intermediates", read_certificates))
-        revocation = RevocationIndex((*anchors, *intermediates))
+        anchors, intermediates = tuple(windows), tuple(_read_all(base / "intermediates", read_certificates))
+        revocation = RevocationIndex((*anchors, *stamping, *intermediates))
 
         def add(data: bytes) -> list[None]:
             for der in read_crls(data):
@@ -130,7 +153,25 @@ class TrustStore:
 
         for _ in (*_read_all(base / "crls", add), *_read_all(base / "ocsp", add_ocsp)):
             pass
-        return cls(anchors, intermediates, revocation, _windows(base))
+        left_out = AnswerFolder(base / "fetched").load_into(revocation)
+        made = cls(anchors, intermediates, revocation, windows, stamping, left_out)
+        if before is not None and (before.anchors, before.intermediates) == (anchors, intermediates):
+            object.__setattr__(made, "paths", before.paths)
+            object.__setattr__(made, "sources", before.sources)
+        return made
+
+
+def _lists(
+    folder: Path, at: datetime
+) -> tuple[dict[x509.Certificate, tuple[Window, ...]], dict[x509.Certificate, tuple[Window, ...]]]:
+    if not folder.is_dir():
+        return {}, {}
+    from signing.trusted_list import TrustedListRefused, lists_of  # noqa: PLC0415  # judges the list by this store's kin
+
+    try:
+        return lists_of(folder, at)
+    except TrustedListRefused as error:
+        raise TrustRefused(str(error)) from None
 
 
 class _DatedAnchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
