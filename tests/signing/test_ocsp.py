@@ -204,17 +204,48 @@ def test_answers_that_are_refused(case: str, pki: Hierarchy, index: RevocationIn
     assert index.epoch == 0
 
 
-def test_one_octet_changed_anywhere_never_makes_good(pki: Hierarchy) -> None:
-    der = answer(pki.taxpayer.certificate, pki.ca.certificate, pki.ca, status=REVOKED, revoked_at=AT - DAY)
-    for position in range(0, len(der), 7):
+@pytest.mark.parametrize("delegated", [True, False])
+def test_one_octet_changed_anywhere_never_makes_good(delegated: bool, pki: Hierarchy) -> None:
+    subject, issuer = pki.taxpayer.certificate, pki.ca.certificate
+    by = responder(pki.ca) if delegated else pki.ca
+    der = answer(subject, issuer, by, status=REVOKED, revoked_at=AT - DAY)
+    refused = 0
+    for position in range(0, len(der), 3):
         broken = bytearray(der)
         broken[position] ^= 0x01
-        index = RevocationIndex([pki.root.certificate, pki.ca.certificate])
+        index = RevocationIndex([pki.root.certificate, issuer])
         try:
             index.add_ocsp(bytes(broken))
         except OcspRefused:
-            continue
-        assert isinstance(index.status(pki.taxpayer.certificate, pki.ca.certificate, AT), Revoked | Unknown)
+            refused += 1
+        assert isinstance(index.status(subject, issuer, AT), Revoked | Unknown)
+    # The issuer's own certificate may come along and means nothing; a responder's is judged octet for octet.
+    assert refused > len(der) // 3 * (0.9 if delegated else 0.2)
+
+
+def test_an_answer_is_about_the_issuer_by_name_and_by_key(pki: Hierarchy) -> None:
+    """Another CA has this one's key: an answer about its certificates is none about ours, and the other way."""
+    twin = authority("Renamed CA of the tests", pki.root, number=2)
+    index = RevocationIndex([pki.ca.certificate])
+    with pytest.raises(OcspRefused, match="no known CA"):
+        index.add_ocsp(answer(signer(twin, number=94).certificate, twin.certificate, twin))
+
+
+def test_good_ends_with_the_list_that_tells_of_the_responder(policy: Policy) -> None:
+    own = hierarchy()
+    taxpayer, ca = own.taxpayer.certificate, own.ca.certificate
+    index = RevocationIndex([ca])
+    index.add_ocsp(answer(taxpayer, ca, responder(own.ca, OCSP_SIGNING), next_update=AT + 30 * DAY))
+    point = x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(PART)], relative_name=None, only_contains_user_certs=False,
+        only_contains_ca_certs=False, only_some_reasons=None, indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )  # fmt: skip
+    index.add_crl(own.ca.crl(next_update=AT + HOUR, extra=((point, True),)))
+    status = index.status(taxpayer, ca, AT)
+    assert isinstance(status, Good)
+    assert status.until == AT + HOUR
+    assert isinstance(index.status(taxpayer, ca, AT + 2 * HOUR), Unknown)
 
 
 STATUS: dict[str, tuple[str, dict[str, object]]] = {
