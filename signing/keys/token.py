@@ -119,15 +119,35 @@ def _module(path: str) -> _Module:
         return _modules.setdefault(path, _Module(path))
 
 
-def _after_fork() -> None:
+_held: list[threading.RLock] = []
+FORK_WAIT_SECONDS = 5.0
+"""How long a fork waits for a call into a module to end; a device that hangs must not hang the fork."""
+
+
+def _before_fork() -> None:
+    """No module is in the midst of a call when its memory is copied: its own state would stay half-changed."""
+    for module in list(_modules.values()):
+        if module.lock.acquire(timeout=FORK_WAIT_SECONDS):
+            _held.append(module.lock)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _after_fork_in_child() -> None:
     global _modules_lock  # noqa: PLW0603  # a lock held by another thread of the parent stays locked for ever here
     _modules_lock = threading.Lock()
+    _held.clear()
     for module in _modules.values():
         module.lock, module.forked = threading.RLock(), True
         module.sessions = {}
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)
 
 
 @dataclass(frozen=True)
