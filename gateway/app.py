@@ -31,6 +31,7 @@ from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.errors import ConfigurationError
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import Worker
+from gateway.jobs.fetch import keep_fetching
 from gateway.jobs.refresh import Reloading
 from gateway.journey import Checks, IntakeWorld, carry_on
 from gateway.notary import XmlNotary
@@ -41,6 +42,8 @@ from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import Settings
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
+from signing.answers import AnswerFolder
+from signing.refresh import Refresher
 
 log = structlog.get_logger("app")
 _LEASE_MARGIN = 1.25
@@ -69,8 +72,13 @@ def load_checks(settings: Settings, max_bytes: int) -> Reloading[Checks]:
     catalogue = schemas.load_catalogue()
     limits = signing.ParseLimits(max_bytes=max_bytes)
 
+    before: list[signing.TrustStore] = []
+
     def make(directory: Path) -> Checks:
-        trust = signing.TrustStore.load(directory)
+        trust = signing.TrustStore.load(directory, before=before[-1] if before else None)
+        before[:] = [trust]
+        for left_out in trust.left_out:
+            log.warning("fetched-answer-left-out", reason=left_out)
         return Checks(limits, SignatureRules(policy, trust), catalogue)
 
     return Reloading(settings.trust.directory, make)
@@ -159,6 +167,7 @@ async def _assembled(
         jobs = {
             "trust": checks.watch(settings.trust.refresh_seconds),
             "clients": client_trust.watch(settings.trust.refresh_seconds),
+            **({"fetching": _fetching(settings, checks, now)} if settings.trust.fetch_hosts else {}),
             **({} if role == "intake" else {"delivery": worker.run()}),
         }
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
@@ -185,6 +194,14 @@ def load_client_trust(client_ca: Path, crls: Path) -> ClientTrust:
     for file in sorted(crls.glob("*.crl")):
         index.add_crl(file.read_bytes())
     return ClientTrust({c.subject.public_bytes(): c for c in certificates}, index)
+
+
+def _fetching(settings: Settings, checks: Reloading[Checks], now: Clock) -> Coroutine[None, None, None]:
+    hosts = frozenset(host.lower() for host in settings.trust.fetch_hosts)
+    refresher = Refresher(AnswerFolder(settings.trust.directory / "fetched"), hosts)
+    return keep_fetching(
+        refresher, lambda: checks().signatures.trust, checks.refresh, settings.trust.fetch_seconds, now
+    )
 
 
 def _worker(settings: Settings, store: Store, delivery: DeliveryWorld) -> Worker:

@@ -42,11 +42,16 @@ class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`directory` holds anchors/, intermediates/, crls/; `policy` names a file of signing/policies."""
+    """`directory` holds anchors/, intermediates/, crls/; `policy` names a file of signing/policies.
+
+    From `fetch_hosts`, and no others, revocation answers are fetched into its `fetched/`; none: nothing is fetched.
+    """
 
     directory: Path
     policy: str = "tt15-2025"
     refresh_seconds: Positive = 5.0
+    fetch_hosts: tuple[str, ...] = ()
+    fetch_seconds: Positive = 60.0
 
 
 class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -4,7 +4,7 @@ from signing.canonical import METHODS as CANONICALISATIONS
 from signing.canonical import CanonicalisationRefused, canonicalise
 from signing.certificates import Signer, signer_of
 from signing.formats import format_of, verify
-from signing.keys import FileKey, KeyRefused, SigningKey
+from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, PolicyRefused, load_policy
 from signing.report import (
@@ -19,7 +19,16 @@ from signing.report import (
     StatusEvidence,
     TimestampReport,
 )
-from signing.revocation import CrlInfo, CrlRefused, Good, RevocationIndex, Revoked, Status, Unknown
+from signing.revocation import (
+    CrlInfo,
+    CrlRefused,
+    Good,
+    OcspRefused,
+    RevocationIndex,
+    Revoked,
+    Status,
+    Unknown,
+)
 from signing.sign import SigningRefused, sign_element, sign_xml
 from signing.trust import TrustRefused, TrustStore, read_certificates, read_crls
 from signing.verify import Key, verify_document, verify_xml
@@ -37,7 +46,9 @@ __all__ = [
     "Indication",
     "Key",
     "KeyRefused",
+    "KeyUnavailable",
     "Location",
+    "OcspRefused",
     "Outcome",
     "ParseLimits",
     "Policy",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -13,9 +12,12 @@ from signing.certificates import extension, is_ca, is_readable, public_key_of
 from signing.integrity import check_key_strength
 from signing.path import CertificatePath
 from signing.policy import Policy
-from signing.report import Check, failed, passed
-from signing.revocation import Good, Revoked, Unknown
-from signing.trust import TrustStore
+from signing.report import Check, Outcome, StatusEvidence, failed, passed
+from signing.revocation import Good, Revoked, Status, Unknown
+from signing.trust import TrustStore, Window
+from signing.verdicts import Authenticity
+
+__all__ = ["Authenticity", "judge_certificate"]
 
 _PROCESSED_EXTENSIONS = {
     x509.BasicConstraints.oid,
@@ -32,14 +34,6 @@ _SUSPENDED = x509.ReasonFlags.certificate_hold.value
 _TIME_FORMAT = "%d/%m/%Y %H:%M:%S %Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticity:
-    """The chain that was judged (leaf first; the leaf alone where none was found) and every check of it."""
-
-    chain: tuple[x509.Certificate, ...]
-    checks: tuple[Check, ...]
-
-
 def judge_certificate(
     certificate: x509.Certificate,
     untrusted: Iterable[x509.Certificate],
@@ -51,28 +45,56 @@ def judge_certificate(
     """Judge a signing certificate. All faults are reported: one that is expired and revoked shows both."""
     if not is_readable(certificate):
         return Authenticity((certificate,), (failed("certificate.unreadable"),))
+    epoch = trust.revocation.epoch
+    known = trust.verdicts.get(certificate, policy, epoch, at)
+    if known is not None:
+        return known
     checks = [_check_usage(certificate), _check_extensions(certificate)]
     if not policy.signer_may_be_ca:
         checks.insert(0, _check_purpose(certificate))
     checks += _check_validity(certificate, at, "certificate.")
-    paths = trust.paths.paths(certificate, untrusted)
+    own = trust.paths.paths(certificate)
+    paths = own or trust.paths.paths(certificate, untrusted)
     if not paths:
         checks += [check for check in [_check_digest(certificate, policy)] if check.sub_indication]
         checks.append(failed("certificate.path", issuer=certificate.issuer.rfc4514_string()[:200]))
         return Authenticity((certificate,), tuple(checks))
-    path = _best(paths, at)
-    checks.append(passed("certificate.path"))
+    path, window = _best(paths, trust, at)
+    checks += [passed("certificate.path"), _check_window(path, window, at)]
     for ca in path.certificates[1:]:
         checks += [c for c in _check_validity(ca, at, "certificate.ca-") if c.sub_indication]
-    checks += _check_revocation(path, trust, policy, at)
+    trust.sources.note(path)
+    statuses = _statuses(path, trust, policy, at)
+    checks += _check_revocation(statuses, policy)
     checks.append(_check_strength(path, policy))
-    return Authenticity(path.certificates, tuple(checks))
+    good = [(c, status) for c, status in statuses if isinstance(status, Good)]
+    evidence = tuple(_evidence(c, status) for c, status in good)
+    judged = Authenticity(path.certificates, tuple(checks), evidence)
+    if own and window is not None and all(check.outcome is Outcome.PASSED for check in checks):
+        start, end = max(path.not_before, window.start), min(path.not_after, window.end)
+        end = min([end, *(status.until for _, status in good)])
+        if len(good) == len(statuses):
+            trust.verdicts.put(certificate, policy, judged, epoch=epoch, start=start, end=end)
+    return judged
 
 
-def _best(paths: tuple[CertificatePath, ...], at: datetime) -> CertificatePath:
-    """A path valid at the time, else the one that ended last: a renewed CA must not hide behind its old self."""
-    valid = [path for path in paths if path.not_before <= at <= path.not_after]
-    return valid[0] if valid else max(paths, key=lambda path: path.not_after)
+def _best(
+    paths: tuple[CertificatePath, ...], trust: TrustStore, at: datetime
+) -> tuple[CertificatePath, Window | None]:
+    """A path valid and trusted at the time, else the one that ended last: a renewed CA must not hide behind its old
+    self. Beside it the time of trust in its anchor, None where that anchor is not trusted at the time.
+    """
+    found = [(path, trust.window(path.certificates[-1], at)) for path in paths]
+    for path, window in found:
+        if window is not None and path.not_before <= at <= path.not_after:
+            return path, window
+    return max(found, key=lambda each: (each[1] is not None, each[0].not_after))
+
+
+def _check_window(path: CertificatePath, window: Window | None, at: datetime) -> Check:
+    if window is not None:
+        return passed("certificate.anchor-dates")
+    return failed("certificate.anchor-dates", subject=_name(path.certificates[-1]), time=_moment(at))
 
 
 def _check_purpose(certificate: x509.Certificate) -> Check:
@@ -103,12 +125,26 @@ def _check_validity(certificate: x509.Certificate, at: datetime, prefix: str) ->
     return [passed(f"{prefix}expired")]
 
 
-def _check_revocation(path: CertificatePath, trust: TrustStore, policy: Policy, at: datetime) -> list[Check]:
+def _statuses(
+    path: CertificatePath, trust: TrustStore, policy: Policy, at: datetime
+) -> list[tuple[x509.Certificate, Status]]:
+    """Of the signer, and of the CAs below the anchor where the policy asks for them."""
     links = list(zip(path.certificates, path.certificates[1:], strict=False))
+    rules = policy.status_rules
+    asked = links if policy.check_ca_revocation else links[:1]
+    return [(c, trust.revocation.status(c, issuer, at, rules)) for c, issuer in asked]
+
+
+def _evidence(certificate: x509.Certificate, status: Good) -> StatusEvidence:
+    return StatusEvidence(
+        _name(certificate), status.kind, status.issuer[:200], status.this_update, status.next_update
+    )
+
+
+def _check_revocation(statuses: list[tuple[x509.Certificate, Status]], policy: Policy) -> list[Check]:
     checks = []
-    for position, (certificate, issuer) in enumerate(links if policy.check_ca_revocation else links[:1]):
+    for position, (certificate, status) in enumerate(statuses):
         prefix = "certificate." if position == 0 else "certificate.ca-"
-        status = trust.revocation.status(certificate, issuer, at)
         if isinstance(status, Good):
             checks.append(passed(f"{prefix}revoked"))
         elif isinstance(status, Revoked):

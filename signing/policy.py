@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from signing.algorithms import DIGESTS, SIGNATURE_NAMES
 from signing.canonical import METHOD_NAMES
 from signing.parsing import ENCODINGS
+from signing.revocation import StatusRules
 
 PROFILES = frozenset({"XMLDSig", "XAdES"})
 
@@ -46,6 +47,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     require_signing_time: bool = True
     """Of XAdES: the baseline asks for it (EN 319 132-1 clause 6.3), XAdES 1.3.2 did not."""
     check_ca_revocation: bool = True
+    max_status_age_seconds: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How old a CRL or OCSP answer may be; None: as old as its own nextUpdate allows."""
+    max_status_age_open_seconds: Annotated[int, msgspec.Meta(ge=1)] = 86_400
+    """The same for an OCSP answer without nextUpdate (RFC 6960 clause 4.2.2.1: newer ones are to be had always)."""
     refuse_interrupted_text: bool = True
     """Refuse comments and processing instructions inside signed text: readers disagree on such text."""
     encodings: frozenset[str] = frozenset({"utf-8"})
@@ -64,6 +69,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def signing_time_tolerance(self) -> timedelta:
         """`signing_time_tolerance_seconds` as a duration."""
         return timedelta(seconds=self.signing_time_tolerance_seconds)
+
+    @property
+    def status_rules(self) -> StatusRules:
+        """What this policy asks of CRLs and OCSP answers."""
+        age = self.max_status_age_seconds
+        return StatusRules(
+            digests=self.certificate_digests,
+            max_age=None if age is None else timedelta(seconds=age),
+            max_age_open=timedelta(seconds=self.max_status_age_open_seconds),
+            minimum_rsa_bits=self.minimum_rsa_bits,
+        )
 
 
 def load_policy(name_or_path: str | Path) -> Policy:

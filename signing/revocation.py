@@ -1,7 +1,6 @@
-"""Revocation status from CRLs (RFC 5280 clause 5), as an index that is asked per certificate.
+"""Revocation status as an index that is asked per certificate: CRLs by issuer, OCSP answers by issuer and serial.
 
-A CRL is checked once, when it is added: signature by the issuer's key, right to sign CRLs, form. Delta and indirect
-CRLs, and CRLs for some reasons only, are refused. Asking costs a look-up.
+What comes in is checked once (`crl`, `ocsp`); asking costs a look-up. Two sources that disagree: a revocation counts.
 """
 
 from __future__ import annotations
@@ -9,29 +8,57 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from signing.certificates import extension, is_ca, public_key_of, spki
+from signing.certificates import public_key_of, spki
+from signing.crl import CrlEntry, CrlInfo, CrlRefused, entry_of, reason_of, signs
+from signing.ocsp import OcspAnswer, OcspRefused, read_ocsp
 
-_UNDERSTOOD = {
-    x509.CRLNumber.oid,
-    x509.AuthorityKeyIdentifier.oid,
-    x509.IssuingDistributionPoint.oid,
-    x509.FreshestCRL.oid,
-    x509.AuthorityInformationAccess.oid,
-}
+__all__ = [
+    "CrlInfo",
+    "CrlRefused",
+    "Good",
+    "OcspRefused",
+    "RevocationIndex",
+    "Revoked",
+    "Status",
+    "StatusRules",
+    "Unknown",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRules:
+    """What a policy asks of an answer (EN 319 102-1 clause 5.2.5).
+
+    `digests`: of its signature, None for any. `max_age`: how long before the time in question its thisUpdate may lie;
+    None: as long as its nextUpdate says. `max_age_open`: the same for an OCSP answer without nextUpdate.
+    `minimum_rsa_bits`: of a delegated responder's key.
+    """
+
+    digests: frozenset[str] | None = None
+    max_age: timedelta | None = None
+    max_age_open: timedelta = timedelta(days=1)
+    minimum_rsa_bits: int = 0
+
+
+ANY = StatusRules()
 
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """Not revoked, by a CRL that was in force at the time asked for."""
+    """Not revoked at the time asked for. The answer is the same up to `until` (inclusive). `kind`: crl or ocsp."""
 
+    kind: str
+    issuer: str
     this_update: datetime
-    next_update: datetime
+    next_update: datetime | None
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +67,14 @@ class Revoked:
 
     at: datetime
     reason: str
+    kind: str = "crl"
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No answer now. `why`: "no-crl", "stale" (nextUpdate passed), "expired-entries"; `detail`: more."""
+    """No answer now. `why`: "no-crl" (nor OCSP answer), "stale", "expired-entries" (issued after the certificate's
+    end), "weak-digest", "ocsp-unknown", "responder" (its own status or key will not do); `detail`: more.
+    """
 
     why: str
     detail: str
@@ -53,43 +83,27 @@ class Unknown:
 Status = Good | Revoked | Unknown
 
 
-class CrlRefused(Exception):
-    """The CRL cannot be used; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class CrlInfo:
-    """A CRL that was taken in: issuer (RFC 4514), its dates (aware, UTC), its number, and how many entries it has."""
-
-    issuer: str
-    this_update: datetime
-    next_update: datetime
-    number: int | None
-    entries: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    info: CrlInfo
-    scope: str  # "all", "user", "ca"
-    points: frozenset[str]  # distribution point URIs; empty: not partitioned
-    revoked: dict[int, x509.RevokedCertificate]
-
-    def covers(self, certificate: x509.Certificate) -> bool:
-        if self.scope != "all" and (self.scope == "ca") != is_ca(certificate):
-            return False
-        return not self.points or bool(self.points & _distribution_points(certificate))
-
-
 class RevocationIndex:
-    """CRLs by issuing key. Adding and asking may happen in different threads at once."""
+    """Answers by issuing key. Adding and asking may happen in different threads at once.
+
+    `epoch` grows with every change: what was concluded from the index under another epoch is to be asked anew.
+    """
 
     def __init__(self, issuers: Iterable[x509.Certificate] = ()) -> None:
+        self.epoch = 0
         self._lock = threading.Lock()
-        self._entries: dict[bytes, tuple[_Entry, ...]] = {}
+        self._lists: dict[bytes, tuple[CrlEntry, ...]] = {}
+        self._ocsp: dict[tuple[bytes, int], OcspAnswer] = {}
         self._issuers: dict[bytes, list[x509.Certificate]] = {}
         for issuer in issuers:
             self._issuers.setdefault(issuer.subject.public_bytes(), []).append(issuer)
+
+    def extended(self, issuers: Iterable[x509.Certificate] = ()) -> RevocationIndex:
+        """A copy to which a document's own values may be added without touching this one."""
+        with self._lock:
+            made = RevocationIndex((*(c for known in self._issuers.values() for c in known), *issuers))
+            made._lists, made._ocsp = dict(self._lists), dict(self._ocsp)
+        return made
 
     def add_crl(self, der: bytes, issuer: x509.Certificate | None = None) -> CrlInfo:
         """Take in a DER CRL; an older one of the same scope gives way, a newer one stays.
@@ -99,117 +113,153 @@ class RevocationIndex:
         try:
             crl = x509.load_der_x509_crl(der)
             candidates = [issuer] if issuer else self._issuers.get(crl.issuer.public_bytes(), [])
-            entry = _entry_of(crl)
+            entry = entry_of(crl)
         except CrlRefused:
             raise
         except Exception as error:  # hostile DER raises several types, depending on where it is broken
             raise CrlRefused(f"not a usable CRL: {error}") from None
-        signer = next((candidate for candidate in candidates if _signs(candidate, crl)), None)
+        signer = next((candidate for candidate in candidates if signs(candidate, crl)), None)
         if signer is None:
             raise CrlRefused(f"no known certificate of {entry.info.issuer} verifies it")
         with self._lock:
-            key = _issuer_key(signer)
-            self._entries[key] = _replaced(self._entries.get(key, ()), entry)
+            key = issuer_key(signer)
+            before = self._lists.get(key, ())
+            self._lists[key] = _replaced(before, entry)
+            self.epoch += self._lists[key] is not before
         return entry.info
 
-    def status(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> Status:
+    def add_ocsp(self, der: bytes, issuer: x509.Certificate | None = None) -> tuple[OcspAnswer, ...]:
+        """Take in a DER OCSPResponse; of two answers about a certificate the one with the later thisUpdate stays.
+
+        `issuer`: of the certificates it is about, where it is not among those the index was made with.
+        Raises OcspRefused.
+        """
+        known = [issuer] if issuer else [c for same in self._issuers.values() for c in same]
+        answers = read_ocsp(der, known)
+        with self._lock:
+            for about, answer in answers:
+                place = (issuer_key(about), answer.serial)
+                before = self._ocsp.get(place)
+                if before is None or before.this_update < answer.this_update:
+                    self._ocsp[place] = answer
+                    self.epoch += 1
+        return tuple(answer for _, answer in answers)
+
+    def status(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime, rules: StatusRules = ANY
+    ) -> Status:
         """Status of a certificate of that issuer at a time (aware)."""
-        entries = [e for e in self._entries.get(_issuer_key(issuer), ()) if e.covers(certificate)]
-        if not entries:
-            return Unknown("no-crl", issuer.subject.rfc4514_string())
-        unknown: Unknown | None = None
-        for entry in entries:
-            answer = _answer(entry, certificate, at)
-            if isinstance(answer, Revoked):
-                return answer
-            if isinstance(answer, Unknown):
-                unknown = answer
-        good = [e for e in entries if isinstance(_answer(e, certificate, at), Good)]
+        answers = self._of_lists(certificate, issuer, at, rules)
+        told = self._ocsp.get((issuer_key(issuer), certificate.serial_number))
+        if told is not None:
+            answers.append(self._of_ocsp(told, certificate, issuer, at, rules))
+        revoked = [answer for answer in answers if isinstance(answer, Revoked)]
+        if revoked:
+            return min(revoked, key=lambda answer: answer.at)
+        good = [answer for answer in answers if isinstance(answer, Good)]
         if good:
-            return Good(good[0].info.this_update, good[0].info.next_update)
-        assert unknown is not None
-        return unknown
+            newest = max(good, key=lambda answer: answer.this_update)
+            until = min(answer.until for answer in good)
+            return Good(newest.kind, newest.issuer, newest.this_update, newest.next_update, until)
+        return answers[-1] if answers else Unknown("no-crl", issuer.subject.rfc4514_string())
+
+    def _of_lists(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime, rules: StatusRules
+    ) -> list[Status]:
+        entries = self._lists.get(issuer_key(issuer), ())
+        return [_by_list(entry, certificate, at, rules) for entry in entries if entry.covers(certificate)]
+
+    def _of_ocsp(
+        self,
+        told: OcspAnswer,
+        certificate: x509.Certificate,
+        issuer: x509.Certificate,
+        at: datetime,
+        rules: StatusRules,
+    ) -> Status:
+        end: datetime | None = None
+        if told.responder is not None:
+            statuses = self._of_lists(told.responder, issuer, at, rules)
+            fault = _responder_fault(told, told.responder, statuses, rules)
+            if fault:
+                return Unknown("responder", fault)
+            end = min((status.until for status in statuses if isinstance(status, Good)), default=None)
+        if rules.digests is not None and told.digest not in rules.digests and told.digest != "eddsa":
+            return Unknown("weak-digest", told.digest)
+        if told.status == "unknown":
+            return Unknown("ocsp-unknown", told.this_update.isoformat())
+        if told.revoked_at is not None and told.revoked_at <= at:
+            return Revoked(told.revoked_at, told.reason, "ocsp")
+        by = (told.responder or issuer).subject.rfc4514_string()
+        word = _Told("ocsp", by, told.this_update, told.next_update, told.revoked_at)
+        status = word.at(at, certificate, rules)
+        if isinstance(status, Good) and end is not None:
+            return replace(status, until=min(status.until, end))
+        return status
 
 
-def _answer(entry: _Entry, certificate: x509.Certificate, at: datetime) -> Status:
+def _responder_fault(
+    told: OcspAnswer, responder: x509.Certificate, statuses: list[Status], rules: StatusRules
+) -> str:
+    """Why a delegated responder will not do: revoked by the issuer's list, or no word on it where one is needed."""
+    if any(isinstance(status, Revoked) for status in statuses):
+        return "its certificate is revoked"
+    if not told.never_checked and not any(isinstance(status, Good) for status in statuses):
+        return "no list tells of its certificate, and it is not exempt (id-pkix-ocsp-nocheck)"
+    key, algorithm = public_key_of(responder), responder.signature_hash_algorithm
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < rules.minimum_rsa_bits:
+        return f"RSA {key.key_size}"
+    name = "eddsa" if algorithm is None else algorithm.name.replace("-", "_")
+    if rules.digests is not None and name not in rules.digests and name != "eddsa":
+        return f"its certificate is signed with {name}"
+    return ""
+
+
+def _by_list(entry: CrlEntry, certificate: x509.Certificate, at: datetime, rules: StatusRules) -> Status:
     found = entry.revoked.get(certificate.serial_number)
     # A revocation holds even where the list itself has gone stale: nothing but a hold is ever taken back.
     if found is not None and found.revocation_date_utc <= at:
-        return Revoked(found.revocation_date_utc, _reason(found))
-    if at > entry.info.next_update:
-        return Unknown("stale", entry.info.next_update.isoformat())
-    if entry.info.this_update > certificate.not_valid_after_utc:
-        return Unknown("expired-entries", certificate.not_valid_after_utc.isoformat())
-    return Good(entry.info.this_update, entry.info.next_update)
+        return Revoked(found.revocation_date_utc, reason_of(found))
+    if rules.digests is not None and entry.digest not in rules.digests and entry.digest != "eddsa":
+        return Unknown("weak-digest", entry.digest)
+    later = found.revocation_date_utc if found is not None else None
+    told = _Told("crl", entry.info.issuer, entry.info.this_update, entry.info.next_update, later)
+    return told.at(at, certificate, rules)
 
 
-def _entry_of(crl: x509.CertificateRevocationList) -> _Entry:
-    if crl.next_update_utc is None:
-        raise CrlRefused("no nextUpdate (RFC 5280 clause 5.1.2.5)")
-    scope, points, number = "all", frozenset[str](), None
-    for ext in crl.extensions:
-        if ext.oid == x509.DeltaCRLIndicator.oid:
-            raise CrlRefused("delta CRLs are not supported")
-        if isinstance(ext.value, x509.IssuingDistributionPoint):
-            scope, points = _scope(ext.value)
-        elif isinstance(ext.value, x509.CRLNumber):
-            number = ext.value.crl_number
-        elif ext.critical and ext.oid not in _UNDERSTOOD:
-            raise CrlRefused(f"unknown critical extension {ext.oid.dotted_string}")
-    info = CrlInfo(
-        issuer=crl.issuer.rfc4514_string(),
-        this_update=crl.last_update_utc,
-        next_update=crl.next_update_utc,
-        number=number,
-        entries=len(crl),
-    )
-    # cryptography's own look-up walks the list each time: 2 ms for 10,000 entries, against a dictionary's 0.1 µs
-    return _Entry(info, scope, points, {revoked.serial_number: revoked for revoked in crl})
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A word that a certificate is not revoked, or not before `revoked_later`."""
+
+    kind: str
+    by: str
+    this_update: datetime
+    next_update: datetime | None
+    revoked_later: datetime | None
+
+    def at(self, time: datetime, certificate: x509.Certificate, rules: StatusRules) -> Status:
+        """Good where it was in force at the time, and tells of certificates that had not expired when it was given."""
+        end = self.next_update if self.next_update is not None else self.this_update + rules.max_age_open
+        if rules.max_age is not None:
+            end = min(end, self.this_update + rules.max_age)
+        if time > end:
+            return Unknown("stale", end.isoformat())
+        if self.this_update > certificate.not_valid_after_utc:
+            return Unknown("expired-entries", certificate.not_valid_after_utc.isoformat())
+        if self.revoked_later is not None:
+            end = min(end, self.revoked_later - timedelta(microseconds=1))
+        return Good(self.kind, self.by, self.this_update, self.next_update, end)
 
 
-def _scope(point: x509.IssuingDistributionPoint) -> tuple[str, frozenset[str]]:
-    if point.indirect_crl:
-        raise CrlRefused("indirect CRLs are not supported")
-    if point.only_some_reasons is not None or point.only_contains_attribute_certs:
-        raise CrlRefused("CRLs for some reasons or for attribute certificates are not supported")
-    if point.relative_name is not None:
-        raise CrlRefused("a distribution point by relative name is not supported")
-    scope = "user" if point.only_contains_user_certs else "ca" if point.only_contains_ca_certs else "all"
-    return scope, frozenset(str(name.value) for name in point.full_name or ())
-
-
-def _signs(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
-    usage = extension(issuer, x509.KeyUsage)
-    if issuer.subject != crl.issuer or (usage is not None and not usage.crl_sign):
-        return False
-    try:
-        return crl.is_signature_valid(public_key_of(issuer))
-    except (ValueError, TypeError):
-        return False
-
-
-def _replaced(entries: tuple[_Entry, ...], new: _Entry) -> tuple[_Entry, ...]:
+def _replaced(entries: tuple[CrlEntry, ...], new: CrlEntry) -> tuple[CrlEntry, ...]:
     same = [e for e in entries if (e.scope, e.points) == (new.scope, new.points)]
     if any(e.info.this_update > new.info.this_update for e in same):
         return entries
     return (*(e for e in entries if e not in same), new)
 
 
-def _reason(revoked: x509.RevokedCertificate) -> str:
-    try:
-        return revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-    except (x509.ExtensionNotFound, ValueError):
-        return "unspecified"
-
-
 @lru_cache(maxsize=512)
-def _issuer_key(certificate: x509.Certificate) -> bytes:
+def issuer_key(certificate: x509.Certificate) -> bytes:
     """By name and key: a CA's renewed certificate answers for the same list."""
     name, key = certificate.subject.public_bytes(), spki(public_key_of(certificate))
     return hashlib.sha256(len(name).to_bytes(4, "big") + name + key).digest()
-
-
-@lru_cache(maxsize=2048)
-def _distribution_points(certificate: x509.Certificate) -> frozenset[str]:
-    points = extension(certificate, x509.CRLDistributionPoints)
-    return frozenset(str(name.value) for point in points or () for name in point.full_name or ())

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from signing.answers import AnswerFolder
 from signing.certificates import load_certificate
 from signing.path import PathFinder
-from signing.revocation import CrlRefused, RevocationIndex
+from signing.revocation import CrlRefused, OcspRefused, RevocationIndex
+from signing.sources import Sources
+from signing.verdicts import VerdictCache
 
 _T = TypeVar("_T")
+VIETNAM = timezone(timedelta(hours=7))
+EVER, FOR_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _PEM_CRL = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 
 
@@ -23,20 +32,79 @@ class TrustRefused(Exception):
     """A file of the trust directory is broken; the text names the file and the fault."""
 
 
+class Window(msgspec.Struct, frozen=True):
+    """A time within which an anchor is trusted, both ends inclusive, aware."""
+
+    start: datetime = EVER
+    end: datetime = FOR_EVER
+
+
+ALWAYS = (Window(),)
+Windows = Mapping[x509.Certificate, tuple[Window, ...]]
+
+
 @dataclass(frozen=True)
 class TrustStore:
-    """Anchors and intermediates do not change within a store: new certificates make a new store with an empty cache.
+    """Anchors and intermediates do not change within a store: new certificates make a new store with empty caches.
 
-    CRLs may be added to `revocation` at any time; status is never cached.
+    CRLs and OCSP answers may be added to `revocation` at any time: its epoch then makes kept verdicts void.
+    `windows`: when an anchor is trusted, for those that are not trusted always. `stamping`: further anchors for the
+    certificates of time-stamping units alone (`for_timestamps`); a signer's path never ends there.
+    `left_out`: what was fetched and cannot be used (any more).
     """
 
     anchors: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
     revocation: RevocationIndex = field(default_factory=RevocationIndex)
+    windows: Windows = field(default_factory=dict)
+    stamping: Windows = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     paths: PathFinder = field(init=False, repr=False, compare=False)
+    verdicts: VerdictCache = field(init=False, repr=False, compare=False, default_factory=VerdictCache)
+    sources: Sources = field(init=False, repr=False, compare=False, default_factory=Sources)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "paths", PathFinder(self.anchors, self.intermediates))
+
+    @cached_property
+    def for_timestamps(self) -> TrustStore:
+        """This store for judging the certificates of time-stamping units; it shares the revocation index."""
+        if not self.stamping:
+            return self
+        windows = dict(self.stamping)
+        for anchor in self.anchors:
+            windows[anchor] = (*windows.get(anchor, ()), *self.windows.get(anchor, ALWAYS))
+        return TrustStore(tuple(windows), self.intermediates, self.revocation, windows)
+
+    def window(self, anchor: x509.Certificate, at: datetime) -> Window | None:
+        """The time of trust that `at` falls into, or None."""
+        for window in self.windows.get(anchor, ALWAYS):
+            if window.start <= at <= window.end:
+                return window
+        return None
+
+    def beside(
+        self,
+        *,
+        crls: Iterable[tuple[bytes, x509.Certificate | None]] = (),
+        ocsps: Iterable[bytes] = (),
+        issuers: Iterable[x509.Certificate] = (),
+    ) -> TrustStore:
+        """This store with a document's own revocation values, for that document alone; the paths found are shared.
+
+        `issuers`: CA certificates out of the document, whose lists and answers may be among them. They are no anchors.
+        Values that cannot be used are left out: they prove nothing.
+        """
+        revocation = self.revocation.extended(issuers)
+        for crl, issuer in crls:
+            with suppress(CrlRefused):
+                revocation.add_crl(crl, issuer)
+        for ocsp in ocsps:
+            with suppress(OcspRefused):
+                revocation.add_ocsp(ocsp)
+        made = TrustStore(self.anchors, self.intermediates, revocation, self.windows, self.stamping)
+        object.__setattr__(made, "paths", self.paths)
+        return made
 
     @classmethod
     def of(
@@ -44,35 +112,99 @@ class TrustStore:
         anchors: Iterable[x509.Certificate],
         intermediates: Iterable[x509.Certificate] = (),
         crls: Iterable[bytes] = (),
+        windows: Windows | None = None,
     ) -> TrustStore:
         """A store from objects; `crls` in DER. Raises CrlRefused."""
         roots, pool = tuple(anchors), tuple(intermediates)
         revocation = RevocationIndex((*roots, *pool))
         for crl in crls:
             revocation.add_crl(crl)
-        return cls(roots, pool, revocation)
+        return cls(roots, pool, revocation, windows or {})
 
     @classmethod
-    def load(cls, directory: Path | str) -> TrustStore:
-        """Read `anchors/`, `intermediates/`, `crls/` under a directory: PEM (several a file), DER, PKCS#7.
+    def load(
+        cls, directory: Path | str, at: datetime | None = None, before: TrustStore | None = None
+    ) -> TrustStore:
+        """Read `anchors/`, `intermediates/`, `crls/`, `ocsp/` under a directory: PEM (several a file), DER, PKCS#7.
 
-        At least one anchor is needed; the other folders may be absent. Raises TrustRefused naming the broken file.
+        At least one anchor is needed; the other folders may be absent. `anchors.toml` may limit the trust in anchors
+        to times: `[[anchor]]` with `file` (its name in `anchors/`), `from`, `until` (dates, inclusive, Vietnam time).
+        `lists/` may hold trusted lists (TS 119 612), judged at `at` (default now); `fetched/` what the background
+        refresh has kept. `before`: the store read earlier, whose paths and addresses go on where the certificates are
+        the same. Raises TrustRefused naming the broken file.
         """
         base = Path(directory)
-        anchors = tuple(_read_all(base / "anchors", read_certificates))
-        if not anchors:
+        windows, stamping = _lists(base / "lists", at or datetime.now(UTC))
+        own = tuple(_read_all(base / "anchors", read_certificates))
+        windows |= dict.fromkeys(own, ALWAYS) | _windows(base)
+        if not windows:
             raise TrustRefused(f"{base / 'anchors'}: no trust anchor, nothing could ever be trusted")
-        intermediates = tuple(_read_all(base / "intermediates", read_certificates))
-        revocation = RevocationIndex((*anchors, *intermediates))
+        anchors, intermediates = tuple(windows), tuple(_read_all(base / "intermediates", read_certificates))
+        revocation = RevocationIndex((*anchors, *stamping, *intermediates))
 
         def add(data: bytes) -> list[None]:
             for der in read_crls(data):
                 revocation.add_crl(der)
             return []
 
-        for _ in _read_all(base / "crls", add):
+        def add_ocsp(data: bytes) -> list[None]:
+            revocation.add_ocsp(data)
+            return []
+
+        for _ in (*_read_all(base / "crls", add), *_read_all(base / "ocsp", add_ocsp)):
             pass
-        return cls(anchors, intermediates, revocation)
+        left_out = AnswerFolder(base / "fetched").load_into(revocation)
+        made = cls(anchors, intermediates, revocation, windows, stamping, left_out)
+        if before is not None and (before.anchors, before.intermediates) == (anchors, intermediates):
+            object.__setattr__(made, "paths", before.paths)
+            object.__setattr__(made, "sources", before.sources)
+        return made
+
+
+def _lists(
+    folder: Path, at: datetime
+) -> tuple[dict[x509.Certificate, tuple[Window, ...]], dict[x509.Certificate, tuple[Window, ...]]]:
+    if not folder.is_dir():
+        return {}, {}
+    from signing.trusted_list import TrustedListRefused, lists_of  # noqa: PLC0415  # judges the list by this store's kin
+
+    try:
+        return lists_of(folder, at)
+    except TrustedListRefused as error:
+        raise TrustRefused(str(error)) from None
+
+
+class _DatedAnchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    file: str
+    start: date | None = msgspec.field(name="from", default=None)
+    end: date | None = msgspec.field(name="until", default=None)
+
+
+class _DatedAnchors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    anchor: list[_DatedAnchor]
+
+
+def _windows(base: Path) -> dict[x509.Certificate, tuple[Window, ...]]:
+    """`anchors.toml`; a file named twice is trusted in both times."""
+    paper = base / "anchors.toml"
+    if not paper.exists():
+        return {}
+    try:
+        dated = msgspec.toml.decode(paper.read_bytes(), type=_DatedAnchors)
+    except (msgspec.MsgspecError, OSError) as error:
+        raise TrustRefused(f"{paper}: {error}") from None
+    found: dict[x509.Certificate, tuple[Window, ...]] = {}
+    for entry in dated.anchor:
+        file = base / "anchors" / entry.file
+        if file.name != entry.file or not file.is_file():
+            raise TrustRefused(f"{paper}: there is no {entry.file!r} in anchors/")
+        start = datetime.combine(entry.start, time.min, VIETNAM) if entry.start else EVER
+        end = datetime.combine(entry.end, time.max, VIETNAM) if entry.end else FOR_EVER
+        if start > end:
+            raise TrustRefused(f"{paper}: {entry.file}: until lies before from")
+        for certificate in read_certificates(file.read_bytes()):
+            found[certificate] = (*found.get(certificate, ()), Window(start, end))
+    return found
 
 
 def _read_all(folder: Path, read: Callable[[bytes], Iterable[_T]]) -> Iterator[_T]:
@@ -83,7 +215,7 @@ def _read_all(folder: Path, read: Callable[[bytes], Iterable[_T]]) -> Iterator[_
             continue
         try:
             yield from read(file.read_bytes())
-        except (ValueError, OSError, CrlRefused, x509.InvalidVersion) as error:
+        except (ValueError, OSError, CrlRefused, OcspRefused, x509.InvalidVersion) as error:
             raise TrustRefused(f"{file}: {error}") from None
 
 

@@ -41,6 +41,7 @@ from signing.report import (
     Outcome,
     Report,
     SignatureReport,
+    StatusEvidence,
     conclude,
     failed,
     passed,
@@ -178,6 +179,7 @@ class _Judgement:
     properties: tuple[Covered, ...] = ()
     claimed: datetime | None = None
     algorithms: Algorithms = _NOTHING_READ
+    evidence: tuple[StatusEvidence, ...] = ()
 
     def report(self) -> SignatureReport:
         try:
@@ -200,6 +202,7 @@ class _Judgement:
             properties=self.properties,
             claimed_signing_time=self.claimed,
             algorithms=self.algorithms,
+            evidence=self.evidence,
         )
 
     def _run(self) -> None:
@@ -310,7 +313,7 @@ class _Judgement:
                 policy=self.policy,
                 at=self.at,
             )
-            self.chain = judged.chain
+            self.chain, self.evidence = judged.chain, judged.evidence
             self.checks += judged.checks
         else:
             raise CheckFailed(failed("key.found"))

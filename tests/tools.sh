@@ -11,6 +11,7 @@ packages=""
 for tool in $missing; do
     case "$tool" in
         java) packages="$packages default-jdk-headless" ;;
+        softhsm2-util) packages="$packages softhsm2" ;;
         *) packages="$packages $tool" ;;
     esac
 done

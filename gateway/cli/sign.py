@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import click
 
 import signing
-from gateway.cli.output import json_option, print_json
+from gateway.cli.keys import key_options, open_key
+from gateway.cli.output import EXIT_UNREACHABLE, json_option, print_json
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
 @click.argument("file", type=_FILE)
-@click.option("--key", type=_FILE, required=True, help="Private key: PEM, or PKCS#12 (.p12, .pfx).")
-@click.option("--cert", type=_FILE, help="Certificate (PEM). [default: cert.pem beside a PEM key]")
-@click.option("--password-file", type=_FILE, help="File with the password of the key or PKCS#12.")
+@key_options
 @click.option(
     "--profile",
     type=click.Choice(["xades-b", "xmldsig"]),
@@ -32,21 +31,26 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @json_option
 def sign(
-    *,
-    file: Path,
-    key: Path,
-    cert: Path | None,
-    password_file: Path | None,
-    profile: str,
-    target_id: str | None,
-    out: Path | None,
-    as_json: bool,
+    *, file: Path, profile: str, target_id: str | None, out: Path | None, as_json: bool, **key: Any
 ) -> None:
-    """Add a signature to the CKyDTu of FILE; signatures that are there already stay valid."""
-    password = password_file.read_bytes().rstrip(b"\r\n") if password_file else None
+    """Add a signature to the CKyDTu of FILE; signatures that are there already stay valid.
+
+    \b
+    The key is in one of three places:
+      a file     efile sign FILE --key key.pem
+                 efile sign FILE --key bundle.p12 --password-file F
+      a token    efile sign FILE --pkcs11 /usr/lib/…/module.so --token LABEL --key-label L --pin-file F
+      a service  efile sign FILE --csc https://HOST/csc/v2 --credential ID --token-file F --secret PIN=F
+
+    Passwords, PINs and tokens are read from files: arguments can be seen by others on this machine.
+    A service gets the digest, never the document.
+
+    \b
+    Exit codes: 0 signed · 2 usage, or the key is refused · 3 token or service cannot be reached
+    """
     document = file.read_bytes()
     try:
-        signing_key = _key(key, cert, password)
+        signing_key = open_key(key)
         signed = signing.sign_xml(
             document,
             signing_key,
@@ -57,6 +61,9 @@ def sign(
         )
     except signing.XmlRefused as error:
         raise click.UsageError(f"{file}: {'; '.join(fault.message_en for fault in error.faults)}") from error
+    except signing.KeyUnavailable as error:
+        click.secho(f"unreachable: {error}", err=True, fg="red")
+        raise click.exceptions.Exit(EXIT_UNREACHABLE) from error
     except (signing.KeyRefused, signing.SigningRefused) as error:
         raise click.UsageError(str(error)) from error
     target = out or file
@@ -66,15 +73,6 @@ def sign(
         print_json({"file": str(target), "profile": profile, "signer": subject})
     else:
         click.echo(f"{target}: signed ({profile}) by {signing_key.certificate.subject.rfc4514_string()}")
-
-
-def _key(key: Path, cert: Path | None, password: bytes | None) -> signing.SigningKey:
-    if key.suffix.lower() in (".p12", ".pfx"):
-        return signing.FileKey.from_pkcs12(key, password)
-    cert = cert or key.with_name("cert.pem")
-    if not cert.exists():
-        raise click.UsageError(f"--cert is needed: there is no {cert}")
-    return signing.FileKey.from_pem(key, cert, password)
 
 
 def _body_id(document: bytes) -> str:

@@ -1,47 +1,18 @@
-"""Keys that sign. One interface for files now, and for tokens and remote signing later."""
+"""Keys out of files: PEM and PKCS#12."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from signing.certificates import public_key_of, spki
+from signing.keys.base import HASHES, KeyRefused, field_octets, side_by_side
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
-
-
-class KeyRefused(Exception):
-    """The key cannot be used; the text names the file and the fault, never the key or the password."""
-
-
-class SigningKey(Protocol):
-    """A private key with its certificate. `sign` may be called from several threads at once."""
-
-    @property
-    def certificate(self) -> x509.Certificate:
-        """The signer's certificate."""
-        ...
-
-    @property
-    def chain(self) -> tuple[x509.Certificate, ...]:
-        """CA certificates above it that are sent along; may be empty."""
-        ...
-
-    def sign(self, data: bytes, hash_name: str) -> bytes:
-        """Sign octets: RSA in PKCS#1 v1.5, ECDSA as r and s side by side, Ed25519 (the hash name is "" there)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -86,12 +57,10 @@ class FileKey:
         """See SigningKey.sign."""
         key = self.private_key
         if isinstance(key, rsa.RSAPrivateKey):
-            return key.sign(data, padding.PKCS1v15(), _HASHES[hash_name])
+            return key.sign(data, padding.PKCS1v15(), HASHES[hash_name])
         if isinstance(key, ed25519.Ed25519PrivateKey):
             return key.sign(data)
-        r, s = decode_dss_signature(key.sign(data, ec.ECDSA(_HASHES[hash_name])))
-        size = (key.curve.key_size + 7) // 8
-        return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+        return side_by_side(key.sign(data, ec.ECDSA(HASHES[hash_name])), field_octets(key))
 
 
 def _supported(key: object, path: Path | str) -> PrivateKey:
