@@ -43,12 +43,12 @@ def judge_certificate(
     at: datetime,
 ) -> Authenticity:
     """Judge a signing certificate. All faults are reported: one that is expired and revoked shows both."""
-    if not is_readable(certificate):
-        return Authenticity((certificate,), (failed("certificate.unreadable"),))
     epoch = trust.revocation.epoch
     known = trust.verdicts.get(certificate, policy, epoch, at)
     if known is not None:
         return known
+    if not is_readable(certificate):
+        return Authenticity((certificate,), (failed("certificate.unreadable"),))
     checks = [_check_usage(certificate), _check_extensions(certificate)]
     if not policy.signer_may_be_ca:
         checks.insert(0, _check_purpose(certificate))
