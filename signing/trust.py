@@ -106,6 +106,22 @@ class TrustStore:
         object.__setattr__(made, "paths", self.paths)
         return made
 
+    def extended(
+        self,
+        anchors: Iterable[x509.Certificate] = (),
+        intermediates: Iterable[x509.Certificate] = (),
+        crls: Iterable[bytes] = (),
+    ) -> TrustStore:
+        """This store and further anchors (trusted always), intermediates and CRLs (DER). Raises CrlRefused."""
+        roots, pool = tuple(anchors), tuple(intermediates)
+        revocation = self.revocation.extended((*roots, *pool))
+        for crl in crls:
+            revocation.add_crl(crl)
+        windows = dict(self.windows) | dict.fromkeys(roots, ALWAYS)
+        return TrustStore(
+            (*self.anchors, *roots), (*self.intermediates, *pool), revocation, windows, self.stamping
+        )
+
     @classmethod
     def of(
         cls,

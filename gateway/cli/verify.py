@@ -74,7 +74,13 @@ def verify(
             return
         store = _store(trust, untrusted, crl)
         key: signing.Key | None = _pinned(pinned) if pinned else "embedded" if embedded else None
-    except (signing.PolicyRefused, signing.TrustRefused, CasesRefused, ValueError) as error:
+    except (
+        signing.PolicyRefused,
+        signing.TrustRefused,
+        signing.CrlRefused,
+        CasesRefused,
+        ValueError,
+    ) as error:
         raise click.UsageError(str(error)) from error
     if not files:
         raise click.UsageError("name a FILE, or --cases")
@@ -107,19 +113,14 @@ def _print_cases(file: Path, policy: signing.Policy) -> None:
 
 
 def _store(trust: Iterable[Path], untrusted: Iterable[Path], crls: Iterable[Path]) -> signing.TrustStore:
-    anchors: list[x509.Certificate] = []
-    pool: list[x509.Certificate] = []
-    lists: list[bytes] = []
-    for place in trust:
-        if (place / "anchors").is_dir():
-            anchors += _certificates([place / "anchors"])
-            pool += _certificates(folder for name in ("intermediates",) if (folder := place / name).is_dir())
-            lists += _lists(folder for name in ("crls",) if (folder := place / name).is_dir())
-        else:
-            anchors += _certificates([place])
-    pool += _certificates(untrusted)
-    lists += _lists(crls)
-    return signing.TrustStore.of(anchors, pool, lists)
+    """One trust folder as the gateway reads it (dated anchors, lists, answers), and what stands beside it."""
+    places = list(trust)
+    folders = [place for place in places if (place / "anchors").is_dir() or (place / "lists").is_dir()]
+    if len(folders) > 1:
+        raise click.UsageError("--trust: at most one trust folder; any number of files")
+    store = signing.TrustStore.load(folders[0]) if folders else signing.TrustStore(anchors=())
+    anchors = _certificates(place for place in places if place not in folders)
+    return store.extended(anchors, _certificates(untrusted), _lists(crls))
 
 
 def _certificates(places: Iterable[Path]) -> list[x509.Certificate]:
