@@ -41,7 +41,12 @@ interop: $(VENV)/.dev ## independent oracles judge what we sign: xmlsec1, the JD
 	@sh tests/tools.sh xmlsec1 java
 	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
 
-bench: $(VENV)/.dev ## filings/s, latency, CPU a filing, beside the libraries' floor in the same run
+$(VENV)-peers/.peers: benchmarks/peers.lock
+	@echo "setting up the peers that signatures are measured against ..."
+	@$(PYTHON) -m venv $(VENV)-peers && $(VENV)-peers/bin/pip --quiet --disable-pip-version-check install --require-hashes -r benchmarks/peers.lock \
+	  && touch $@ || echo "!!! MISSING: the peers' environment could not be set up; signatures are measured without them" >&2
+
+bench: $(VENV)/.dev $(VENV)-peers/.peers ## filings/s, latency, CPU a filing, beside the libraries' floor in the same run
 	@$(BIN)/python -m benchmarks
 
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url
@@ -49,6 +54,7 @@ lock: $(BIN)/python ## renew both lock files (hashes, no registry addresses)
 	@$(PIP) install --upgrade uv
 	@$(LOCK) $(LOCK_ARGS) --extra install -o requirements.lock pyproject.toml
 	@$(LOCK) $(LOCK_ARGS) --extra install --extra dev -o requirements-dev.lock pyproject.toml
+	@$(LOCK) $(LOCK_ARGS) -o benchmarks/peers.lock benchmarks/peers.in
 
 clean: ## remove the environment and everything the demo made
-	@rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) $(VENV)-peers var .mypy_cache .ruff_cache .pytest_cache

@@ -2,6 +2,7 @@
 
 make bench                        the main cells, under five minutes
 BENCH_SECONDS=10 make bench       shorter cells
+python -m benchmarks.signature    verification alone, beside its peers
 BENCH_PROFILE=1 make bench        with cProfile of the check path (not for figures)
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from benchmarks.documents import Corpus, make_corpus
 from benchmarks.floor import floor_cpu_seconds
 from benchmarks.load import Cell, measure
+from benchmarks.signature import main as print_signature
 from benchmarks.stages import print_stages
 from gateway.development import Ports, install
 
@@ -34,6 +36,7 @@ def main() -> None:
         corpus = make_corpus(made.pki, count=1500, size=20_000)
         floor = _floor(corpus)
         print_stages(made.pki, corpus)
+        print_signature()
         print(f"\n{'cell':44} {'filings/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'× floor':>8}")
         for cell in cells():
             result = asyncio.run(measure(made, corpus, cell, SECONDS))

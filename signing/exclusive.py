@@ -26,31 +26,39 @@ def exclusive_of(inclusive: bytes, prefixes: Collection[str]) -> bytes:
     listed = {b"" if prefix == "#default" else prefix.encode("utf-8") for prefix in prefixes}
     in_scope: list[Namespaces] = [{b"": b""}]
     written: list[Namespaces] = [{b"": b""}]
+    first = True
 
     def rewrite(tag: re.Match[bytes]) -> bytes:
-        if tag["name"] is None:
+        nonlocal first
+        name = tag["name"]
+        if name is None:
             return tag[0]
         if tag["end"]:
             in_scope.pop()
             written.pop()
             return tag[0]
-        scope, done, kept = dict(in_scope[-1]), dict(written[-1]), []
-        used = {_prefix(tag["name"])}
-        for name, value in _ATTRIBUTE.findall(tag["attributes"]):
-            if name == b"xmlns" or name.startswith(b"xmlns:"):
-                scope[name[6:]] = value
+        scope, done, attributes = in_scope[-1], written[-1], tag["attributes"]
+        if not first and b":" not in attributes and b"xmlns" not in attributes:
+            prefix = _prefix(name)
+            if done.get(prefix) == scope.get(prefix):  # most tags: nothing of namespaces, nothing to write
+                in_scope.append(scope)
+                written.append(done)
+                return tag[0]
+        kept, used, declared = [], {_prefix(name)}, {}
+        for attribute, value in _ATTRIBUTE.findall(attributes):
+            if attribute == b"xmlns" or attribute.startswith(b"xmlns:"):
+                declared[attribute[6:]] = value
                 continue
-            kept.append(b' %s="%s"' % (name, value))
-            if b":" in name and not name.startswith(b"xml:"):
-                used.add(_prefix(name))
-        fresh = []
-        for prefix in sorted(used | listed):
-            if prefix in scope and done.get(prefix) != scope[prefix]:
-                done[prefix] = scope[prefix]
-                fresh.append(b' xmlns%s="%s"' % (b":" + prefix if prefix else b"", scope[prefix]))
+            kept.append(b' %s="%s"' % (attribute, value))
+            if b":" in attribute and not attribute.startswith(b"xml:"):
+                used.add(_prefix(attribute))
+        if declared or first:  # elsewhere the listed ones are as the parent wrote them
+            scope, used, first = {**scope, **declared}, used | listed, False
+        fresh = {p: scope[p] for p in sorted(used) if p in scope and done.get(p) != scope[p]}
         in_scope.append(scope)
-        written.append(done)
-        return b"<%s%s%s>" % (tag["name"], b"".join(fresh), b"".join(kept))
+        written.append({**done, **fresh} if fresh else done)
+        told = [b' xmlns%s="%s"' % (b":" + p if p else b"", uri) for p, uri in fresh.items()]
+        return b"<%s%s%s>" % (name, b"".join(told), b"".join(kept))
 
     return _MARKUP.sub(rewrite, inclusive)
 

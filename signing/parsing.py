@@ -218,8 +218,9 @@ def _refuse_tree(root: etree._Element, limits: ParseLimits) -> None:
 def _namespace_cost(data: bytes, root: etree._Element, limits: ParseLimits) -> int:
     """Bound the work of canonicalisation: cheaply from above, and by a walk for what that cannot clear."""
     namespaces = data.count(b"xmlns")
-    shortest_element = len(b"<a/>")
-    if namespaces * namespaces * (len(data) // shortest_element) <= limits.little_namespace_cost:
+    # two units an octet do not double what canonicalising it costs anyway
+    little = min(max(limits.little_namespace_cost, 2 * len(data)), limits.max_namespace_cost)
+    if namespaces * namespaces * _start_tags(data) <= little:
         return 0
     in_scope, cost = 0, 0
     for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns", "start")):

@@ -89,7 +89,7 @@ class Generated:
                 uri = rng.choice([repeated, ""]) if prefix == "" else repeated
                 scope[prefix] = uri
                 declared += f' xmlns{":" if prefix else ""}{prefix}="{uri}"'
-        prefix = rng.choice([*scope, "", ""])
+        prefix = rng.choice([*scope, "", "", "xml"] if depth > 2 else [*scope, "", ""])
         tag = f"{prefix}:e" if prefix else "e"
         attributes = self.attributes(scope, part=part)
         inner = "".join(
