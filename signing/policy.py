@@ -15,7 +15,7 @@ from signing.canonical import METHOD_NAMES
 from signing.parsing import ENCODINGS
 from signing.revocation import StatusRules
 
-PROFILES = frozenset({"XMLDSig", "XAdES"})
+PROFILES = frozenset({"XMLDSig", "XAdES", "CMS", "CAdES", "PDF", "PAdES"})
 
 
 class PolicyRefused(Exception):
