@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from signing.cms import verify_cms
+from signing.pdf import verify_pdf
 from signing.policy import Policy
 from signing.report import Report
 from signing.trust import TrustStore
@@ -36,6 +37,9 @@ def verify(
     key: Key | None = None,
 ) -> Report:
     """Judge a signed file of any format; see `verify_xml`."""
-    if format_of(data) == "cms":
+    kind = format_of(data)
+    if kind == "cms":
         return verify_cms(data, policy=policy, trust=trust, at=at, key=key)
+    if kind == "pdf":
+        return verify_pdf(data, policy=policy, trust=trust, at=at, key=key)
     return verify_xml(data, policy=policy, trust=trust, at=at, key=key)

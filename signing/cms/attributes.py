@@ -38,7 +38,6 @@ _SINGLE = {
     _AA + "7",  # content-identifier
     _AA + "10",  # content-reference
     _AA + "17",  # signer-location
-    _AA + "18",  # signer-attributes
     "0.4.0.1733.2.1",  # mime-type
     "0.4.0.19122.1.1",  # signer-attributes-v2
 }

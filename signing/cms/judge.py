@@ -63,7 +63,7 @@ class Subject:
     """What the signature is about. `content` None: a detached signature whose content is missing; `uri`: its name.
 
     `profiles`: how a signature without, and one with, a signing-certificate attribute is called. `claimed`: a signing
-    time told outside the attributes.
+    time told outside the attributes. `checks` and `time_stamps`: what was judged of it already, outside of it.
     """
 
     content: bytes | None
@@ -72,6 +72,13 @@ class Subject:
     claimed: datetime | None = None
     id: str | None = None
     checks: tuple[Check, ...] = ()
+    time_stamps: tuple[TimestampReport, ...] = ()
+    digested: bytes | None = None
+    digested_by: str = ""
+
+    def about(self, digested: bytes, by: str) -> Subject:
+        """The signature is over a digest of the content, as in adbe.pkcs7.sha1; the content is what it covers."""
+        return replace(self, digested=digested, digested_by=by)
 
 
 def judge_signer(
@@ -80,6 +87,11 @@ def judge_signer(
     """The verdict on a signature and, after it, on its countersignatures. Never raises for what they hold."""
     judgement = _Judgement(signed, signer, subject, circumstances)
     return [judgement.report(), *_counter_signatures(signed, signer, circumstances, depth=0)]
+
+
+def refused_signature(subject: Subject, check: Check, circumstances: Circumstances) -> SignatureReport:
+    """The verdict on a signature that cannot be read."""
+    return _Judgement(None, None, replace(subject, checks=(*subject.checks, check)), circumstances).report()
 
 
 def _counter_signatures(
@@ -103,7 +115,7 @@ def _counter_signatures(
 
 @dataclass(slots=True)
 class _Judgement:
-    signed: SignedData
+    signed: SignedData | None
     signer: SignerInfo | None
     subject: Subject
     where: Circumstances
@@ -120,9 +132,9 @@ class _Judgement:
     def report(self) -> SignatureReport:
         self.profile = self.subject.profiles[0]
         self.checks += self.subject.checks
-        if self.signer is not None:
+        if self.signer is not None and self.signed is not None:
             try:
-                self._run(self.signer)
+                self._run(self.signed, self.signer)
             except CheckFailed as error:
                 self.checks.append(error.check)
         indication, sub_indication = conclude(self.checks)
@@ -144,7 +156,7 @@ class _Judgement:
             best_signature_time=self.best,
         )
 
-    def _run(self, signer: SignerInfo) -> None:
+    def _run(self, signed: SignedData, signer: SignerInfo) -> None:
         attributes = read_signed_attributes(signer)
         policy = self.where.policy
         self.profile = self.subject.profiles[1 if attributes.certificates else 0]
@@ -155,37 +167,42 @@ class _Judgement:
         if kind == "CAdES" and self.claimed is None and policy.require_signing_time and not self.counters:
             self.checks.append(failed("cades.signing-time"))
         self.checks += [passed("cms.attributes"), *check_algorithms(signer, attributes, policy)]
-        content = self.subject.content
-        if content is None:
+        content, by = self.subject.content, self.subject.digested_by
+        if by and by not in policy.digests:
+            self.checks.append(failed("algorithm.digest", algorithm=by))
+        told = self.subject.digested or content
+        if told is None:
             self.checks.append(failed("cms.content"))
         else:
-            self.checks += self._check_content(signer, attributes, content)
-        key = self._identify(signer, attributes)
-        if content is not None or signer.signed is not None:
-            self.checks += check_value(signer, content or b"", key)
+            self.checks += self._check_content(signed, signer, attributes, told)
+        key = self._identify(signed, signer, attributes)
+        if told is not None or signer.signed is not None:
+            self.checks += check_value(signer, told or b"", key)
         self.checks.append(check_key_strength(key, policy))
         if conclude(self.checks)[0] is Indication.FAILED or content is None:
             return  # nobody signed this: whose certificate it is says nothing
         self.covered = (Covered((), "", self.subject.uri, None, content),)
-        self._judge_time_stamps(signer, attributes, content)
+        self._judge_time_stamps(signed, signer, attributes, content)
         self._check_time()
-        self._authenticate(attributes)
+        self._authenticate(signed, signer, attributes)
 
-    def _check_content(self, signer: SignerInfo, attributes: SignedAttributes, content: bytes) -> list[Check]:
+    def _check_content(
+        self, signed: SignedData, signer: SignerInfo, attributes: SignedAttributes, content: bytes
+    ) -> list[Check]:
         if not self.counters:
             name = self.subject.uri or "content"
-            return check_content(self.signed, signer, attributes, content, name)
+            return check_content(signed, signer, attributes, content, name)
         # A countersignature has no content type (RFC 5652 clause 11.4); the value it signs is data.
         typed = DATA if signer.signed is None else attributes.content_type or DATA
-        own = replace(self.signed, content_type=typed)
+        own = replace(signed, content_type=typed)
         plain = replace(attributes, content_type=typed)
         return check_content(own, signer, plain, content, "signature")
 
-    def _identify(self, signer: SignerInfo, attributes: SignedAttributes) -> PublicKey:
+    def _identify(self, signed: SignedData, signer: SignerInfo, attributes: SignedAttributes) -> PublicKey:
         """The signing certificate (EN 319 102-1 clause 5.2.3), or the key that was given."""
         given = self.where.key
         pinned = (given,) if isinstance(given, x509.Certificate) else ()
-        pool = (*self.signed.certificates, *pinned, *self.where.evidence.certificates)
+        pool = (*signed.certificates, *pinned, *self.where.evidence.certificates)
         if isinstance(given, PublicKey) and not attributes.certificates:
             of_key = [c for c in pool if spki(public_key_of(c)) == spki(given)]
             self.certificate = of_key[0] if of_key else None
@@ -202,13 +219,15 @@ class _Judgement:
                 raise CheckFailed(failed("key.pinned"))
         return key
 
-    def _judge_time_stamps(self, signer: SignerInfo, attributes: SignedAttributes, content: bytes) -> None:
+    def _judge_time_stamps(
+        self, signed: SignedData, signer: SignerInfo, attributes: SignedAttributes, content: bytes
+    ) -> None:
         """Archive time stamps first: what they cover existed at their times (EN 319 102-1 clause 5.6.3)."""
         where = self.where
-        untrusted = (*self.signed.certificates, *where.evidence.certificates)
+        untrusted = (*signed.certificates, *where.evidence.certificates)
         trust = where.trust if where.key is None else None
         archive = archive_stamps(
-            self.signed,
+            signed,
             signer,
             content,
             policy=where.policy,
@@ -217,7 +236,7 @@ class _Judgement:
             proven=where.proven,
             untrusted=untrusted,
         )
-        self.timestamps += [stamp.report for stamp in archive]
+        self.timestamps += [*self.subject.time_stamps, *(stamp.report for stamp in archive)]
 
         def judge(token: bytes, octets: bytes, kind: Kind, proven: list[datetime]) -> None:
             report = judge_timestamp(
@@ -263,7 +282,7 @@ class _Judgement:
             passed("signing-time.validity") if within else failed("signing-time.validity", time=time)
         )
 
-    def _authenticate(self, attributes: SignedAttributes) -> None:
+    def _authenticate(self, signed: SignedData, signer: SignerInfo, attributes: SignedAttributes) -> None:
         where = self.where
         if where.key == "embedded":
             self.checks.append(failed("key.embedded"))
@@ -273,11 +292,10 @@ class _Judgement:
             return
         assert self.certificate is not None
         assert self.where.trust is not None
-        assert self.signer is not None
-        evidence = embedded_evidence(self.signed, self.signer, attributes).joined(where.evidence)
+        evidence = embedded_evidence(signed, signer, attributes).joined(where.evidence)
         judged = judge_at_proven_time(
             self.certificate,
-            (*self.signed.certificates, *evidence.certificates),
+            (*signed.certificates, *evidence.certificates),
             trust=evidence.added_to(self.where.trust),
             policy=where.policy,
             at=where.at,

@@ -58,8 +58,6 @@ class SignerInfo:
     digest_oid: str
     algorithm: CmsAlgorithm | None
     algorithm_oid: str
-    digest_identifier: Element
-    signature_identifier: Element
     signed: tuple[Attribute, ...] | None
     signed_octets: bytes
     written_octets: bytes
@@ -192,8 +190,6 @@ def read_signer(element: Element) -> SignerInfo:
         digest_oid=digest.list(least=1)[0].oid(),
         algorithm=signature_of(algorithm, digest_name),
         algorithm_oid=algorithm.list(least=1)[0].oid(),
-        digest_identifier=digest,
-        signature_identifier=algorithm,
         signed=read_attributes(signed_element) if signed_element else None,
         signed_octets=_as_set(signed_element) if signed_element else b"",
         written_octets=encode(SET, signed_element.content) if signed_element else b"",
