@@ -41,7 +41,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element: `tag` is its identifier octet (tags above 30 are refused), content at [start, stop), end at `end`."""
+    """One element: `tag` is its identifier octet (numbers above 30 are refused), its content lies at [start, stop)."""
 
     data: bytes = field(repr=False)
     tag: int

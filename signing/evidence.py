@@ -1,4 +1,4 @@
-"""Certificates and revocation answers that come along with a document; each is believed only by its issuer's signature."""
+"""Certificates and revocation answers that come with a document; each is believed by its issuer's signature alone."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from signing.trust import TrustStore
 MAX_TOKEN_BYTES = 1 << 20
 Kind = Literal["content", "signature", "references", "archive", "document"]
 Octets = bytes | Callable[[str], bytes]
-"""What a time stamp is over; a function gives the octets for the imprint's digest (hashlib name), where they depend on it."""
+"""What a time stamp is over; a function gives the octets by the imprint's digest, where they depend on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ CMS_SIGNATURE_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CmsAlgorithm:
-    """A signature algorithm as a SignerInfo declares it. `salt`: octets of PSS; `plain`: ECDSA as r and s side by side."""
+    """A signature algorithm as a SignerInfo declares it. `salt`: octets, of PSS; `plain`: ECDSA without DER."""
 
     oid: str
     name: str
@@ -146,7 +146,7 @@ def _pss(parameters: Element | None) -> CmsAlgorithm | None:
 
 
 def verify_cms_value(algorithm: CmsAlgorithm, key: PublicKey, value: bytes, data: bytes) -> None:
-    """Check a SignatureValue (RFC 5652 clause 5.6). Raises ValueMismatch; returns nothing, so nothing can be ignored."""
+    """Check a SignatureValue (RFC 5652 clause 5.6). Raises ValueMismatch, and returns nothing to be ignored."""
     try:
         if algorithm.family == "rsa-pss" and isinstance(key, rsa.RSAPublicKey):
             chosen = _HASHES[algorithm.hash]

@@ -1,4 +1,4 @@
-"""Signed attributes: what they say, and that they say it once (RFC 5652 clause 11, RFC 5035, EN 319 122-1 clause 5.2)."""
+"""Signed attributes: what they say, and that they say it once (RFC 5652 §11, RFC 5035, EN 319 122-1 §5.2)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def check_algorithms(signer: SignerInfo, attributes: SignedAttributes, policy: P
 
 
 def _takes(policy: Policy, name: str, hash_name: str) -> bool:
-    """RSA PKCS#1 v1.5 over SHA-3 has no XML identifier: a policy that takes it over SHA-2 and takes the digest takes it."""
+    """RSA PKCS#1 v1.5 over SHA-3 has no XML identifier: a policy that takes RSA and the digest takes it."""
     if name in policy.signatures:
         return True
     family, _, rest = name.partition("-")

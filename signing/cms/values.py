@@ -1,4 +1,4 @@
-"""Certificate and revocation values inside a CMS signature (EN 319 122-1 clauses 5.4.1, 5.4.2; ISO 32000-2 §12.8.3.3)."""
+"""Certificate and revocation values inside a CMS signature (EN 319 122-1 §5.4.1, §5.4.2; ISO 32000-2 §12.8.3.3)."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ MAX_NESTING = 100
 
 # Validation material, metadata and versions show nothing on a page (EN 319 142-1 clause 5.4.2).
 _FREE_IN_CATALOGUE = {"/DSS", "/Metadata", "/Extensions", "/Version"}
+_BOOKKEEPING = {"/ParentTreeNextKey", "/Limits"}
 _FILLED = {"/V", "/AP", "/AS", "/M", "/F", "/I", "/MK"}
 _SKIPPED_IN_PAGE = {"/Annots", "/Kids", "/Tabs", "/LastModified"}
 _SKIPPED_IN_FIELD = {"/Kids"}
@@ -67,13 +68,13 @@ class Comparison:
         old_root, new_root = self._dictionary(self.old, root_before), self._dictionary(self.new, root_after)
         pages = list(self._pages(old_root, new_root))
         old_fields, new_fields = self._fields(self.old, old_root), self._fields(self.new, new_root)
-        for name, one in old_fields.items():
+        for name, known in old_fields.items():
             if name in new_fields:
-                self._pair(one.reference, new_fields[name].reference)
+                self._pair(known.reference, new_fields[name].reference)
         self._fills_fields = any(one.kind not in ("", "/Sig") for one in old_fields.values())
         self._compare_fields(old_fields, new_fields)
-        for number, (one, other) in enumerate(pages, 1):
-            self._compare_page(one, other, number)
+        for number, (node, twin) in enumerate(pages, 1):
+            self._compare_page(node, twin, number)
         self._compare_catalogue(old_root, new_root)
         return self.changes
 
@@ -106,7 +107,7 @@ class Comparison:
 
     def _dictionary(self, resolver: HistoricalResolver, value: object) -> generic.DictionaryObject:
         found = self._resolve(resolver, value)
-        return found if isinstance(found, generic.DictionaryObject) else generic.DictionaryObject()
+        return found if isinstance(found, generic.DictionaryObject) else generic.DictionaryObject({})  # type: ignore[no-untyped-call]
 
     def _entry(self, resolver: HistoricalResolver, holder: generic.DictionaryObject, key: str) -> object:
         return self._resolve(resolver, holder.raw_get(key)) if key in holder else None
@@ -180,8 +181,7 @@ class Comparison:
             and plain
         ):
             return all(
-                key == "/ParentTreeNextKey"
-                or key == "/Limits"
+                key in _BOOKKEEPING
                 or (key in other and self._grown(one.raw_get(key), other.raw_get(key), depth + 1))
                 for key in one
             )
@@ -307,7 +307,7 @@ class Comparison:
                 self._changed(f"form field {added.name!r} was added")
 
     def _shows_a_signature(self, added: _Field) -> bool:
-        """What shows must be a signature on a person's behalf, which is judged by itself; a time stamp shows nothing."""
+        """What shows must be a person's signature, which is judged by itself; a time stamp has nothing to show."""
         if not added.visible:
             return True
         value = self._dictionary(self.new, _raw(added.node, "/V"))

@@ -14,6 +14,7 @@ from typing import Any
 
 from signing.pdf.wire import LENGTH
 
+MAX_PDF_BYTES = 64 << 20
 MAX_ANSWER_BYTES = 256 << 20
 
 
@@ -27,6 +28,8 @@ class PdfUnreadable(Exception):
 
 def read_confined(data: bytes) -> dict[str, Any]:
     """The facts of a PDF, as `signing.pdf.reading.read_pdf` tells them. Raises PdfUnreadable."""
+    if len(data) > MAX_PDF_BYTES:
+        raise PdfUnreadable(f"{len(data)} octets, at most {MAX_PDF_BYTES} are taken", limit=True)
     reader = _borrow()
     try:
         answer = _ask(reader, data)

@@ -35,7 +35,7 @@ def read_pdf(data: bytes) -> Facts:
     if reader.encrypted:
         reader.decrypt(b"")
     facts: Facts = {"signatures": [], **_validation_material(reader)}
-    found = []
+    found: list[Facts] = []
     for name, value, field in _signature_fields(reader):
         if len(found) == MAX_SIGNATURES:
             raise ValueError(f"more than {MAX_SIGNATURES} signatures")
@@ -73,7 +73,7 @@ def _signature_fields(
 ) -> Iterator[tuple[str, generic.IndirectObject, generic.DictionaryObject]]:
     for name, value, reference in enumerate_sig_fields(reader, filled_status=True):
         del value
-        field = reference.get_object()
+        field: generic.DictionaryObject = reference.get_object()  # type: ignore[no-untyped-call]
         held = field.raw_get("/V") if "/V" in field else field["/Parent"].raw_get("/V")
         if not isinstance(held, generic.IndirectObject):
             raise ValueError(f"{name}: the signature dictionary is no indirect object")  # noqa: TRY004
@@ -180,10 +180,10 @@ def _locked(held: generic.DictionaryObject, field: generic.DictionaryObject) -> 
         reference = each.get_object()
         if reference.get("/TransformMethod") == "/FieldMDP":
             spec = FieldMDPSpec.from_pdf_object(reference["/TransformParams"])
-            return [spec.action.value.value, list(spec.fields or [])]
+            return [str(spec.action.value), list(spec.fields or [])]
     if "/Lock" in field:
         spec = FieldMDPSpec.from_pdf_object(field["/Lock"])
-        return [spec.action.value.value, list(spec.fields or [])]
+        return [str(spec.action.value), list(spec.fields or [])]
     return None
 
 

@@ -30,7 +30,6 @@ from signing.timestamps import judge_timestamp
 from signing.trust import TrustStore
 from signing.verify import Key, check_arguments, check_in_force
 
-MAX_PDF_BYTES = 64 << 20
 TIME_STAMP = "/ETSI.RFC3161"
 _DETACHED = ("/adbe.pkcs7.detached", "/ETSI.CAdES.detached")
 _DIGEST_INSIDE = "/adbe.pkcs7.sha1"
@@ -54,8 +53,6 @@ def verify_pdf(
     checks = [check_in_force(policy, moment)]
     signatures: list[SignatureReport] = []
     try:
-        if len(data) > MAX_PDF_BYTES:
-            raise PdfUnreadable(f"{len(data)} octets, at most {MAX_PDF_BYTES} are taken", limit=True)
         facts = read_confined(data)
     except PdfUnreadable as error:
         checks.append(failed("pdf.work" if error.limit else "pdf.structure", detail=str(error)))
