@@ -106,8 +106,11 @@ def unwrap(data: bytes) -> bytes:
         raise Asn1Refused(f"base64: {error}") from None
 
 
-def read_signed_data(data: bytes, *, max_signers: int = 16) -> SignedData:
-    """Read a ContentInfo of SignedData; white space or NUL may follow, as in PDF. Raises Asn1Refused."""
+def read_signed_data(data: bytes, *, max_signers: int = 16, tolerant: bool = False) -> SignedData:
+    """Read a ContentInfo of SignedData; white space or NUL may follow, as in PDF. Raises Asn1Refused.
+
+    `tolerant`: certificates with unreadable names or extensions are taken too.
+    """
     info = read_element(data, whole=False)
     if data[info.end :].strip(b"\0\r\n\t "):
         raise Asn1Refused(f"{len(data) - info.end} octets after the end")
@@ -116,10 +119,10 @@ def read_signed_data(data: bytes, *, max_signers: int = 16) -> SignedData:
         raise Asn1Refused("no SignedData")
     if len(parts) != 2 or parts[1].tag != 0xA0:
         raise Asn1Refused("ContentInfo without content")
-    return _signed_data(parts[1].list(least=1, limit=1)[0], max_signers)
+    return _signed_data(parts[1].list(least=1, limit=1)[0], max_signers, tolerant)
 
 
-def _signed_data(element: Element, max_signers: int) -> SignedData:
+def _signed_data(element: Element, max_signers: int, tolerant: bool) -> SignedData:
     parts = element.list(SEQUENCE, least=4, limit=6)
     parts[0].expect(INTEGER)
     parts[1].expect(SET)
@@ -138,19 +141,19 @@ def _signed_data(element: Element, max_signers: int) -> SignedData:
         content_type=content_type.oid(),
         content_type_element=content_type,
         content=content,
-        certificates=tuple(_readable(certificates)),
+        certificates=tuple(_readable(certificates, tolerant)),
         raw_certificates=tuple(certificates),
         raw_crls=tuple(crls),
         signers=signers,
     )
 
 
-def _readable(certificates: list[bytes]) -> list[x509.Certificate]:
+def _readable(certificates: list[bytes], tolerant: bool) -> list[x509.Certificate]:
     """Those that can be read: one broken certificate in the set hides no signature, it only cannot be the signer's."""
     found = []
     for der in certificates:
         try:
-            found.append(load_certificate(der))
+            found.append(load_certificate(der, tolerant=tolerant))
         except ValueError:
             continue
     return found

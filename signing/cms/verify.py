@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from signing.asn1 import Asn1Refused
 from signing.cms.judge import Circumstances, Subject, judge_signer
 from signing.cms.structure import TST_INFO, SignedData, read_signed_data, unwrap
-from signing.policy import Policy
+from signing.policy import Policy, load_policy
 from signing.report import Check, Report, SignatureReport, conclude, failed, passed, worst_of
 from signing.trust import TrustStore
 from signing.verify import Key, check_arguments, check_in_force
@@ -19,7 +19,7 @@ def verify_cms(
     data: bytes,
     *,
     content: bytes | None = None,
-    policy: Policy,
+    policy: Policy | str,
     trust: TrustStore | None,
     at: datetime | None = None,
     key: Key | None = None,
@@ -30,29 +30,32 @@ def verify_cms(
     """
     moment = at or datetime.now(UTC)
     check_arguments(moment, trust, key)
-    checks = [check_in_force(policy, moment)]
+    rules = load_policy(policy) if isinstance(policy, str) else policy
+    checks = [check_in_force(rules, moment)]
     signatures: list[SignatureReport] = []
     try:
-        signed = _read(data, policy)
+        signed = _read(data, rules)
     except Asn1Refused as error:
         checks.append(failed("cms.structure", detail=str(error)[:200]))
     else:
         checks.append(passed("cms.structure"))
         checks += _check_document(signed, content)
-        where = Circumstances(policy, trust, moment, key)
+        where = Circumstances(rules, trust, moment, key)
         subject = Subject(content if signed.content is None else signed.content)
         if not checks[-1].sub_indication:
             for signer in signed.signers:
                 signatures += judge_signer(signed, signer, subject, where)
     verdicts = [conclude(checks), *((s.indication, s.sub_indication) for s in signatures)]
     indication, sub_indication = worst_of(verdicts)
-    return Report(indication, sub_indication, policy.name, moment, tuple(checks), tuple(signatures))
+    return Report(indication, sub_indication, rules.name, moment, tuple(checks), tuple(signatures))
 
 
 def _read(data: bytes, policy: Policy) -> SignedData:
     if len(data) > MAX_CMS_BYTES:
         raise Asn1Refused(f"{len(data)} octets, at most {MAX_CMS_BYTES} are taken")
-    return read_signed_data(unwrap(data), max_signers=policy.max_signatures)
+    return read_signed_data(
+        unwrap(data), max_signers=policy.max_signatures, tolerant=policy.lenient_certificates
+    )
 
 
 def _check_document(signed: SignedData, content: bytes | None) -> list[Check]:

@@ -73,7 +73,7 @@ def _signature_fields(
 ) -> Iterator[tuple[str, generic.IndirectObject, generic.DictionaryObject]]:
     for name, value, reference in enumerate_sig_fields(reader, filled_status=True):
         del value
-        field: generic.DictionaryObject = reference.get_object()  # type: ignore[no-untyped-call]
+        field: generic.DictionaryObject = reference.get_object()
         held = field.raw_get("/V") if "/V" in field else field["/Parent"].raw_get("/V")
         if not isinstance(held, generic.IndirectObject):
             raise ValueError(f"{name}: the signature dictionary is no indirect object")  # noqa: TRY004

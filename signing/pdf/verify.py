@@ -14,7 +14,7 @@ from signing.cms.judge import Circumstances, Subject, judge_signer, refused_sign
 from signing.cms.structure import DATA, SignedData, SignerInfo, read_signed_data
 from signing.evidence import Evidence, certificates_of
 from signing.pdf.confined import PdfUnreadable, read_confined
-from signing.policy import Policy
+from signing.policy import Policy, load_policy
 from signing.report import (
     Check,
     Indication,
@@ -39,7 +39,7 @@ _BARE_RSA = "/adbe.x509.rsa_sha1"
 def verify_pdf(
     data: bytes,
     *,
-    policy: Policy,
+    policy: Policy | str,
     trust: TrustStore | None,
     at: datetime | None = None,
     key: Key | None = None,
@@ -50,7 +50,8 @@ def verify_pdf(
     """
     moment = at or datetime.now(UTC)
     check_arguments(moment, trust, key)
-    checks = [check_in_force(policy, moment)]
+    rules = load_policy(policy) if isinstance(policy, str) else policy
+    checks = [check_in_force(rules, moment)]
     signatures: list[SignatureReport] = []
     try:
         facts = read_confined(data)
@@ -58,10 +59,10 @@ def verify_pdf(
         checks.append(failed("pdf.work" if error.limit else "pdf.structure", detail=str(error)))
     else:
         checks.append(passed("pdf.structure"))
-        signatures = _judge_all(data, facts, Circumstances(policy, trust, moment, key), checks)
+        signatures = _judge_all(data, facts, Circumstances(rules, trust, moment, key), checks)
     verdicts = [conclude(checks), *((s.indication, s.sub_indication) for s in signatures)]
     indication, sub_indication = worst_of(verdicts)
-    return Report(indication, sub_indication, policy.name, moment, tuple(checks), tuple(signatures))
+    return Report(indication, sub_indication, rules.name, moment, tuple(checks), tuple(signatures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def _judge_one(
     proven = tuple(_times(after)) if where.key is None else ()
     where = Circumstances(where.policy, where.trust, where.at, where.key, proven, evidence)
     try:
-        signed, signer, subject = _read(signature, subject)
+        signed, signer, subject = _read(signature, subject, where.policy.lenient_certificates)
     except Asn1Refused as error:
         return [refused_signature(subject, failed("cms.structure", detail=str(error)[:200]), where)]
     return judge_signer(signed, signer, subject, where)
@@ -212,12 +213,12 @@ def _locked(name: str, locked: list[Any] | None) -> bool:
     return action == "All" or (action == "Include") == (name in fields)
 
 
-def _read(signature: _Signature, subject: Subject) -> tuple[SignedData, SignerInfo, Subject]:
+def _read(signature: _Signature, subject: Subject, tolerant: bool) -> tuple[SignedData, SignerInfo, Subject]:
     """The one SignerInfo and what it is about. Raises Asn1Refused."""
     kind = signature.facts["subfilter"]
     if kind == _BARE_RSA:
         return _bare_rsa(signature, subject)
-    signed = read_signed_data(signature.contents, max_signers=1)
+    signed = read_signed_data(signature.contents, max_signers=1, tolerant=tolerant)
     if len(signed.signers) != 1:
         raise Asn1Refused("one signer is needed (ISO 32000-2 §12.8.3.3.1)")
     if kind == _DIGEST_INSIDE:
