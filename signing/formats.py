@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from signing.asic import verify_asic
 from signing.cms import verify_cms
 from signing.pdf import verify_pdf
 from signing.policy import Policy
@@ -40,6 +41,8 @@ def verify(
     kind = format_of(data)
     if kind == "cms":
         return verify_cms(data, policy=policy, trust=trust, at=at, key=key)
+    if kind == "asic":
+        return verify_asic(data, policy=policy, trust=trust, at=at, key=key)
     if kind == "pdf":
         return verify_pdf(data, policy=policy, trust=trust, at=at, key=key)
     return verify_xml(data, policy=policy, trust=trust, at=at, key=key)

@@ -6,6 +6,7 @@ format → algorithms known → digests of the references → signing certificat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -108,10 +109,17 @@ def _check_of(fault: XmlFault) -> Check:
 
 
 def verify_document(
-    doc: XmlDocument, *, policy: Policy, trust: TrustStore | None, at: datetime, key: Key | None = None
+    doc: XmlDocument,
+    *,
+    policy: Policy,
+    trust: TrustStore | None,
+    at: datetime,
+    key: Key | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Judge every ds:Signature of a document at a time; the worst decides.
 
+    `files`: what references may point to outside the document, by name (a container's files); by default, nothing.
     Never raises for what the document holds. Raises ValueError for a time without a zone, or neither trust nor key.
     Safe in several threads at once.
     """
@@ -120,7 +128,7 @@ def verify_document(
     signatures: list[SignatureReport] = []
     elements = list(doc.root.iter(f"{{{DS}}}Signature"))
     try:
-        reader = _check_document(doc, elements, policy, checks)
+        reader = _check_document(doc, elements, policy, checks, files)
         for element in elements:
             signatures.append(_Judgement(reader, element, policy, trust, at, key).report())
     except CheckFailed as error:
@@ -147,7 +155,11 @@ def check_in_force(policy: Policy, at: datetime) -> Check:
 
 
 def _check_document(
-    doc: XmlDocument, elements: list[etree._Element], policy: Policy, checks: list[Check]
+    doc: XmlDocument,
+    elements: list[etree._Element],
+    policy: Policy,
+    checks: list[Check],
+    files: Mapping[str, bytes] | None,
 ) -> ReferenceReader:
     if not elements:
         raise CheckFailed(failed("document.signature-present"))
@@ -155,7 +167,7 @@ def _check_document(
         raise CheckFailed(
             failed("document.signature-count", count=len(elements), limit=policy.max_signatures)
         )
-    reader = reader_of(doc)
+    reader = reader_of(doc, files)
     checks += [passed("document.signature-present"), passed("document.ids-unique")]
     return reader
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from signing.algorithms import SignatureAlgorithm, ValueMismatch, verify_value
+from signing.algorithms import ValueMismatch
 from signing.asn1 import INTEGER, NULL, SEQUENCE, Asn1Refused, Element
 from signing.certificates import PublicKey
 
@@ -158,9 +158,10 @@ def verify_cms_value(algorithm: CmsAlgorithm, key: PublicKey, value: bytes, data
         elif algorithm.family == "dsa" and isinstance(key, dsa.DSAPublicKey):
             decode_dss_signature(value)
             key.verify(value, data, _HASHES[algorithm.hash])
-        elif algorithm.family in ("rsa", "eddsa"):
-            as_xml = SignatureAlgorithm(algorithm.name, algorithm.family, algorithm.hash)
-            verify_value(as_xml, key, value, data)
+        elif algorithm.family == "rsa" and isinstance(key, rsa.RSAPublicKey):
+            key.verify(value, data, padding.PKCS1v15(), _HASHES[algorithm.hash])
+        elif algorithm.family == "eddsa" and isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(value, data)
         else:
             raise ValueMismatch(f"{algorithm.name} with a key of kind {type(key).__name__}")
     except InvalidSignature:

@@ -87,7 +87,7 @@ def _read_signature(
     value: generic.IndirectObject,
     field: generic.DictionaryObject,
 ) -> Facts:
-    held = value.get_object()
+    held = value.get_object()  # type: ignore[no-untyped-call]
     if not isinstance(held, generic.DictionaryObject):
         raise ValueError(f"{name}: no signature dictionary")  # noqa: TRY004
     byte_range = [int(each) for each in held["/ByteRange"]] if "/ByteRange" in held else []
