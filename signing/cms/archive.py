@@ -16,7 +16,7 @@ from signing.asn1 import OCTET_STRING, SEQUENCE, Asn1Refused, Element, as_der
 from signing.cms.algorithms import digest_of
 from signing.cms.structure import SignedData, SignerInfo, read_signed_data
 from signing.policy import Policy
-from signing.report import Indication, TimestampReport, conclude, failed
+from signing.report import Check, Indication, TimestampReport, conclude, failed
 from signing.timestamps import judge_timestamp, read_timestamp_info
 from signing.trust import TrustStore
 
@@ -70,7 +70,7 @@ def archive_stamps(
             index = _HashIndex.read(token)
             covers = index.check(signed, signer)
         except Asn1Refused as error:
-            stamps.append(ArchiveStamp(_refused("timestamp.structure", str(error)), frozenset()))
+            stamps.append(ArchiveStamp(_refused(failed("timestamp.structure", detail=str(error)[:200])), frozenset()))
             continue
         report = judge_timestamp(
             token.encoded,
@@ -89,11 +89,10 @@ def archive_stamps(
 def unjudged(signer: SignerInfo) -> list[TimestampReport]:
     """One report for each kind of time stamp that is not judged here."""
     kinds = dict.fromkeys(a.oid for a in signer.unsigned if a.oid in _NOT_JUDGED)
-    return [_refused("timestamp.not-judged", _NOT_JUDGED[oid]) for oid in kinds]
+    return [_refused(failed("timestamp.not-judged", detail=_NOT_JUDGED[oid])) for oid in kinds]
 
 
-def _refused(code: str, detail: str) -> TimestampReport:
-    check = failed(code, detail=detail[:200])
+def _refused(check: Check) -> TimestampReport:
     indication, sub_indication = conclude([check])
     return TimestampReport("archive", None, indication, sub_indication, (check,), None)
 
