@@ -70,7 +70,9 @@ def archive_stamps(
             index = _HashIndex.read(token)
             covers = index.check(signed, signer)
         except Asn1Refused as error:
-            stamps.append(ArchiveStamp(_refused(failed("timestamp.structure", detail=str(error)[:200])), frozenset()))
+            stamps.append(
+                ArchiveStamp(_refused(failed("timestamp.structure", detail=str(error)[:200])), frozenset())
+            )
             continue
         report = judge_timestamp(
             token.encoded,

@@ -121,12 +121,13 @@ class _KeySigner(Signer):
         if dry_run:
             return bytes(512)
         if isinstance(public_key, ec.EllipticCurvePublicKey):
-            value = self._key.sign(data, digest_algorithm)
+            value = await asyncio.to_thread(self._key.sign, data, digest_algorithm)
             half = len(value) // 2
             return encode_dss_signature(
                 int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big")
             )
-        return self._key.sign(data, digest_algorithm if isinstance(public_key, rsa.RSAPublicKey) else "")
+        hash_name = digest_algorithm if isinstance(public_key, rsa.RSAPublicKey) else ""
+        return await asyncio.to_thread(self._key.sign, data, hash_name)
 
 
 class _Stamper(TimeStamper):
@@ -137,4 +138,4 @@ class _Stamper(TimeStamper):
         self._stamp = stamp
 
     async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
-        return cms.ContentInfo.load(self._stamp(message_digest, md_algorithm))
+        return cms.ContentInfo.load(await asyncio.to_thread(self._stamp, message_digest, md_algorithm))

@@ -32,7 +32,18 @@ def openssl_cms(folder: Path, key: FileKey, *arguments: str, content: bytes = CO
     (folder / "key.pem").write_bytes(
         key.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
-    command = ["openssl", "cms", "-sign", "-binary", "-in", "content", "-signer", "cert.pem", "-inkey", "key.pem"]
+    command = [
+        "openssl",
+        "cms",
+        "-sign",
+        "-binary",
+        "-in",
+        "content",
+        "-signer",
+        "cert.pem",
+        "-inkey",
+        "key.pem",
+    ]
     command += ["-outform", "DER", "-out", "made", *(arguments or ("-cades", "-md", "sha256", "-nodetach"))]
     try:
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -41,9 +52,7 @@ def openssl_cms(folder: Path, key: FileKey, *arguments: str, content: bytes = CO
     return (folder / "made").read_bytes()
 
 
-def remade(
-    der: bytes, change: Callable[[Any, Any], None], key: FileKey | None = None, *, sort: bool = True
-) -> bytes:
+def remade(der: bytes, change: Callable[[Any, Any], None], key: FileKey | None = None) -> bytes:
     """The same with a change to SignedData and its first SignerInfo, signed again where a key is given."""
     info = cms.ContentInfo.load(der)
     signed = info["content"]
@@ -52,8 +61,6 @@ def remade(
     if key is not None:
         attributes = first["signed_attrs"].untag()
         octets = attributes.dump(force=True)
-        if not sort:
-            octets = b"\x31" + first["signed_attrs"].dump()[1:]
         assert isinstance(key.private_key, rsa.RSAPrivateKey)
         first["signature"] = key.private_key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
     return bytes(info.dump(force=True))

@@ -301,7 +301,10 @@ def test_revoked_before_and_after_the_proven_time(made: bytes, policy: Policy) -
 
     from tests.signing.pki import hierarchy
 
-    for offset, expected in ((timedelta(days=-1), Indication.INDETERMINATE), (timedelta(days=1), Indication.PASSED)):
+    for offset, expected in (
+        (timedelta(days=-1), Indication.INDETERMINATE),
+        (timedelta(days=1), Indication.PASSED),
+    ):
         pki = hierarchy()
         remedied = _signed_at(_with_certificate(made, pki.taxpayer), pki.taxpayer)
         tsa = Tsa(pki.ca, not_after=AT + 3 * YEAR)
@@ -346,7 +349,14 @@ def hostile(made: bytes) -> list[bytes]:
     for _ in range(3000):
         deep = b"\x30" + (b"\x84" + len(deep).to_bytes(4, "big")) + deep
     oid = bytes.fromhex("06092a864886f70d010702")
-    many = oid + b"\xa0\x84" + (600_010).to_bytes(4, "big") + b"\x30\x84" + (600_004).to_bytes(4, "big") + b"\5\0" * 300_002
+    many = (
+        oid
+        + b"\xa0\x84"
+        + (600_010).to_bytes(4, "big")
+        + b"\x30\x84"
+        + (600_004).to_bytes(4, "big")
+        + b"\5\0" * 300_002
+    )
     found += [deep, b"\x30\x84" + len(many).to_bytes(4, "big") + many]
     for _ in range(300):
         position = chance.randrange(len(made))
