@@ -16,6 +16,7 @@ RATIO_FREE_BYTES = 1 << 20
 MAX_NAME = 240
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_END = struct.Struct("<4sHHHHIIH")
 _DESCRIPTOR_BYTES = 24
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 
@@ -57,6 +58,11 @@ def _check_layout(data: bytes, entries: list[zipfile.ZipInfo], directory: int) -
         end = _end_of(data, entry)
     if not end <= directory <= end + _DESCRIPTOR_BYTES:
         raise ContainerRefused("something lies before the directory")
+    record = data.rfind(b"PK\x05\x06")
+    _, _, _, here, all_entries, size, _, comment = _END.unpack_from(data, record)
+    whole = record + _END.size + comment == len(data) and directory + size == record
+    if not whole or not here == all_entries == len(entries) or data.count(b"PK\x05\x06", directory) != 1:
+        raise ContainerRefused("something lies behind the directory")
 
 
 def _end_of(data: bytes, entry: zipfile.ZipInfo) -> int:

@@ -32,7 +32,7 @@ MAX_CERTIFICATES = 64
 MAX_ATTRIBUTES = 64
 MAX_VALUES = 32
 
-_PEM = re.compile(rb"-----BEGIN (CMS|PKCS7|PKCS #7 SIGNED DATA)-----\s(.+?)-----END \1-----", re.DOTALL)
+_PEM_BEGIN = re.compile(rb"-----BEGIN (CMS|PKCS7|PKCS #7 SIGNED DATA)-----\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,13 @@ def unwrap(data: bytes) -> bytes:
     """The binary form of a CMS file: out of PEM or bare base64, or as it is. Raises Asn1Refused."""
     if data[:1] == b"\x30":
         return data
-    found = _PEM.search(data)
-    text = found[2] if found else data
+    found = _PEM_BEGIN.search(data)
+    text = data
+    if found:
+        end = data.find(b"-----END " + found[1] + b"-----", found.end())
+        if end < 0:
+            raise Asn1Refused("PEM without an end")
+        text = data[found.end() : end]
     if not found and not re.fullmatch(rb"\s*MI[A-Za-z0-9+/=\s]+", text[:4096]):
         raise Asn1Refused("neither BER nor PEM")
     try:

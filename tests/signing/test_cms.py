@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import time
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -18,6 +20,7 @@ from signing import FileKey, Indication, Policy, TrustStore, load_policy
 from signing.cms import verify_cms
 from signing.report import Report
 from tests.signing.cms_documents import CONTENT, Tsa, attribute, openssl_cms, remade, stamped, value_of
+from tests.signing.conftest import shared
 from tests.signing.pki import AT, YEAR, Hierarchy, authority, signer
 
 
@@ -357,6 +360,7 @@ def hostile(made: bytes) -> list[bytes]:
         + (600_004).to_bytes(4, "big")
         + b"\5\0" * 300_002
     )
+    found += [b"-----BEGIN CMS-----\n" * 100_000, b"MI" * 2_000_000, b"\x30\x82" * 500_000]
     found += [deep, b"\x30\x84" + len(many).to_bytes(4, "big") + many]
     for _ in range(300):
         position = chance.randrange(len(made))
@@ -385,3 +389,27 @@ def test_every_octet_that_is_signed_counts(made: bytes, policy: Policy) -> None:
             assert report.covered[0].octets == CONTENT
             assert report.signatures[0].certificate is not None
     assert accepted < 100
+
+
+def test_third_party_vectors(capsys: pytest.CaptureFixture[str]) -> None:
+    """None of the forgeries; of the valid ones all but the detached, whose content is not there, and one broken."""
+    file = shared("vectors/cases.json")
+    policy = load_policy("conformance")
+    table: Counter[tuple[str, str]] = Counter()
+    refused = {}
+    for case in json.loads(file.read_text("utf-8")):
+        if case["family"] != "cades":
+            continue
+        report = verify_cms(
+            (file.parent / case["path"]).read_bytes(), policy=policy, trust=None, key="embedded"
+        )
+        table[case["expected"], report.indication.value] += 1
+        if report.indication is Indication.PASSED:
+            assert case["expected"] == "valid", case["id"]
+        elif case["expected"] == "valid":
+            refused[case["id"]] = report.sub_indication
+    with capsys.disabled():
+        print("\n" + "\n".join(f"{n:4} {' / '.join(row)}" for row, n in sorted(table.items())))
+    assert refused.pop("cades/cades-enveloping-broken.pkcs7") == "HASH_FAILURE"  # its message digest is wrong
+    assert set(refused.values()) == {"SIGNED_DATA_NOT_FOUND"}
+    assert len(refused) == 5
