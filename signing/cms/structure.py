@@ -28,7 +28,7 @@ from signing.cms.algorithms import CmsAlgorithm, digest_of, signature_of
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 DATA = "1.2.840.113549.1.7.1"
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
-MAX_CERTIFICATES = 64
+MAX_CERTIFICATES = 128
 MAX_ATTRIBUTES = 64
 MAX_VALUES = 32
 

@@ -108,7 +108,10 @@ def _judge_all(
     reports: list[SignatureReport] = []
     for each in people:
         after = [report for stamp, report in stamps if stamp.facts["revision"] > each.facts["revision"]]
-        reports += _judge_one(each, after, where, evidence)
+        final = each.facts["certified"] == 1 and any(
+            other.facts["revision"] > each.facts["revision"] for other in people
+        )
+        reports += _judge_one(each, after, where, evidence, final=final)
     return reports
 
 
@@ -149,10 +152,18 @@ def _times(reports: Iterable[TimestampReport]) -> list[datetime]:
 
 
 def _judge_one(
-    signature: _Signature, after: list[TimestampReport], where: Circumstances, evidence: Evidence
+    signature: _Signature,
+    after: list[TimestampReport],
+    where: Circumstances,
+    evidence: Evidence,
+    *,
+    final: bool,
 ) -> list[SignatureReport]:
+    """`final`: certified as final (DocMDP, /P 1), and yet signed again by a person (§12.8.2.2)."""
     facts = signature.facts
     checks = tuple(_check_file(facts, where.policy))
+    if final:
+        checks += (failed("pdf.changed", detail="certified as final, and signed again"),)
     range_name = " ".join(map(str, facts["byte_range"]))
     time = datetime.fromisoformat(facts["time"]) if facts["time"] and _readable(facts["time"]) else None
     if time is not None and time.tzinfo is None:

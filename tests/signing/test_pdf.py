@@ -162,6 +162,13 @@ def test_filling_a_form_needs_permission(pki: Hierarchy, policy: Policy) -> None
     assert "pdf.changed" in codes(judge(_certified(pki, MDPPerm.NO_CHANGES), load_policy("conformance")))
 
 
+def test_a_document_certified_as_final_is_not_signed_again(pki: Hierarchy, policy: Policy) -> None:
+    for permission, expected in ((MDPPerm.NO_CHANGES, True), (MDPPerm.FILL_FORMS, False)):
+        data = sign_pdf(_certified(pki, permission), pki.taxpayer, at=AT)
+        report = verify_pdf(data, policy=policy, trust=None, key="embedded")
+        assert ("pdf.changed" in codes(report)) is expected
+
+
 def _range(data: bytes, *values: int) -> bytes:
     start = data.index(b"/ByteRange [") + len(b"/ByteRange [")
     end = data.index(b"]", start)
