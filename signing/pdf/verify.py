@@ -170,7 +170,7 @@ def _judge_one(
         time = None  # a time without a zone says nothing definite
     subject = Subject(
         content=signature.octets,
-        uri=f"/ByteRange [{range_name}]",
+        uri="" if facts["last"] else f"/ByteRange [{range_name}]",  # "": the whole file
         profiles=("PDF", "PAdES"),
         claimed=time,
         id=facts["field"],
