@@ -46,4 +46,6 @@ def judge_at_proven_time(
     then = judge_certificate(certificate, pool, trust=trust, policy=policy, at=proven)
     if conclude(then.checks)[1] is not None:
         return now
-    return Authenticity(then.chain, (*then.checks, failed("time.proven", time=proven.isoformat())))
+    return Authenticity(
+        then.chain, (*then.checks, failed("time.proven", time=proven.isoformat())), then.evidence
+    )

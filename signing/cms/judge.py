@@ -31,6 +31,7 @@ from signing.report import (
     Indication,
     Location,
     SignatureReport,
+    StatusEvidence,
     TimestampReport,
     conclude,
     failed,
@@ -128,6 +129,7 @@ class _Judgement:
     claimed: datetime | None = None
     timestamps: list[TimestampReport] = field(default_factory=list)
     best: datetime | None = None
+    evidence: tuple[StatusEvidence, ...] = ()
 
     def report(self) -> SignatureReport:
         self.profile = self.subject.profiles[0]
@@ -154,6 +156,7 @@ class _Judgement:
             algorithms=_declared(self.signer),
             timestamps=tuple(self.timestamps),
             best_signature_time=self.best,
+            evidence=self.evidence,
         )
 
     def _run(self, signed: SignedData, signer: SignerInfo) -> None:
@@ -301,7 +304,7 @@ class _Judgement:
             at=where.at,
             proven=self.best,
         )
-        self.chain = judged.chain
+        self.chain, self.evidence = judged.chain, judged.evidence
         self.checks += judged.checks
 
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from asn1crypto import cms, core
+from asn1crypto import cms, core, crl
 
 from signing import FileKey, Indication, Policy, TrustStore, load_policy
 from signing.cms import verify_cms
@@ -297,6 +297,20 @@ def test_a_time_stamp_that_does_not_hold_proves_nothing(
     assert report.signatures[0].best_signature_time is None
     now = verify_cms(stamped(signed, token), policy=policy, trust=pki.trust(), at=AT)
     assert now.indication is Indication.PASSED  # the signature itself does not rest on it
+
+
+def test_revocation_lists_inside_are_used(made: bytes, pki: Hierarchy, policy: Policy) -> None:
+    signed = _signed_at(made, pki.taxpayer)
+    trust = TrustStore.of([pki.root.certificate], [pki.ca.certificate])
+    assert verify_cms(signed, policy=policy, trust=trust, at=AT).sub_indication == "TRY_LATER"
+
+    def change(data: Any, first: Any) -> None:
+        lists = [pki.root.crl(), pki.ca.crl()]
+        data["crls"] = [cms.RevocationInfoChoice("crl", crl.CertificateList.load(der)) for der in lists]
+
+    report = verify_cms(remade(signed, change), policy=policy, trust=trust, at=AT)
+    assert (report.indication, codes(report)) == (Indication.PASSED, set())
+    assert {each.kind for each in report.signatures[0].evidence} == {"crl"}
 
 
 def test_revoked_before_and_after_the_proven_time(made: bytes, policy: Policy) -> None:
