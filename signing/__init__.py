@@ -1,11 +1,14 @@
 """XML signatures: parsed safely, canonicalised rightly, judged by EN 319 102-1, and made. See README.md."""
 
+from signing.asic import verify_asic
 from signing.canonical import METHODS as CANONICALISATIONS
 from signing.canonical import CanonicalisationRefused, canonicalise
 from signing.certificates import Signer, signer_of
+from signing.cms import verify_cms
 from signing.formats import format_of, verify
 from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
+from signing.pdf import verify_pdf
 from signing.policy import Policy, PolicyRefused, load_policy
 from signing.report import (
     Algorithms,
@@ -79,6 +82,9 @@ __all__ = [
     "sign_xml",
     "signer_of",
     "verify",
+    "verify_asic",
+    "verify_cms",
     "verify_document",
+    "verify_pdf",
     "verify_xml",
 ]

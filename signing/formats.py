@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from signing.asic import verify_asic
+from signing.cms import verify_cms
+from signing.pdf import verify_pdf
 from signing.policy import Policy
 from signing.report import Report
 from signing.trust import TrustStore
@@ -14,16 +17,15 @@ Format = Literal["xml", "pdf", "cms", "asic"]
 
 
 def format_of(data: bytes) -> Format:
-    """By the first octets: `%PDF-` in the first 1024 (ISO 32000-1 §7.5.2), a ZIP's, DER or PEM of CMS; else XML."""
+    """By the first octets: a ZIP's, a PDF's, DER or PEM of CMS; `%PDF-` may stand in the first 1024; else XML."""
     if data.startswith(b"PK\x03\x04"):
         return "asic"
-    if b"%PDF-" in data[:1024]:
-        return "pdf"
     start = data[:64].lstrip()
-    if data[:1] == b"\x30" or start.startswith(
-        (b"-----BEGIN CMS", b"-----BEGIN PKCS7", b"-----BEGIN PKCS #7")
-    ):
+    binary = data[:1] == b"\x30" and data[1:2] > b"\x7f"  # not text: a PDF may be what the CMS holds
+    if binary or start.startswith((b"-----BEGIN CMS", b"-----BEGIN PKCS7", b"-----BEGIN PKCS #7")):
         return "cms"
+    if b"%PDF-" in data[:1024]:  # ISO 32000-1 Annex H.3
+        return "pdf"
     return "xml"
 
 
@@ -36,4 +38,11 @@ def verify(
     key: Key | None = None,
 ) -> Report:
     """Judge a signed file of any format; see `verify_xml`."""
+    kind = format_of(data)
+    if kind == "cms":
+        return verify_cms(data, policy=policy, trust=trust, at=at, key=key)
+    if kind == "asic":
+        return verify_asic(data, policy=policy, trust=trust, at=at, key=key)
+    if kind == "pdf":
+        return verify_pdf(data, policy=policy, trust=trust, at=at, key=key)
     return verify_xml(data, policy=policy, trust=trust, at=at, key=key)

@@ -139,7 +139,8 @@ def _holds_properties(element: etree._Element) -> bool:
 
 def _check_text(root: etree._Element, references: Iterable[Dereferenced]) -> Check:
     clean: set[etree._Element] = set()  # asked once per parent: a hundred thousand comments may share one
-    tops = dict.fromkeys(root if found.element is None else found.element for found in references)
+    own = (found for found in references if found.file is None)
+    tops = dict.fromkeys(root if found.element is None else found.element for found in own)
     for top in tops:
         for node in top.iter(etree.Comment, etree.ProcessingInstruction):
             parent = node.getparent()

@@ -15,7 +15,7 @@ from signing.canonical import METHOD_NAMES
 from signing.parsing import ENCODINGS
 from signing.revocation import StatusRules
 
-PROFILES = frozenset({"XMLDSig", "XAdES"})
+PROFILES = frozenset({"XMLDSig", "XAdES", "CMS", "CAdES", "PDF", "PAdES"})
 
 
 class PolicyRefused(Exception):
@@ -64,6 +64,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Take certificates in loose base64, in PEM, or with unreadable extensions (no path then); skip broken ones."""
     short_ecdsa_values: bool = False
     """Take ECDSA values whose halves lack leading zeros, as old Java libraries wrote them."""
+    pdf_form_filling: bool = False
+    """Take a PDF whose form was filled in after the signature, where the signer's certification says nothing of it."""
 
     @property
     def signing_time_tolerance(self) -> timedelta:

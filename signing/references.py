@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -24,7 +25,7 @@ from signing.canonical import (
     with_comments,
 )
 from signing.elements import printable
-from signing.parsing import XmlDocument
+from signing.parsing import XmlDocument, XmlRefused, parse_xml
 from signing.report import CheckFailed, Covered, failed
 from signing.transforms import BASE64, Removal
 from signing.xmldsig import Reference
@@ -50,7 +51,8 @@ _ELEMENTS_BEFORE = cast("Callable[[etree._Element], float]", etree.XPath("count(
 class Dereferenced:
     """Where a reference points and what it digests. `element` is None for the whole document.
 
-    `removed`: signatures inside it that its transforms leave out, outermost ones only.
+    `removed`: signatures inside it that its transforms leave out, outermost ones only. `file`: the name of the file of
+    the container that it is, instead of anything in the document.
     """
 
     reference: Reference
@@ -60,10 +62,13 @@ class Dereferenced:
     removed: tuple[etree._Element, ...] = ()
     excluded: tuple[tuple[int, ...], ...] = ()
     decoded: bool = False
+    file: str | None = None
 
     def covered(self) -> Covered:
         """As reported."""
         element, uri = self.element, printable(self.reference.uri or "")
+        if self.file is not None:
+            return Covered((), "", self.file, None, self.octets)
         tag, line = ("", 1) if element is None else (str(element.tag), line_of(element))
         return Covered(self.path, tag, uri, line, self.octets, self.excluded, self.decoded)
 
@@ -75,12 +80,16 @@ class ReferenceReader:
     document: XmlDocument
     ids: dict[str, etree._Element]
     budget: int
+    files: Mapping[str, bytes] | None = None
+    """What else references may point to, by name: the files of a container. None: nothing outside the document."""
     _done: dict[object, bytes] = field(default_factory=dict)
     _digests: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     _paths: dict[etree._Element, tuple[int, ...]] = field(default_factory=dict)
 
     def read(self, reference: Reference, signature: etree._Element) -> Dereferenced:
         """Resolve and transform. Raises CheckFailed (reference.*, algorithm.*)."""
+        if self.files is not None and reference.uri and not reference.uri.startswith("#"):
+            return self._read_file(reference, reference.uri, self.files)
         element, comments = self._resolve(reference.uri)
         removed = self._removed(reference, element, signature)
         octets = self._transform(reference, element, comments, removed)
@@ -107,7 +116,11 @@ class ReferenceReader:
     def explain(self, wrong: Dereferenced) -> str | None:
         """A canonicalisation under which a mismatching digest would match, by identifier; bounded to 1 MB, 6 tries."""
         reference = wrong.reference
-        if len(wrong.octets) > _DIAGNOSED_BYTES or any(t.uri == BASE64 for t in reference.transforms):
+        if (
+            wrong.file is not None
+            or len(wrong.octets) > _DIAGNOSED_BYTES
+            or any(t.uri == BASE64 for t in reference.transforms)
+        ):
             return None
         for method in METHODS.values():
             try:
@@ -117,6 +130,26 @@ class ReferenceReader:
             if self.digest_of(reference.digest_method, octets) == reference.digest_value:
                 return method.uri
         return None
+
+    def _read_file(self, reference: Reference, uri: str, files: Mapping[str, bytes]) -> Dereferenced:
+        """A file of the container as it is, or canonicalised (EN 319 162-1 clause 4.4.3.2)."""
+        name = uri if uri in files else unquote(uri)
+        octets = files.get(name)
+        if octets is None:
+            raise CheckFailed(failed("reference.external-ref", uri=printable(uri)))
+        self._charge(len(octets) // 8)  # digesting is that much cheaper than canonicalising
+        for transform in reference.transforms:
+            if transform.canonicalisation is None:
+                raise CheckFailed(failed("reference.transforms", algorithm=printable(transform.uri)))
+            self._charge(len(octets))
+            try:
+                octets = canonicalise_document(parse_xml(octets).data, transform.canonicalisation)
+            except (XmlRefused, CanonicalisationRefused) as error:
+                detail = printable(str(error))
+                raise CheckFailed(
+                    failed("reference.canonicalisation", uri=printable(uri), detail=detail)
+                ) from None
+        return Dereferenced(reference, None, (), octets, file=name)
 
     def _resolve(self, uri: str | None) -> tuple[etree._Element | None, bool]:
         """The element (None: whole document) and whether comments belong to the node set (XMLDSig 4.4.3.3)."""
@@ -230,14 +263,14 @@ class ReferenceReader:
             raise CheckFailed(failed("reference.work"))
 
 
-def reader_of(document: XmlDocument) -> ReferenceReader:
+def reader_of(document: XmlDocument, files: Mapping[str, bytes] | None = None) -> ReferenceReader:
     """A reader for one document. Raises CheckFailed (document.ids-unique) if two elements bear the same id.
 
     The budget lets a large document be canonicalised twice and a small one many times; what several signatures share
     is canonicalised once.
     """
-    budget = 2 * (len(document.data) + document.namespace_cost // 2) + 2_000_000
-    return ReferenceReader(document, ids_of(document.root), budget)
+    size = len(document.data) + document.namespace_cost // 2 + sum(map(len, (files or {}).values()))
+    return ReferenceReader(document, ids_of(document.root), 2 * size + 2_000_000, files)
 
 
 def _weight(method: Canonicalisation) -> int:

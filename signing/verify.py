@@ -6,6 +6,7 @@ format → algorithms known → digests of the references → signing certificat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -85,8 +86,8 @@ def verify_xml(
     try:
         document = parse_xml(data, encodings=rules.encodings)
     except XmlRefused as refused:
-        _refuse_misuse(trust, moment, key)
-        checks = (_check_in_force(rules, moment), *(_check_of(fault) for fault in refused.faults))
+        check_arguments(moment, trust, key)
+        checks = (check_in_force(rules, moment), *(_check_of(fault) for fault in refused.faults))
         indication, sub_indication = conclude(checks)
         return Report(indication, sub_indication, rules.name, moment, checks, ())
     return verify_document(document, policy=rules, trust=trust, at=moment, key=key)
@@ -107,27 +108,27 @@ def _check_of(fault: XmlFault) -> Check:
     )
 
 
-def _refuse_misuse(trust: TrustStore | None, at: datetime, key: Key | None) -> None:
-    if at.tzinfo is None:
-        raise ValueError("at: an aware time is needed")
-    if trust is None and key is None:
-        raise ValueError("either trust or a key is needed: nothing could be judged")
-
-
 def verify_document(
-    doc: XmlDocument, *, policy: Policy, trust: TrustStore | None, at: datetime, key: Key | None = None
+    doc: XmlDocument,
+    *,
+    policy: Policy,
+    trust: TrustStore | None,
+    at: datetime,
+    key: Key | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Judge every ds:Signature of a document at a time; the worst decides.
 
+    `files`: what references may point to outside the document, by name (a container's files); by default, nothing.
     Never raises for what the document holds. Raises ValueError for a time without a zone, or neither trust nor key.
     Safe in several threads at once.
     """
-    _refuse_misuse(trust, at, key)
-    checks = [_check_in_force(policy, at)]
+    check_arguments(at, trust, key)
+    checks = [check_in_force(policy, at)]
     signatures: list[SignatureReport] = []
     elements = list(doc.root.iter(f"{{{DS}}}Signature"))
     try:
-        reader = _check_document(doc, elements, policy, checks)
+        reader = _check_document(doc, elements, policy, checks, files)
         for element in elements:
             signatures.append(_Judgement(reader, element, policy, trust, at, key).report())
     except CheckFailed as error:
@@ -137,7 +138,16 @@ def verify_document(
     return Report(indication, sub_indication, policy.name, at, tuple(checks), tuple(signatures))
 
 
-def _check_in_force(policy: Policy, at: datetime) -> Check:
+def check_arguments(at: datetime, trust: TrustStore | None, key: Key | None) -> None:
+    """What every judge of a document demands of its caller. Raises ValueError."""
+    if at.tzinfo is None:
+        raise ValueError("at: an aware time is needed")
+    if trust is None and key is None:
+        raise ValueError("either trust or a key is needed: nothing could be judged")
+
+
+def check_in_force(policy: Policy, at: datetime) -> Check:
+    """Whether the policy is in force on that day, in Vietnam time."""
     day: date = at.astimezone(VIETNAM).date()
     if day < policy.effective_from or (policy.effective_to is not None and day > policy.effective_to):
         return failed("policy.in-force", policy=policy.name, day=day.isoformat())
@@ -145,7 +155,11 @@ def _check_in_force(policy: Policy, at: datetime) -> Check:
 
 
 def _check_document(
-    doc: XmlDocument, elements: list[etree._Element], policy: Policy, checks: list[Check]
+    doc: XmlDocument,
+    elements: list[etree._Element],
+    policy: Policy,
+    checks: list[Check],
+    files: Mapping[str, bytes] | None,
 ) -> ReferenceReader:
     if not elements:
         raise CheckFailed(failed("document.signature-present"))
@@ -153,7 +167,7 @@ def _check_document(
         raise CheckFailed(
             failed("document.signature-count", count=len(elements), limit=policy.max_signatures)
         )
-    reader = reader_of(doc)
+    reader = reader_of(doc, files)
     checks += [passed("document.signature-present"), passed("document.ids-unique")]
     return reader
 

@@ -12,6 +12,7 @@ for tool in $missing; do
     case "$tool" in
         java) packages="$packages default-jdk-headless" ;;
         softhsm2-util) packages="$packages softhsm2" ;;
+        pdfsig) packages="$packages poppler-utils" ;;
         *) packages="$packages $tool" ;;
     esac
 done

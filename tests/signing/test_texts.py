@@ -14,7 +14,7 @@ from signing.report import _RANK, failed, passed
 from signing.texts import texts
 
 FOLDER = Path(signing.__file__).parent
-SOURCE = "\n".join(file.read_text("utf-8") for file in FOLDER.glob("*.py"))
+SOURCE = "\n".join(file.read_text("utf-8") for file in FOLDER.rglob("*.py"))
 PREFIXES = ("certificate.", "certificate.ca-")
 
 
