@@ -79,20 +79,21 @@ class Reading:
         return (element.text or "") if element is not None else ""
 
     def place(self, element: etree._Element, labelling: Labelling) -> Place:
-        names: list[str] = []
+        path = ""
         indexes: list[int] = []
         node = element
         while True:
-            names.append(local_name(node))
+            if len(path) <= MAX_PATH:
+                path = f"{local_name(node)}/{path}" if path else local_name(node)
             parent = node.getparent()
             if node is self.root or parent is None:
                 break
             indexes.append(self._position(parent, node))
             node = parent
-        label, indicator = labelling(names[0])
+        label, indicator = labelling(local_name(element))
         return Place(
             line=_line(element),
-            path=_shortened("/".join(reversed(names))),
+            path=_shortened(path),
             indexes=tuple(reversed(indexes)),
             indicator=indicator,
             label=label,

@@ -50,8 +50,6 @@ class ParseLimits:
     """Bound on the sum over all elements of n * n, n = namespaces in scope: what inclusive C14N may have to do."""
     little_namespace_cost: int = 500_000
     """What is surely below costs too little to be counted."""
-    max_name_octets: int = 1_000
-    """Of an element's name, prefix included: every fault below it would repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +164,9 @@ def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
         written = sum(1 for _ in _ATTRIBUTE.finditer(data))
         if written > limits.max_attributes:
             raise XmlRefused([_fault("xml.attribute-count", None, limit=limits.max_attributes)])
-    if len(data) > limits.max_name_octets and _long_name(limits.max_name_octets).search(data):
-        raise XmlRefused([_fault("xml.name-length", None, limit=limits.max_name_octets)])
     namespaces = data.count(b"xmlns")
     if namespaces > limits.max_namespaces:
         raise XmlRefused([_fault("xml.namespace-cost", None, count=namespaces)])
-
-
-@lru_cache(maxsize=16)
-def _long_name(octets: int) -> re.Pattern[bytes]:
-    """A start tag with too long a name; comments, CDATA, instructions and end tags are none."""
-    return re.compile(rb"<[^\s<>/!?][^\s<>/]{%d}" % octets)
 
 
 def _start_tags(data: bytes) -> int:

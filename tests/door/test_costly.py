@@ -47,6 +47,12 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "80 levels of long names, each a fault": lambda: dossier(
         nested([f"a{'n' * 900}{i}" for i in range(80)], '<b x:c=""/>' * 400)
     ),
+    "80 levels of longer names": lambda: dossier(
+        nested(
+            [f"a{'n' * 10_000}{i}" for i in range(80)],
+            '<b x:c=""/>' * 400 + "".join(f"<b{i}/>" for i in range(8000)),
+        )
+    ),
     "256 references with SHA3-512": lambda: many_references(980_000),
     "256 references to 9 MB": lambda: many_references(9_000_000),
     "256 references to the last of 100,000": lambda: dossier(
