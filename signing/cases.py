@@ -6,8 +6,9 @@ A case is an object with `id`, `path` and `key`, as public collections of test v
      "key": {"trusted": ["root.pem"], "untrusted": [], "crls": []}}
 
 `key` has one of `pubkey_cert`, `pubkey` (pinned), `embedded` (`true`), or `trusted` (with `untrusted`, `crls`); the
-first of these counts, and nothing is taken as `embedded`. Paths are absolute or beside the list. Keys that a verifier
-need not know are ignored.
+first of these counts, and nothing is taken as `embedded`. `external` maps names to files: a detached CMS signature
+takes the only one as its content; references of XML signatures never leave their document. Paths are absolute or
+beside the list. Keys that a verifier need not know are ignored.
 """
 
 from __future__ import annotations
@@ -142,12 +143,14 @@ def report_of(case: Mapping[str, Any], base: Path, policy: Policy, data: bytes) 
     """Judge bytes under the keys and the time of a case. Raises as `judge_case`."""
     given = case.get("key") or {}
     at = datetime.fromisoformat(case["time"]) if case.get("time") else datetime.now(UTC)
+    external = list((case.get("external") or {}).values())
     return verify(
         data,
         policy=policy,
         trust=_trust(given, base),
         key=_key(given, base),
         at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        content=(base / external[0]).read_bytes() if len(external) == 1 else None,
     )
 
 

@@ -36,11 +36,12 @@ def verify(
     trust: TrustStore | None,
     at: datetime | None = None,
     key: Key | None = None,
+    content: bytes | None = None,
 ) -> Report:
-    """Judge a signed file of any format; see `verify_xml`."""
+    """Judge a signed file of any format; see `verify_xml`. `content`: what a detached CMS signature is over."""
     kind = format_of(data)
     if kind == "cms":
-        return verify_cms(data, policy=policy, trust=trust, at=at, key=key)
+        return verify_cms(data, content=content, policy=policy, trust=trust, at=at, key=key)
     if kind == "asic":
         return verify_asic(data, policy=policy, trust=trust, at=at, key=key)
     if kind == "pdf":

@@ -41,6 +41,7 @@ _COLOURS = {
 )
 @click.option("--pinned", type=_FILE, help="The signer's certificate (PEM, DER): no path is asked for.")
 @click.option("--embedded", is_flag=True, help="The key in the document: integrity and format alone.")
+@click.option("--content", type=_FILE, help="What a detached CMS signature is over.")
 @click.option(
     "--report", "form", type=click.Choice(["text", "json", "etsi"]), default="text", show_default=True
 )
@@ -56,11 +57,12 @@ def verify(
     at: datetime | None,
     pinned: Path | None,
     embedded: bool,
+    content: Path | None,
     form: str,
     language: str,
     cases: Path | None,
 ) -> None:
-    """Judge every signature of each FILE by ETSI EN 319 102-1, offline.
+    """Judge every signature of each FILE by ETSI EN 319 102-1, offline: XML, PDF, CMS and ASiC.
 
     TOTAL-PASSED, INDETERMINATE or TOTAL-FAILED, with every check, its clause, and what was signed.
     A report in JSON or as ETSI TS 119 102-2 XML is one document a file.
@@ -87,8 +89,10 @@ def verify(
     if key is None and not store.anchors:
         raise click.UsageError("--trust, --pinned or --embedded says whom to believe")
     moment = at or datetime.now(UTC)
+    octets = content.read_bytes() if content else None
     reports = [
-        signing.verify(file.read_bytes(), policy=rules, trust=store, at=moment, key=key) for file in files
+        signing.verify(file.read_bytes(), policy=rules, trust=store, at=moment, key=key, content=octets)
+        for file in files
     ]
     for file, report in zip(files, reports, strict=True):
         _print(file, report, form, cast(Language, language), len(files) > 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,33 @@ def listed(tmp_path: Path, *given: dict[str, Any]) -> Path:
     file = tmp_path / "cases.json"
     file.write_text(json.dumps(list(given)))
     return file
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
+def test_a_detached_cms_signature_and_its_content(tmp_path: Path, pki: certs_dev.DevPki) -> None:
+    (tmp_path / "content").write_bytes(b"hello")
+    key, certificate = pki["taxpayer"].key, pki["taxpayer"].certificate
+    command = [
+        "openssl",
+        "cms",
+        "-sign",
+        "-binary",
+        "-cades",
+        "-outform",
+        "DER",
+        "-in",
+        "content",
+        "-out",
+        "s.p7s",
+    ]
+    subprocess.run([*command, "-signer", certificate, "-inkey", key], cwd=tmp_path, check=True)
+    signature = tmp_path / "s.p7s"
+    done = efile("verify", signature, "--trust", pki.trust, "--content", tmp_path / "content")
+    assert done.returncode == 0, done.stdout
+    assert efile("verify", signature, "--trust", pki.trust).returncode == 1
+    given = [{"id": name, "path": "s.p7s", "external": {"": name}} for name in ("content", "s.p7s")]
+    answers = efile("verify", "--cases", listed(tmp_path, *given)).stdout.splitlines()
+    assert [json.loads(answer)["indication"] for answer in answers] == ["TOTAL-PASSED", "TOTAL-FAILED"]
 
 
 class TestCases:
