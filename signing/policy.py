@@ -51,6 +51,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How old a CRL or OCSP answer may be; None: as old as its own nextUpdate allows."""
     max_status_age_open_seconds: Annotated[int, msgspec.Meta(ge=1)] = 86_400
     """The same for an OCSP answer without nextUpdate (RFC 6960 clause 4.2.2.1: newer ones are to be had always)."""
+    proven_times: bool = False
+    """Whether a certificate that has run out, or whose status is not known now, may be judged at the time that time
+    stamps prove, with the values in the document as evidence (EN 319 102-1 clauses 5.5, 5.6). Otherwise time stamps
+    are judged and told of, and the time of judgement is the caller's."""
     refuse_interrupted_text: bool = True
     """Refuse comments and processing instructions inside signed text: readers disagree on such text."""
     encodings: frozenset[str] = frozenset({"utf-8"})

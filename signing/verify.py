@@ -15,8 +15,7 @@ from cryptography import x509
 from lxml import etree
 
 from signing.algorithms import DIGESTS, DS
-from signing.authenticity import judge_certificate
-from signing.certificates import PublicKey, is_readable, public_key_of, signer_of, spki
+from signing.certificates import PublicKey, public_key_of, signer_of, spki
 from signing.elements import printable
 from signing.integrity import (
     Content,
@@ -28,6 +27,7 @@ from signing.integrity import (
     check_value,
 )
 from signing.keyinfo import read_certificates_in
+from signing.longterm.judge import InTime, judge_in_time, renamed
 from signing.lookup import named_certificates
 from signing.parsing import XmlDocument, XmlFault, XmlRefused, hardened_parser, parse_xml
 from signing.policy import Policy, load_policy
@@ -43,6 +43,7 @@ from signing.report import (
     Report,
     SignatureReport,
     StatusEvidence,
+    TimestampReport,
     conclude,
     failed,
     passed,
@@ -56,7 +57,6 @@ from signing.xades import (
     choose_certificate,
     claims_xades,
     find_signed_properties,
-    has_unsigned_properties,
     read_signed_properties,
     read_time,
 )
@@ -194,6 +194,8 @@ class _Judgement:
     claimed: datetime | None = None
     algorithms: Algorithms = _NOTHING_READ
     evidence: tuple[StatusEvidence, ...] = ()
+    timestamps: tuple[TimestampReport, ...] = ()
+    best: datetime | None = None
 
     def report(self) -> SignatureReport:
         try:
@@ -216,6 +218,8 @@ class _Judgement:
             properties=self.properties,
             claimed_signing_time=self.claimed,
             algorithms=self.algorithms,
+            timestamps=self.timestamps,
+            best_signature_time=self.best,
             evidence=self.evidence,
         )
 
@@ -229,8 +233,6 @@ class _Judgement:
         self.profile = "XAdES" if xades else "XMLDSig"
         if self.profile not in self.policy.profiles:
             self.checks.append(failed("policy.profile", profile=self.profile))
-        if has_unsigned_properties(parts):
-            self.checks.append(failed("xades.unsigned-properties"))
         self.checks += check_algorithms(parts, self.policy)
         content, checks = check_digests(parts, self.reader, self.policy)
         self.checks += [*checks, *check_counter_signature(parts, content.references)]
@@ -242,7 +244,7 @@ class _Judgement:
             return  # nobody signed this: whose certificate it is says nothing
         self.covered, self.properties = content.covered, content.properties
         self._check_time()
-        self._authenticate(parts)
+        self._authenticate(self._judge_in_time(parts))
 
     def _identify_plain(self, parts: SignatureParts, content: Content) -> PublicKey:
         """XMLDSig: the certificate by the value; the signing time from a signed SignatureProperty, where one is."""
@@ -314,19 +316,24 @@ class _Judgement:
         else:
             self.checks.append(failed("signing-time.validity", time=time))
 
-    def _authenticate(self, parts: SignatureParts) -> None:
+    def _judge_in_time(self, parts: SignatureParts) -> InTime:
+        """Time stamps and values, which are not signed: what they prove, and what of them refuses the signature."""
+        trust = self.trust if self.key is None else None
+        judged = judge_in_time(
+            parts, self.reader, signer=self.certificate, policy=self.policy, trust=trust, at=self.at
+        )
+        self.checks += judged.checks
+        self.timestamps, self.best = judged.timestamps, judged.best
+        self.profile = renamed(self.profile, judged.level)
+        return judged
+
+    def _authenticate(self, in_time: InTime) -> None:
         if self.key == "embedded":
             self.checks.append(failed("key.embedded"))
         elif self.key is not None:
             self.checks.append(passed("key.pinned"))
         elif self.certificate is not None and self.trust is not None:
-            judged = judge_certificate(
-                self.certificate,
-                [certificate for certificate in parts.key_info.certificates if is_readable(certificate)],
-                trust=self.trust,
-                policy=self.policy,
-                at=self.at,
-            )
+            judged = in_time.judge_signer(self.certificate)
             self.chain, self.evidence = judged.chain, judged.evidence
             self.checks += judged.checks
         else:

@@ -89,11 +89,6 @@ def find_signed_properties(parts: SignatureParts, references: tuple[Dereferenced
     return typed[0]
 
 
-def has_unsigned_properties(parts: SignatureParts) -> bool:
-    """Whether anything stands in UnsignedProperties: time stamps and values there are told of, not judged."""
-    return any(each.find(f"{{{XADES}}}UnsignedProperties") is not None for each in _qualifying(parts))
-
-
 def check_counter_signature(parts: SignatureParts, references: tuple[Dereferenced, ...]) -> list[Check]:
     """A signature in CounterSignature must sign the value of the signature around it (EN 319 132-1 clause 5.2.7.2)."""
     parent = parts.element.getparent()

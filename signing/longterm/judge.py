@@ -1,0 +1,269 @@
+"""The judgement of a XAdES signature in time (EN 319 102-1 clauses 5.5 and 5.6), after its value was verified.
+
+Time stamps are judged from the last to the first: one that holds proves that everything before it existed at its time,
+so that an authority whose certificate ran out since is judged at that time. The earliest proof of the signature value
+is the best-signature-time; the signer's certificate is judged there where only time speaks against it now.
+
+A token that does not hold is taken out of the set, as clause 5.5.4 has it. Beyond that, a token over what the signature
+still is (its value, its content, its references) that is no time stamp of it refuses the signature: one of the two was
+changed. An archive time stamp is not such a sign: KeyInfo and further objects may be added by anyone after it. Nor is
+a token that stands in a second place while it holds in its own: it proves nothing there, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+
+from signing.algorithms import DS
+from signing.authenticity import Authenticity, judge_certificate
+from signing.certificates import is_readable
+from signing.evidence import Evidence, with_evidence
+from signing.longterm.imprints import Imprints
+from signing.longterm.level import level_of
+from signing.longterm.properties import COUNTER_SIGNATURE, TimeStamp, read_properties
+from signing.longterm.values import ancestors, check_references, evidence_of
+from signing.policy import Policy
+from signing.proven import judge_at_proven_time
+from signing.references import ReferenceReader
+from signing.report import (
+    Check,
+    CheckFailed,
+    Indication,
+    Outcome,
+    TimestampReport,
+    conclude,
+    failed,
+    passed,
+)
+from signing.revocation import Revoked
+from signing.timestamps import judge_timestamp
+from signing.trust import TrustStore
+from signing.xmldsig import SignatureParts
+
+MAX_OFFERED = 32
+"""Certificates offered for one token's authority."""
+_ORDER = ("content", "signature", "references", "archive")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One token with its verdict; `held`: the imprint, the structure and the value of the token are right."""
+
+    stamp: TimeStamp
+    token: bytes
+    report: TimestampReport
+
+    @property
+    def time(self) -> datetime | None:
+        """The proven time, None where it does not hold."""
+        return self.report.generated_at if self.report.indication is Indication.PASSED else None
+
+    @property
+    def broken(self) -> bool:
+        """Whether the token is no time stamp of what it stands at."""
+        return self.report.indication is Indication.FAILED
+
+
+@dataclass(slots=True)
+class InTime:
+    """A signature's time: `checks` for its report, `timestamps` in document order, and what they prove.
+
+    `best`: the best-signature-time; None where nothing is proven. `trust` None: integrity alone.
+    """
+
+    policy: Policy
+    trust: TrustStore | None
+    at: datetime
+    pieces: list[tuple[int, Evidence]] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    level: str = ""
+
+    @property
+    def timestamps(self) -> tuple[TimestampReport, ...]:
+        """The verdicts on the tokens."""
+        return tuple(each.report for each in self.judged)
+
+    @property
+    def best(self) -> datetime | None:
+        """The earliest proof that the signature value existed (EN 319 102-1 clause 5.5.4)."""
+        if self.trust is None:
+            return None
+        times = [j.time for j in self.judged if j.stamp.covers_signature and j.time is not None]
+        return min(times, default=None)
+
+    @property
+    def pool(self) -> tuple[x509.Certificate, ...]:
+        """Certificates that came along."""
+        return tuple(dict.fromkeys(c for _, piece in self.pieces for c in piece.certificates))
+
+    def judge_signer(self, certificate: x509.Certificate) -> Authenticity:
+        """The signer's certificate: now, or at the best-signature-time where the policy takes proven times.
+
+        Without proven times the values in the document count for nothing: they are not signed.
+        """
+        assert self.trust is not None
+        above = tuple(ancestors(certificate, self.pool))
+        if not self.policy.proven_times:
+            return judge_certificate(certificate, above, trust=self.trust, policy=self.policy, at=self.at)
+        return judge_at_proven_time(
+            certificate,
+            above,
+            trust=self.store_for(certificate, above),
+            policy=self.policy,
+            at=self.at,
+            proven=self.best,
+        )
+
+    def store_for(self, certificate: x509.Certificate, above: tuple[x509.Certificate, ...]) -> TrustStore:
+        """The trust with those values of the document that may speak of a certificate (EN 319 102-1 clause 5.6.2.2).
+
+        An answer by an authority that has expired or was revoked since could be anyone's who got hold of its key:
+        it counts only where an archive time stamp proves that it existed before.
+        """
+        assert self.trust is not None
+        everything = with_evidence(self.trust, [piece for _, piece in self.pieces])
+        end = self._end_of_authorities(certificate, above, everything)
+        if end is None:
+            return everything
+        stamps = [j for j in self.judged if j.stamp.kind == "archive" and j.time is not None]
+        proven = []
+        for place, piece in self.pieces:
+            times = [s.time for s in stamps if s.stamp.position > place and s.time is not None]
+            counts = bool(times) and min(times) <= end
+            proven.append(piece if counts else Evidence(piece.certificates))
+        return with_evidence(self.trust, proven)
+
+    def _end_of_authorities(
+        self, certificate: x509.Certificate, above: tuple[x509.Certificate, ...], store: TrustStore
+    ) -> datetime | None:
+        """When the first authority above it ended, None if none had by now (of the path that lasts longest)."""
+        ends = []
+        for path in store.paths.paths(certificate, above):
+            chain = path.certificates[1:]
+            end = min((c.not_valid_after_utc for c in chain), default=self.at)
+            for ca, issuer in pairwise(chain):
+                status = store.revocation.status(ca, issuer, self.at, self.policy.status_rules)
+                end = min(end, status.at) if isinstance(status, Revoked) else end
+            ends.append(end)
+        last = max(ends, default=self.at)
+        return None if last >= self.at else last
+
+
+def judge_in_time(
+    parts: SignatureParts,
+    reader: ReferenceReader,
+    *,
+    signer: x509.Certificate | None,
+    policy: Policy,
+    trust: TrustStore | None,
+    at: datetime,
+) -> InTime:
+    """Judge the time stamps, values and references of a signature. Raises CheckFailed for what is not in due form."""
+    properties = read_properties(parts)
+    known = Evidence(tuple(c for c in parts.key_info.certificates if is_readable(c)))
+    result = InTime(policy, trust, at, [(-1, known), *evidence_of(properties)])
+    imprints = Imprints(parts, properties, reader, budget=4 * len(reader.document.data) + 2_000_000)
+    for stamp in reversed((*properties.content_stamps, *properties.unsigned_stamps)):
+        later = [_judge(token, stamp, imprints, result) for token in stamp.tokens or (b"",)]
+        result.judged[:0] = later
+    result.checks += _verdicts(result.judged)
+    result.checks += check_references(properties, result.pool, signer)
+    result.checks += _check_order(result.judged)
+    for element in properties.named([COUNTER_SIGNATURE]):
+        if len(element.findall(f"{{{DS}}}Signature")) != 1:
+            result.checks.append(
+                failed("xades.time-structure", detail="CounterSignature without a signature")
+            )
+    if properties.unknown:
+        result.checks.append(failed("xades.unsigned-properties", names=", ".join(properties.unknown)[:200]))
+    result.level = level_of(properties, result.judged, result.pieces)
+    return result
+
+
+def _judge(token: bytes, stamp: TimeStamp, imprints: Imprints, result: InTime) -> Judged:
+    try:
+        octets = imprints.octets(stamp)
+    except CheckFailed as error:
+        indication, sub_indication = conclude([error.check])
+        report = TimestampReport(stamp.kind, None, indication, sub_indication, (error.check,), None)
+        return Judged(stamp, token, report)
+    proofs = [j for j in result.judged if _covers(j.stamp, stamp) and j.time is not None]
+    proven = min((j.time for j in proofs if j.time is not None), default=None) if result.trust else None
+    authority, above = _authority(stamp, result)
+    trust = result.trust
+    if trust is not None and authority is not None:
+        trust = result.store_for(authority, above)
+    report = judge_timestamp(
+        token,
+        octets,
+        kind=stamp.kind,
+        policy=result.policy,
+        trust=trust,
+        at=result.at,
+        proven=proven,
+        untrusted=above,
+    )
+    return Judged(stamp, token, report)
+
+
+def _covers(later: TimeStamp, earlier: TimeStamp) -> bool:
+    if later.kind == "archive":
+        return later.position > earlier.position
+    return (
+        later.kind == "references"
+        and later.covers_signature
+        and earlier.kind in ("signature", "content")
+        and later.position > earlier.position
+    )
+
+
+def _authority(
+    stamp: TimeStamp, result: InTime
+) -> tuple[x509.Certificate | None, tuple[x509.Certificate, ...]]:
+    """The likely certificate of the time-stamping authority, for choosing evidence, and what may stand above it."""
+    own = [c for place, piece in result.pieces if place == stamp.position for c in piece.certificates]
+    issuers = {c.issuer for c in own if c.issuer != c.subject}
+    leaves = [c for c in own if c.subject not in issuers] or own
+    if not leaves:
+        return None, result.pool[:MAX_OFFERED]
+    above = dict.fromkeys(a for leaf in leaves for a in ancestors(leaf, result.pool))
+    return leaves[0], tuple(dict.fromkeys((*above, *result.pool)))[:MAX_OFFERED]
+
+
+def _verdicts(judged: list[Judged]) -> list[Check]:
+    """What the tokens mean for the signature; see the head of this module."""
+    right = {each.token for each in judged if not each.broken}
+    checks = []
+    for each in judged:
+        if each.report.indication is Indication.PASSED:
+            continue
+        reason = next(c for c in each.report.checks if c.outcome in (Outcome.FAILED, Outcome.INDETERMINATE))
+        told = each.broken and each.stamp.kind != "archive" and each.token not in right
+        code = "timestamp.broken" if told else "timestamp.ignored"
+        checks.append(failed(code, kind=each.stamp.kind, detail=reason.message_en))
+    return checks or ([passed("timestamp.broken")] if judged else [])
+
+
+def _check_order(judged: list[Judged]) -> list[Check]:
+    """Clause 5.5.4 step 5: content before signature before references before archive."""
+    holding = [(_ORDER.index(j.stamp.kind), j.time) for j in judged if j.time is not None]
+    for rank, time in holding:
+        for other, earlier in holding:
+            if rank > other and time < earlier:
+                values = {"first": _ORDER[other], "second": _ORDER[rank]}
+                return [failed("timestamp.order", **values)]
+    return [passed("timestamp.order")] if len(holding) > 1 else []
+
+
+def renamed(profile: str, level: str) -> str:
+    """The profile with its level: of the baseline (EN 319 132-1 clause 6), or of TS 101 903."""
+    if not level:
+        return profile
+    if profile == "XAdES-B-B":
+        return {"T": "XAdES-B-T", "LT": "XAdES-B-LT", "LTA": "XAdES-B-LTA"}[level]
+    return {"T": "XAdES-T", "LT": "XAdES-X-L", "LTA": "XAdES-A"}[level]
