@@ -5,8 +5,10 @@ from signing.canonical import METHODS as CANONICALISATIONS
 from signing.canonical import CanonicalisationRefused, canonicalise
 from signing.certificates import Signer, signer_of
 from signing.cms import verify_cms
+from signing.evidence import Evidence
 from signing.formats import format_of, verify
 from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
+from signing.longterm.augment import AugmentRefused, augment
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.pdf import verify_pdf
 from signing.policy import Policy, PolicyRefused, load_policy
@@ -34,22 +36,27 @@ from signing.revocation import (
 )
 from signing.sign import SigningRefused, sign_element, sign_xml
 from signing.trust import TrustRefused, TrustStore, read_certificates, read_crls
+from signing.tsa import HttpTimestampClient, LocalTimestampAuthority, TimestampClient, TimestampRefused
 from signing.verify import Key, verify_document, verify_xml
 
 __all__ = [
     "CANONICALISATIONS",
     "Algorithms",
+    "AugmentRefused",
     "CanonicalisationRefused",
     "Check",
     "Covered",
     "CrlInfo",
     "CrlRefused",
+    "Evidence",
     "FileKey",
     "Good",
+    "HttpTimestampClient",
     "Indication",
     "Key",
     "KeyRefused",
     "KeyUnavailable",
+    "LocalTimestampAuthority",
     "Location",
     "OcspRefused",
     "Outcome",
@@ -65,6 +72,8 @@ __all__ = [
     "SigningRefused",
     "Status",
     "StatusEvidence",
+    "TimestampClient",
+    "TimestampRefused",
     "TimestampReport",
     "TrustRefused",
     "TrustStore",
@@ -72,6 +81,7 @@ __all__ = [
     "XmlDocument",
     "XmlFault",
     "XmlRefused",
+    "augment",
     "canonicalise",
     "format_of",
     "load_policy",

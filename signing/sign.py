@@ -16,13 +16,15 @@ from signing.algorithms import DS, digest
 from signing.canonical import METHODS, Canonicalisation, canonicalise
 from signing.certificates import public_key_of
 from signing.keys import SigningKey
+from signing.longterm.stamping import add_signature_time_stamp
 from signing.parsing import UTF8_BOM, declared_standalone, parse_xml
 from signing.references import ids_of
 from signing.report import CheckFailed
 from signing.transforms import ENVELOPED
+from signing.tsa.client import TimestampClient
 from signing.xades import SIGNED_PROPERTIES_TYPE, XADES
 
-Profile = Literal["xmldsig", "xades-b"]
+Profile = Literal["xmldsig", "xades-b", "xades-t"]
 C14n = Literal["inclusive", "inclusive-with-comments", "exclusive"]
 
 _C14N: dict[C14n, Canonicalisation] = {
@@ -73,13 +75,15 @@ def sign_xml(
     c14n: C14n = "inclusive",
     prefix: str | None = None,
     id_attribute: str | None = None,
+    tsa: TimestampClient | None = None,
 ) -> bytes:
     """Sign the element that bears an id and return the document with the Signature in it, UTF-8.
 
     `place`: path of element names under the root, as "CKyDTu" or "DSCKS/NBan", made after the signed element where
     it is missing; "" for the root itself. `at`: signing time (aware; XAdES only). `prefix`: "ds", or None for the
     default namespace. `id_attribute`: set this attribute of the root's first child to `target_id` where no element
-    bears the id yet. A byte order mark and `standalone` are kept. Raises XmlRefused, SigningRefused.
+    bears the id yet. `tsa`: asked for the time stamp of the profile "xades-t". A byte order mark and `standalone` are
+    kept. Raises XmlRefused, SigningRefused, TimestampRefused.
     """
     document = parse_xml(data)
     tree = document.root.getroottree()
@@ -93,6 +97,7 @@ def sign_xml(
         c14n=c14n,
         prefix=prefix,
         id_attribute=id_attribute,
+        tsa=tsa,
     )
     # lxml's stubs do not know that standalone may be None (not said) and a prefix None (default namespace)
     said = cast("bool", declared_standalone(data))
@@ -111,10 +116,13 @@ def sign_element(
     c14n: C14n = "inclusive",
     prefix: str | None = None,
     id_attribute: str | None = None,
+    tsa: TimestampClient | None = None,
 ) -> etree._Element:
     """Sign within a tree, which gains the Signature; returns that element. See sign_xml. Raises SigningRefused."""
     if at.tzinfo is None:
         raise SigningRefused("at: an aware time is needed")
+    if (profile == "xades-t") != (tsa is not None):
+        raise SigningRefused("xades-t, and nothing else, needs a time-stamping authority")
     target = _target(root, target_id, id_attribute)
     holder = _holder(root, target, place)
     signature = etree.SubElement(holder, f"{{{DS}}}Signature", nsmap=cast("dict[str, str]", {prefix: DS}))
@@ -126,11 +134,13 @@ def sign_element(
     build.ds(info, "CanonicalizationMethod", Algorithm=_C14N[c14n].uri)
     build.ds(info, "SignatureMethod", Algorithm=method_uri)
     _add_key_info(build, signature)
-    properties = _add_properties(build, signature) if profile == "xades-b" else None
+    properties = _add_properties(build, signature) if profile != "xmldsig" else None
     _add_reference(build, info, signature)
     if properties is not None:
         _add_properties_reference(build, info, properties)
     value.text = _base64(key.sign(canonicalise(info, _C14N[c14n]), hash_name))
+    if tsa is not None:
+        add_signature_time_stamp(signature, tsa)
     return signature
 
 
@@ -220,7 +230,7 @@ def _add_properties(build: _Build, signature: etree._Element) -> etree._Element:
 
 def _add_reference(build: _Build, info: etree._Element, signature: etree._Element) -> None:
     reference = build.ds(info, "Reference", URI=f"#{build.target_id}")
-    if build.profile == "xades-b":
+    if build.profile != "xmldsig":
         reference.set("Id", f"{build.id}-content")
     transforms = build.ds(reference, "Transforms")
     build.ds(transforms, "Transform", Algorithm=ENVELOPED)

@@ -1,0 +1,100 @@
+"""The client of a time-stamping authority (RFC 3161 clauses 2.4, 3.4)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from asn1crypto import tsp
+
+from signing.asn1 import Asn1Refused
+from signing.cms.structure import TST_INFO, read_signed_data
+from signing.fetching import LOOPBACK, FetchFailed, FetchLimits, fetch_now, split_url
+from signing.timestamps import read_timestamp_info
+
+MAX_RESPONSE_BYTES = 256 * 1024
+_GRANTED = ("granted", "granted_with_mods")
+
+
+class TimestampRefused(Exception):
+    """No time stamp could be had; the text names the authority and the fault."""
+
+
+class TimestampClient(Protocol):
+    """Whoever gives time-stamp tokens. May be asked from several threads at once."""
+
+    def stamp(self, imprint: bytes, hash_name: str) -> bytes:
+        """A token (DER of its ContentInfo) over a digest by that hash (hashlib name). Raises TimestampRefused."""
+        ...
+
+
+def request_of(imprint: bytes, hash_name: str, nonce: int) -> bytes:
+    """A TimeStampReq in DER that asks for the authority's certificate too."""
+    algorithm = {"algorithm": hash_name.replace("sha3_", "sha3-")}
+    request = tsp.TimeStampReq(
+        {
+            "version": 1,
+            "message_imprint": {"hash_algorithm": algorithm, "hashed_message": imprint},
+            "nonce": nonce,
+            "cert_req": True,
+        }
+    )
+    octets: bytes = request.dump()
+    return octets
+
+
+def token_of(response: bytes, imprint: bytes, hash_name: str, nonce: int) -> bytes:
+    """The token of a TimeStampResp, after checking that it answers this request. Raises TimestampRefused."""
+    try:
+        read = tsp.TimeStampResp.load(response, strict=True)
+        status = read["status"]["status"].native
+        if status not in _GRANTED:
+            raise TimestampRefused(f"the authority answered {status}")
+        token: bytes = read["time_stamp_token"].dump()
+        signed = read_signed_data(token, max_signers=1)
+        info = read_timestamp_info(signed.content or b"")
+        given = tsp.TSTInfo.load(signed.content or b"")["nonce"].native
+    except (Asn1Refused, ValueError, TypeError, KeyError) as error:
+        raise TimestampRefused(f"no time-stamp response: {str(error)[:200]}") from None
+    if (
+        signed.content_type != TST_INFO
+        or (info.digest, info.imprint) != (hash_name, imprint)
+        or given != nonce
+    ):
+        raise TimestampRefused("the token answers another request")
+    return token
+
+
+@dataclass(frozen=True)
+class HttpTimestampClient:
+    """Asks one authority. `hosts`: the names that may be asked, besides this machine's own; no redirect is followed.
+
+    The token is signed, so plain HTTP will do, as authorities offer it. Raises ValueError for another host.
+    """
+
+    url: str
+    hosts: Collection[str] = ()
+    seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        parts = split_url(self.url)
+        if parts.hostname not in LOOPBACK and parts.hostname not in self.hosts:
+            raise ValueError(f"{parts.hostname} is not among the hosts that may be asked for time stamps")
+
+    def stamp(self, imprint: bytes, hash_name: str) -> bytes:
+        """See TimestampClient.stamp."""
+        nonce = secrets.randbits(63)
+        try:
+            answer = fetch_now(
+                self.url,
+                body=request_of(imprint, hash_name, nonce),
+                headers={"Content-Type": "application/timestamp-query"},
+                limits=FetchLimits(seconds=self.seconds, answer_bytes=MAX_RESPONSE_BYTES),
+            )
+        except FetchFailed as error:
+            raise TimestampRefused(str(error)) from None
+        if answer.status != 200 or answer.media_type != "application/timestamp-reply":
+            raise TimestampRefused(f"{self.url}: HTTP {answer.status}, {answer.media_type[:80]}")
+        return token_of(answer.body, imprint, hash_name, nonce)
