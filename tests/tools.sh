@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the independent judges that tests need (Debian's packages), or says loudly what is missing.
-#   sh tests/tools.sh xmlsec1 java
+#   sh tests/tools.sh xmlsec1 java mvn
 set -u
 missing=""
 for tool in "$@"; do
@@ -11,6 +11,7 @@ packages=""
 for tool in $missing; do
     case "$tool" in
         java) packages="$packages default-jdk-headless" ;;
+        mvn) packages="$packages maven" ;;
         softhsm2-util) packages="$packages softhsm2" ;;
         pdfsig) packages="$packages poppler-utils" ;;
         *) packages="$packages $tool" ;;
