@@ -9,13 +9,13 @@ from typing import Protocol
 
 from asn1crypto import tsp
 
-from signing.asn1 import Asn1Refused
+from signing.asn1 import SEQUENCE, Asn1Refused, read_element
 from signing.cms.structure import TST_INFO, read_signed_data
 from signing.fetching import LOOPBACK, FetchFailed, FetchLimits, fetch_now, split_url
 from signing.timestamps import read_timestamp_info
 
 MAX_RESPONSE_BYTES = 256 * 1024
-_GRANTED = ("granted", "granted_with_mods")
+_GRANTED = (0, 1)  # granted, grantedWithMods
 
 
 class TimestampRefused(Exception):
@@ -48,11 +48,11 @@ def request_of(imprint: bytes, hash_name: str, nonce: int) -> bytes:
 def token_of(response: bytes, imprint: bytes, hash_name: str, nonce: int) -> bytes:
     """The token of a TimeStampResp, after checking that it answers this request. Raises TimestampRefused."""
     try:
-        read = tsp.TimeStampResp.load(response, strict=True)
-        status = read["status"]["status"].native
-        if status not in _GRANTED:
-            raise TimestampRefused(f"the authority answered {status}")
-        token: bytes = read["time_stamp_token"].dump()
+        parts = read_element(response).list(SEQUENCE, least=1, limit=2)
+        status = parts[0].list(SEQUENCE, least=1)[0].integer()
+        if status not in _GRANTED or len(parts) != 2:
+            raise TimestampRefused(f"the authority granted none: status {status}")
+        token = parts[1].encoded
         signed = read_signed_data(token, max_signers=1)
         info = read_timestamp_info(signed.content or b"")
         given = tsp.TSTInfo.load(signed.content or b"")["nonce"].native

@@ -175,7 +175,7 @@ def test_both_judge_alike_what_is_old_revoked_or_changed(level: str, signer_is: 
 
 
 def test_a_time_stamp_of_another_signature(dss: Dss) -> None:
-    """Here we are stricter on purpose: DSS drops the token, as EN 319 102-1 clause 5.5.4 has it, and passes the rest."""
+    """We are stricter on purpose: DSS drops the token (EN 319 102-1 clause 5.5.4) and passes the rest."""
     world = World()
     one, other = world.made("T"), world.made("T")
     token = re.compile(rb"(?<=EncapsulatedTimeStamp>)[^<]+")

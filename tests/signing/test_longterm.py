@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
+import warnings
 from datetime import datetime, timedelta
 
 import pytest
+from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp as x509_ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from lxml import etree
 
@@ -22,8 +29,10 @@ from signing import (
     load_policy,
     verify_xml,
 )
+from signing.cases import report_of
+from tests.signing.conftest import shared
 from tests.signing.documents import codes, signed
-from tests.signing.pki import AT, YEAR, Hierarchy, authority, hierarchy, signer
+from tests.signing.pki import AT, YEAR, Authority, Hierarchy, authority, hierarchy, signer
 from tests.signing.timestamping import (
     DAY,
     XADES,
@@ -352,3 +361,82 @@ def test_limits(pki: Hierarchy, stamps: Stamping) -> None:
     report = judged(changed(made("T", pki, stamps), many), pki, stamps, AT)
     assert report.sub_indication == "FORMAT_FAILURE"
     assert "xades.time-structure" in codes(report)
+
+
+def ocsp(
+    key: x509.Certificate, issuer: Authority, day: datetime, *, revoked: datetime | None = None
+) -> bytes:
+    """An answer by the issuer itself."""
+    status = x509_ocsp.OCSPCertStatus.GOOD if revoked is None else x509_ocsp.OCSPCertStatus.REVOKED
+    builder = x509_ocsp.OCSPResponseBuilder().add_response(
+        cert=key,
+        issuer=issuer.certificate,
+        algorithm=hashes.SHA256(),
+        cert_status=status,
+        this_update=day,
+        next_update=day + DAY,
+        revocation_time=revoked,
+        revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
+    )
+    builder = builder.responder_id(x509_ocsp.OCSPResponderEncoding.HASH, issuer.certificate)
+    assert isinstance(issuer.key, rsa.RSAPrivateKey)
+    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("form", ["whole", "basic"])
+def test_ocsp_answers_as_values(form: str, pki: Hierarchy, stamps: Stamping) -> None:
+    stamps.now = AT
+    signer_told = ocsp(pki.taxpayer.certificate, pki.ca, AT)
+    lists_ = evidence(pki, stamps, AT)
+    own = Evidence(
+        lists_.certificates, (pki.root.crl(AT, AT + DAY), stamps.root.crl(AT, AT + DAY)), (signer_told,)
+    )
+    document = augment(
+        signed(pki.taxpayer, profile="xades-b"),
+        level="LT",
+        tsa=stamps.tsa,
+        policy=in_time(),
+        at=AT,
+        trust=trusting(pki, stamps),
+        evidence=own,
+    )
+    assert b"EncapsulatedOCSPValue" in document
+    if form == "basic":
+        basic = asn1_ocsp.OCSPResponse.load(signer_told)["response_bytes"]["response"].contents
+        whole, inner = base64.b64encode(signer_told), base64.b64encode(basic)
+        assert whole in document
+        document = document.replace(whole, inner)
+    report = judged(document, pki, stamps, LATER, crls=lists(pki, stamps, LATER))
+    assert report.indication is Indication.PASSED, codes(report)
+    assert {e.kind for e in report.signatures[0].evidence} == {"crl", "ocsp"}
+
+
+def test_third_party_vectors_in_time() -> None:
+    """What the public suites call broken in time is refused, and what they stamped is judged as stamped."""
+    file = shared("vectors/cases.json")
+    policy = load_policy("conformance")
+    cases = [case for case in json.loads(file.read_text("utf-8")) if case["family"] == "xades"]
+    levels: dict[str, set[str]] = {}
+    accepted = set()
+    for case in cases:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            report = report_of(case, file.parent, policy, (file.parent / case["path"]).read_bytes())
+        if report.indication is Indication.PASSED:
+            accepted.add(case["id"])
+        levels[case["id"]] = {signature.profile for signature in report.signatures}
+    assert not [
+        case["id"] for case in cases if case["expected"] in ("invalid", "reject") and case["id"] in accepted
+    ]
+    for name, level in {
+        "document.signed.t.bes.xml": "XAdES-T",
+        "xades-with-multiple-archivetimestamps.xml": "XAdES-B-LTA",
+        "xades-lta-valid.xml": "XAdES-B-LTA",
+        "xades-lta-copied-atst.xml": "XAdES-B-LT",
+        "xades-enveloping-arcTst132-add-object.xml": "XAdES-B-LT",  # an object was added after the time stamp
+        "sellosFNMT-XAdES_A.xml": "XAdES-A",
+        "Signature-X-HU_POL-3.xml": "XAdES-A",
+        "xades-with-multiple-signaturetimestamps.xml": "XAdES-B-T",
+    }.items():
+        assert f"xades/{name}" in accepted, name
+        assert levels[f"xades/{name}"] == {level}, name
