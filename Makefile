@@ -37,8 +37,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the drawing's arrows
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-interop: $(VENV)/.dev ## independent oracles beside us: xmlsec1, the JDK, EU DSS
-	@sh tests/tools.sh xmlsec1 java mvn
+interop: $(VENV)/.dev ## independent oracles beside us: xmlsec1, the JDK, pdfsig, EU DSS
+	@sh tests/tools.sh xmlsec1 java mvn pdfsig
 	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
 
 $(VENV)-peers/.peers: benchmarks/peers.lock

@@ -38,6 +38,17 @@ class CrlInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Walked:
+    """A list that is asked once or twice: walked each time (12 ms for 60,000 entries) rather than indexed (1 s)."""
+
+    crl: x509.CertificateRevocationList
+
+    def get(self, serial: int) -> x509.RevokedCertificate | None:
+        """The entry of a serial number."""
+        return self.crl.get_revoked_certificate_by_serial_number(serial)
+
+
+@dataclass(frozen=True, slots=True)
 class CrlEntry:
     """One list as it is asked: `scope` is "all", "user" or "ca"; `points`: URIs of its part, empty if it is whole.
 
@@ -47,7 +58,7 @@ class CrlEntry:
     info: CrlInfo
     scope: str
     points: frozenset[str]
-    revoked: dict[int, x509.RevokedCertificate]
+    revoked: dict[int, x509.RevokedCertificate] | Walked
     digest: str
 
     def covers(self, certificate: x509.Certificate) -> bool:
@@ -57,7 +68,7 @@ class CrlEntry:
         return not self.points or bool(self.points & distribution_points(certificate))
 
 
-def entry_of(crl: x509.CertificateRevocationList) -> CrlEntry:
+def entry_of(crl: x509.CertificateRevocationList, *, indexed: bool = True) -> CrlEntry:
     """The list as it is asked. Raises CrlRefused for kinds that are not supported."""
     if crl.next_update_utc is None:
         raise CrlRefused("no nextUpdate (RFC 5280 clause 5.1.2.5)")
@@ -81,7 +92,8 @@ def entry_of(crl: x509.CertificateRevocationList) -> CrlEntry:
     # cryptography's own look-up walks the list each time: 2 ms for 10,000 entries, against a dictionary's 0.1 µs
     algorithm = crl.signature_hash_algorithm
     digest = "eddsa" if algorithm is None else algorithm.name.replace("-", "_")
-    return CrlEntry(info, scope, points, {revoked.serial_number: revoked for revoked in crl}, digest)
+    revoked = {revoked.serial_number: revoked for revoked in crl} if indexed else Walked(crl)
+    return CrlEntry(info, scope, points, revoked, digest)
 
 
 def _scope(point: x509.IssuingDistributionPoint) -> tuple[str, frozenset[str]]:

@@ -104,7 +104,7 @@ def _indexes(
             if octets < 0 or count < 0:
                 return (*made, index)
             with suppress(CrlRefused, OcspRefused):
-                index.add_ocsp(der) if der in piece.ocsps else index.add_crl(der)
+                index.add_ocsp(der) if der in piece.ocsps else index.add_crl(der, indexed=False)
         if piece.crls or piece.ocsps:
             made.append(index)
     return tuple(made)

@@ -22,6 +22,7 @@ _BY_TIME = frozenset({
     "certificate.ca-revoked",
     "certificate.ca-suspended",
     "certificate.ca-status-unknown",
+    "certificate.anchor-dates",
 })  # fmt: skip
 
 

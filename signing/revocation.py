@@ -105,15 +105,16 @@ class RevocationIndex:
             made._lists, made._ocsp = dict(self._lists), dict(self._ocsp)
         return made
 
-    def add_crl(self, der: bytes, issuer: x509.Certificate | None = None) -> CrlInfo:
+    def add_crl(self, der: bytes, issuer: x509.Certificate | None = None, *, indexed: bool = True) -> CrlInfo:
         """Take in a DER CRL; an older one of the same scope gives way, a newer one stays.
 
-        `issuer`: its issuer's certificate, where it is not among those the index was made with. Raises CrlRefused.
+        `issuer`: its issuer's certificate, where it is not among those the index was made with. `indexed` False: for a
+        list out of a document, which is asked once. Raises CrlRefused.
         """
         try:
             crl = x509.load_der_x509_crl(der)
             candidates = [issuer] if issuer else self._issuers.get(crl.issuer.public_bytes(), [])
-            entry = entry_of(crl)
+            entry = entry_of(crl, indexed=indexed)
         except CrlRefused:
             raise
         except Exception as error:  # hostile DER raises several types, depending on where it is broken

@@ -12,7 +12,16 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signing.algorithms import digest
-from signing.asn1 import GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, Asn1Refused, read_element
+from signing.asn1 import (
+    GENERALIZED_TIME,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    Asn1Refused,
+    Budget,
+    read_element,
+)
 from signing.certificates import extension
 from signing.cms.algorithms import digest_of
 from signing.cms.attributes import read_signed_attributes
@@ -25,6 +34,8 @@ from signing.report import Check, CheckFailed, Indication, TimestampReport, conc
 from signing.trust import TrustStore
 
 MAX_TOKEN_BYTES = 1 << 20
+MAX_TOKEN_ELEMENTS = 3_000
+"""ASN.1 elements looked at in one token; genuine ones have a few hundred, and the rest of them is never read."""
 Kind = Literal["content", "signature", "references", "archive", "document"]
 Octets = bytes | Callable[[str], bytes]
 """What a time stamp is over; a function gives the octets by the imprint's digest, where they depend on it."""
@@ -108,7 +119,7 @@ class _Judgement:
     def _run(self, token: bytes, octets: Octets) -> None:
         if len(token) > MAX_TOKEN_BYTES:
             raise Asn1Refused(f"{len(token)} octets")
-        signed = read_signed_data(token, max_signers=1)
+        signed = read_signed_data(token, max_signers=1, budget=Budget(MAX_TOKEN_ELEMENTS))
         if signed.content_type != TST_INFO or signed.content is None or len(signed.signers) != 1:
             raise Asn1Refused("one signature over one TSTInfo is needed")
         self.info = read_timestamp_info(signed.content)
@@ -159,7 +170,7 @@ class _Judgement:
         judged = judge_at_proven_time(
             self.certificate,
             (*signed.certificates, *self.untrusted),
-            trust=self.trust,
+            trust=self.trust.for_timestamps,
             policy=self.policy,
             at=self.at,
             proven=self.proven,

@@ -17,6 +17,7 @@ from signing.asn1 import (
     SEQUENCE,
     SET,
     Asn1Refused,
+    Budget,
     Element,
     as_der,
     encode,
@@ -111,12 +112,14 @@ def unwrap(data: bytes) -> bytes:
         raise Asn1Refused(f"base64: {error}") from None
 
 
-def read_signed_data(data: bytes, *, max_signers: int = 16, tolerant: bool = False) -> SignedData:
+def read_signed_data(
+    data: bytes, *, max_signers: int = 16, tolerant: bool = False, budget: Budget | None = None
+) -> SignedData:
     """Read a ContentInfo of SignedData; white space or NUL may follow, as in PDF. Raises Asn1Refused.
 
-    `tolerant`: certificates with unreadable names or extensions are taken too.
+    `tolerant`: certificates with unreadable names or extensions are taken too. `budget`: of elements looked at.
     """
-    info = read_element(data, whole=False)
+    info = read_element(data, budget, whole=False)
     if data[info.end :].strip(b"\0\r\n\t "):
         raise Asn1Refused(f"{len(data) - info.end} octets after the end")
     parts = info.list(SEQUENCE, least=1, limit=2)

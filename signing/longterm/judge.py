@@ -13,7 +13,7 @@ a token that stands in a second place while it holds in its own: it proves nothi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cryptography import x509
@@ -42,10 +42,13 @@ from signing.report import (
 from signing.revocation import Revoked
 from signing.timestamps import judge_timestamp
 from signing.trust import TrustStore
+from signing.xades import XADES
 from signing.xmldsig import SignatureParts
 
+_INSTANT = timedelta(microseconds=1)
 MAX_OFFERED = 32
 """Certificates offered for one token's authority."""
+MAX_TOKENS_OF_DOCUMENT = 64
 _ORDER = ("content", "signature", "references", "archive")
 
 
@@ -82,6 +85,7 @@ class InTime:
     judged: list[Judged] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     level: str = ""
+    _all: TrustStore | None = None
 
     @property
     def timestamps(self) -> tuple[TimestampReport, ...]:
@@ -119,15 +123,18 @@ class InTime:
             proven=self.best,
         )
 
-    def store_for(self, certificate: x509.Certificate, above: tuple[x509.Certificate, ...]) -> TrustStore:
+    def store_for(
+        self, certificate: x509.Certificate, above: tuple[x509.Certificate, ...], *, stamping: bool = False
+    ) -> TrustStore:
         """The trust with those values of the document that may speak of a certificate (EN 319 102-1 clause 5.6.2.2).
 
         An answer by an authority that has expired or was revoked since could be anyone's who got hold of its key:
         it counts only where an archive time stamp proves that it existed before.
         """
-        assert self.trust is not None
-        everything = with_evidence(self.trust, [piece for _, piece in self.pieces])
-        end = self._end_of_authorities(certificate, above, everything)
+        everything = self._everything()
+        end = self._end_of_authorities(
+            certificate, above, everything.for_timestamps if stamping else everything
+        )
         if end is None:
             return everything
         stamps = [j for j in self.judged if j.stamp.kind == "archive" and j.time is not None]
@@ -136,7 +143,15 @@ class InTime:
             times = [s.time for s in stamps if s.stamp.position > place and s.time is not None]
             counts = bool(times) and min(times) <= end
             proven.append(piece if counts else Evidence(piece.certificates))
+        assert self.trust is not None
         return with_evidence(self.trust, proven)
+
+    def _everything(self) -> TrustStore:
+        """The trust with all values of the document; made once, because reading them costs."""
+        assert self.trust is not None
+        if self._all is None:
+            self._all = with_evidence(self.trust, [piece for _, piece in self.pieces])
+        return self._all
 
     def _end_of_authorities(
         self, certificate: x509.Certificate, above: tuple[x509.Certificate, ...], store: TrustStore
@@ -149,6 +164,9 @@ class InTime:
             for ca, issuer in pairwise(chain):
                 status = store.revocation.status(ca, issuer, self.at, self.policy.status_rules)
                 end = min(end, status.at) if isinstance(status, Revoked) else end
+            if store.window(path.certificates[-1], self.at) is None:
+                windows = store.windows.get(path.certificates[-1], ())
+                end = min(end, max((w.end for w in windows if w.end <= self.at), default=self.at - _INSTANT))
             ends.append(end)
         last = max(ends, default=self.at)
         return None if last >= self.at else last
@@ -164,6 +182,9 @@ def judge_in_time(
     at: datetime,
 ) -> InTime:
     """Judge the time stamps, values and references of a signature. Raises CheckFailed for what is not in due form."""
+    tokens = reader.document.root.iter(f"{{{XADES}}}EncapsulatedTimeStamp")
+    if sum(1 for _ in tokens) > MAX_TOKENS_OF_DOCUMENT:
+        raise CheckFailed(failed("xades.time-structure", detail=f"more than {MAX_TOKENS_OF_DOCUMENT} tokens"))
     properties = read_properties(parts)
     known = Evidence(tuple(c for c in parts.key_info.certificates if is_readable(c)))
     result = InTime(policy, trust, at, [(-1, known), *evidence_of(properties)])
@@ -197,7 +218,7 @@ def _judge(token: bytes, stamp: TimeStamp, imprints: Imprints, result: InTime) -
     authority, above = _authority(stamp, result)
     trust = result.trust
     if trust is not None and authority is not None:
-        trust = result.store_for(authority, above)
+        trust = result.store_for(authority, above, stamping=True)
     report = judge_timestamp(
         token,
         octets,

@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from signing.algorithms import DIGESTS, DS, digest
-from signing.asn1 import Asn1Refused, encode, read_element
+from signing.asn1 import Asn1Refused, Budget, encode, read_element
 from signing.cms.structure import read_signed_data
 from signing.elements import short, text_of
 from signing.evidence import Evidence, certificates_of
 from signing.longterm.properties import VALUES, XADES_141, Properties, TimeStamp, octets_of
 from signing.report import Check, CheckFailed, failed, passed
+from signing.timestamps import MAX_TOKEN_ELEMENTS
 from signing.xades import XADES
 
 MAX_VALUES = 64
@@ -66,7 +67,7 @@ def _of_tokens(stamp: TimeStamp) -> Evidence:
     crls: list[bytes] = []
     for token in stamp.tokens:
         with suppress(Asn1Refused):
-            signed = read_signed_data(token, max_signers=1)
+            signed = read_signed_data(token, max_signers=1, budget=Budget(MAX_TOKEN_ELEMENTS))
             certificates += signed.certificates
             crls += [der for der in signed.raw_crls if der[:1] == b"\x30"]
     return Evidence(tuple(dict.fromkeys(certificates)), tuple(crls))
