@@ -299,10 +299,10 @@ class _Judgement:
         judged = judge_at_proven_time(
             self.certificate,
             (*signed.certificates, *evidence.certificates),
-            trust=evidence.added_to(self.where.trust),
+            trust=evidence.added_to(self.where.trust) if where.policy.proven_times else self.where.trust,
             policy=where.policy,
             at=where.at,
-            proven=self.best,
+            proven=self.best if where.policy.proven_times else None,
         )
         self.chain, self.evidence = judged.chain, judged.evidence
         self.checks += judged.checks

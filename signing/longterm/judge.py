@@ -194,7 +194,7 @@ def judge_in_time(
         result.judged[:0] = later
     result.checks += _verdicts(result.judged)
     result.checks += check_references(properties, result.pool, signer)
-    result.checks += _check_order(result.judged)
+    result.checks += _check_order(result.judged, signer, policy)
     for element in properties.named([COUNTER_SIGNATURE]):
         if len(element.findall(f"{{{DS}}}Signature")) != 1:
             result.checks.append(
@@ -270,15 +270,22 @@ def _verdicts(judged: list[Judged]) -> list[Check]:
     return checks or ([passed("timestamp.broken")] if judged else [])
 
 
-def _check_order(judged: list[Judged]) -> list[Check]:
-    """Clause 5.5.4 step 5: content before signature before references before archive."""
+def _check_order(judged: list[Judged], signer: x509.Certificate | None, policy: Policy) -> list[Check]:
+    """Clause 5.5.4: the certificate, whose digest is signed, before the signature; content before signature before
+    references before archive.
+    """
+    start = signer.not_valid_before_utc - policy.signing_time_tolerance if signer is not None else None
+    early = [
+        j for j in judged if j.stamp.covers_signature and j.time is not None and start and j.time < start
+    ]
+    if early:
+        return [failed("timestamp.order", first="certificate", second=early[0].stamp.kind)]
     holding = [(_ORDER.index(j.stamp.kind), j.time) for j in judged if j.time is not None]
     for rank, time in holding:
         for other, earlier in holding:
             if rank > other and time < earlier:
-                values = {"first": _ORDER[other], "second": _ORDER[rank]}
-                return [failed("timestamp.order", **values)]
-    return [passed("timestamp.order")] if len(holding) > 1 else []
+                return [failed("timestamp.order", first=_ORDER[other], second=_ORDER[rank])]
+    return [passed("timestamp.order")] if holding else []
 
 
 def renamed(profile: str, level: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import warnings
 from datetime import datetime, timedelta
 
@@ -30,8 +31,9 @@ from signing import (
     verify_xml,
 )
 from signing.cases import report_of
+from signing.trust import ALWAYS, Window
 from tests.signing.conftest import shared
-from tests.signing.documents import codes, signed
+from tests.signing.documents import DECLARATION, codes, signed
 from tests.signing.pki import AT, YEAR, Authority, Hierarchy, authority, hierarchy, signer
 from tests.signing.timestamping import (
     DAY,
@@ -323,10 +325,13 @@ def test_an_authority_that_may_not_stamp_proves_nothing(fault: str, pki: Hierarc
     assert report.signatures[0].profile == "XAdES-B-B"
 
 
-def test_a_time_stamp_from_before_the_certificate_is_no_help(pki: Hierarchy, stamps: Stamping) -> None:
-    document = signed(pki.taxpayer, profile="xades-b")
-    stamps.now = AT - 2 * YEAR
-    early = augment(document, level="T", tsa=stamps.tsa, policy=in_time(), at=AT)
+def test_a_time_stamp_from_before_the_certificate(pki: Hierarchy, stamps: Stamping) -> None:
+    """The signature bears the certificate's digest: it cannot have existed before it."""
+    old = stamping(root=stamps.root, not_before=AT - 3 * YEAR)
+    old.now = AT - 2 * YEAR
+    early = signed(pki.taxpayer, profile="xades-t", tsa=old.tsa)
+    report = judged(early, pki, stamps, AT, crls=lists(pki, stamps, AT))
+    assert report.sub_indication == "TIMESTAMP_ORDER_FAILURE", codes(report)
     report = judged(early, pki, stamps, LATER, crls=lists(pki, stamps, LATER))
     assert report.sub_indication == "OUT_OF_BOUNDS_NO_POE"
 
@@ -440,3 +445,61 @@ def test_third_party_vectors_in_time() -> None:
     }.items():
         assert f"xades/{name}" in accepted, name
         assert levels[f"xades/{name}"] == {level}, name
+
+
+def many_lists(root: etree._Element) -> None:
+    holder = first(root, f"{XADES}SignatureTimeStamp").getparent()
+    assert holder is not None
+    values = etree.SubElement(etree.SubElement(holder, f"{XADES}RevocationValues"), f"{XADES}CRLValues")
+    for _ in range(60):
+        etree.SubElement(values, f"{XADES}EncapsulatedCRLValue").text = LONG_LIST
+
+
+def archived_many_times(root: etree._Element) -> None:
+    stamp = first(root, f"{XADES}SignatureTimeStamp")
+    for _ in range(15):
+        copy = etree.SubElement(stamp.getparent(), f"{XADES_141}ArchiveTimeStamp")
+        copy.extend(etree.fromstring(etree.tostring(child)) for child in stamp)
+
+
+LONG_LIST = base64.b64encode(b"\x30\x82" + bytes(60_000)).decode()
+NESTED = base64.b64encode(b"\x30\x80" * 200_000).decode()
+FLAT = base64.b64encode(b"\x30\x83\x0f\xff\xff" + b"\x05\x00" * 500_000).decode()
+
+
+def token_text(text: str):  # type: ignore[no-untyped-def]
+    def change(root: etree._Element) -> None:
+        first(root, f"{XADES}EncapsulatedTimeStamp").text = text
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [many_lists, archived_many_times, token_text(NESTED), token_text(FLAT)],
+    ids=["lists", "archived", "nested", "flat"],
+)
+def test_hostile_properties_cost_less_than_a_second(change: object, pki: Hierarchy, stamps: Stamping) -> None:
+    rows = DECLARATION.replace(b"<ct22>0</ct22>", b"<ct22>0</ct22>" * 20_000)
+    document = changed(made("T", pki, stamps, data=rows), change)
+    crls = lists(pki, stamps, AT)
+    start = time.process_time()
+    judged(document, pki, stamps, AT, crls=crls)
+    assert time.process_time() - start < 1.0
+
+
+def test_an_anchor_that_is_trusted_no_more_is_judged_at_the_proven_time(
+    pki: Hierarchy, stamps: Stamping
+) -> None:
+    """A trusted list withdraws a service: what was signed and stamped before stands."""
+    at, end = AT + 30 * DAY, AT + 20 * DAY
+    crls = lists(pki, stamps, at)
+    windows = {pki.root.certificate: (Window(AT - YEAR, end),), stamps.root.certificate: ALWAYS}
+    trust = TrustStore.of(
+        [pki.root.certificate, stamps.root.certificate], [pki.ca.certificate], crls, windows
+    )
+    bare = judged(made("B", pki, stamps), pki, stamps, at, trust=trust)
+    assert bare.indication is Indication.INDETERMINATE
+    assert "certificate.anchor-dates" in codes(bare)
+    report = judged(made("LTA", pki, stamps), pki, stamps, at, trust=trust)
+    assert report.indication is Indication.PASSED, codes(report)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -23,8 +24,7 @@ XADES_141 = "{http://uri.etsi.org/01903/v1.4.1#}"
 
 def in_time() -> Policy:
     """The strict policy, but proven times are taken."""
-    fields = {name: getattr(load_policy("tt15-2025"), name) for name in Policy.__struct_fields__}
-    return Policy(**(fields | {"proven_times": True}))
+    return msgspec.structs.replace(load_policy("tt15-2025"), proven_times=True)
 
 
 @dataclass
@@ -44,6 +44,7 @@ def stamping(
     *,
     kind: str = "rsa2048",
     purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.TIME_STAMPING,
+    not_before: datetime = AT - YEAR,
     not_after: datetime = AT + 2 * YEAR,
     root: Authority | None = None,
 ) -> Stamping:
@@ -53,6 +54,7 @@ def stamping(
         name("Time stamps of the tests"),
         key,
         root,
+        not_before=not_before,
         not_after=not_after,
         extensions=(
             (x509.ExtendedKeyUsage([purpose]), True),
