@@ -182,10 +182,9 @@ def judge_in_time(
     at: datetime,
 ) -> InTime:
     """Judge the time stamps, values and references of a signature. Raises CheckFailed for what is not in due form."""
-    tokens = reader.document.root.iter(f"{{{XADES}}}EncapsulatedTimeStamp")
-    if sum(1 for _ in tokens) > MAX_TOKENS_OF_DOCUMENT:
-        raise CheckFailed(failed("xades.time-structure", detail=f"more than {MAX_TOKENS_OF_DOCUMENT} tokens"))
     properties = read_properties(parts)
+    if properties.content_stamps or properties.unsigned_stamps:
+        _limit_tokens(reader)
     known = Evidence(tuple(c for c in parts.key_info.certificates if is_readable(c)))
     result = InTime(policy, trust, at, [(-1, known), *evidence_of(properties)])
     imprints = Imprints(parts, properties, reader, budget=4 * len(reader.document.data) + 2_000_000)
@@ -204,6 +203,12 @@ def judge_in_time(
         result.checks.append(failed("xades.unsigned-properties", names=", ".join(properties.unknown)[:200]))
     result.level = level_of(properties, result.judged, result.pieces)
     return result
+
+
+def _limit_tokens(reader: ReferenceReader) -> None:
+    tokens = reader.document.root.iter(f"{{{XADES}}}EncapsulatedTimeStamp")
+    if sum(1 for _ in tokens) > MAX_TOKENS_OF_DOCUMENT:
+        raise CheckFailed(failed("xades.time-structure", detail=f"more than {MAX_TOKENS_OF_DOCUMENT} tokens"))
 
 
 def _judge(token: bytes, stamp: TimeStamp, imprints: Imprints, result: InTime) -> Judged:
