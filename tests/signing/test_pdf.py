@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
@@ -75,7 +76,9 @@ def test_a_time_stamp_proves_the_time(pki: Hierarchy, policy: Policy) -> None:
     crls = [pki.root.crl(this_update=AT, next_update=late + YEAR)]
     crls.append(pki.ca.crl(this_update=AT + timedelta(hours=1), next_update=late + YEAR))
     trust = TrustStore.of([pki.root.certificate], [pki.ca.certificate], crls)
-    report = verify_pdf(data, policy=policy, trust=trust, at=late)
+    strict = verify_pdf(data, policy=policy, trust=trust, at=late)
+    assert codes(strict) == {"certificate.expired"}
+    report = verify_pdf(data, policy=replace(policy, proven_times=True), trust=trust, at=late)
     assert (report.indication, codes(report)) == (Indication.PASSED, set())
     assert report.signatures[0].best_signature_time == AT + timedelta(minutes=1)
     bare = verify_pdf(sign_pdf(made.pdf(), pki.taxpayer, at=AT), policy=policy, trust=trust, at=late)
