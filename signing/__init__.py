@@ -11,6 +11,7 @@ from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
 from signing.longterm.augment import AugmentRefused, augment
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.pdf import verify_pdf
+from signing.pdf.sign import PdfSigningRefused, sign_pdf
 from signing.policy import Policy, PolicyRefused, load_policy
 from signing.report import (
     Algorithms,
@@ -61,6 +62,7 @@ __all__ = [
     "OcspRefused",
     "Outcome",
     "ParseLimits",
+    "PdfSigningRefused",
     "Policy",
     "PolicyRefused",
     "Report",
@@ -89,6 +91,7 @@ __all__ = [
     "read_certificates",
     "read_crls",
     "sign_element",
+    "sign_pdf",
     "sign_xml",
     "signer_of",
     "verify",

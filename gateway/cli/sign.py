@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import click
 
 import signing
 from gateway.cli.keys import key_options, open_key
 from gateway.cli.output import EXIT_UNREACHABLE, json_option, print_json
+from gateway.cli.trust import evidence_of, open_store, trust_options
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+PROFILES = ("xmldsig", "xades-b", "xades-t", "xades-lt", "xades-lta", "pades-b", "pades-t")
+_LEVELS: dict[str, Literal["LT", "LTA"]] = {"xades-lt": "LT", "xades-lta": "LTA"}
+_TIMED = ("xades-t", *_LEVELS, "pades-t")
 
 
 @click.command()
@@ -20,20 +27,33 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @key_options
 @click.option(
     "--profile",
-    type=click.Choice(["xades-b", "xmldsig"]),
-    default="xades-b",
-    show_default=True,
-    help="XAdES-B (EN 319 132-1), or plain XML Signature as in older tax files.",
+    type=click.Choice(PROFILES),
+    help="XAdES (EN 319 132-1), PAdES (EN 319 142-1), or plain XML Signature as in older tax files. "
+    "[default: pades-b for a PDF, else xades-b]",
 )
 @click.option("--id", "target_id", help="Id of the element to sign. [default: that of HSoKhaiThue]")
+@click.option("--tsa", metavar="URL", help="Time-stamping authority (RFC 3161), for the profiles with time.")
+@trust_options
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here. [default: FILE]"
 )
 @json_option
 def sign(
-    *, file: Path, profile: str, target_id: str | None, out: Path | None, as_json: bool, **key: Any
+    *,
+    file: Path,
+    profile: str | None,
+    target_id: str | None,
+    tsa: str | None,
+    trust: tuple[Path, ...],
+    untrusted: tuple[Path, ...],
+    crl: tuple[Path, ...],
+    out: Path | None,
+    as_json: bool,
+    **key: Any,
 ) -> None:
-    """Add a signature to the CKyDTu of FILE; signatures that are there already stay valid.
+    """Sign FILE: a declaration, whose signature goes into its CKyDTu, or a PDF.
+
+    Signatures that are there already stay valid.
 
     \b
     The key is in one of three places:
@@ -46,33 +66,84 @@ def sign(
     A service gets the digest, never the document.
 
     \b
-    Exit codes: 0 signed · 2 usage, or the key is refused · 3 token or service cannot be reached
+    Time (--tsa): -t adds a time stamp; -lt the certificates and revocation lists (--trust, --crl) that prove it
+    later; -lta a time stamp over all that.
+
+    \b
+    Exit codes: 0 signed · 2 usage, or the key is refused · 3 token, service or authority cannot be reached
     """
     document = file.read_bytes()
+    chosen = profile or ("pades-b" if signing.format_of(document) == "pdf" else "xades-b")
+    if (chosen in _TIMED) != (tsa is not None):
+        raise click.UsageError(f"{chosen}: --tsa belongs to the profiles with time, and they need it")
     try:
         signing_key = open_key(key)
-        signed = signing.sign_xml(
-            document,
-            signing_key,
-            profile=cast(Literal["xades-b", "xmldsig"], profile),
-            target_id=target_id or _body_id(document),
-            place="CKyDTu",
-            at=datetime.now(UTC),
-        )
+        stamping = _authority(tsa) if tsa else None
+        if chosen.startswith("pades"):
+            stamp = stamping.stamp if stamping else None
+            signed = signing.sign_pdf(document, signing_key, at=datetime.now(UTC), tsa=stamp)
+        else:
+            signed = _sign_xml(document, signing_key, chosen, target_id, stamping)
+        if stamping and chosen in _LEVELS:
+            signed = signing.augment(
+                signed,
+                level=_LEVELS[chosen],
+                tsa=stamping,
+                policy=signing.load_policy("tt15-2025"),
+                at=datetime.now(UTC),
+                trust=open_store(trust, untrusted, crl),
+                evidence=evidence_of(trust, crl),
+            )
     except signing.XmlRefused as error:
         raise click.UsageError(f"{file}: {'; '.join(fault.message_en for fault in error.faults)}") from error
-    except signing.KeyUnavailable as error:
+    except (signing.KeyUnavailable, signing.TimestampRefused) as error:
         click.secho(f"unreachable: {error}", err=True, fg="red")
         raise click.exceptions.Exit(EXIT_UNREACHABLE) from error
-    except (signing.KeyRefused, signing.SigningRefused) as error:
+    except (
+        signing.KeyRefused,
+        signing.SigningRefused,
+        signing.PdfSigningRefused,
+        signing.AugmentRefused,
+        signing.TrustRefused,
+        signing.CrlRefused,
+    ) as error:
         raise click.UsageError(str(error)) from error
     target = out or file
     target.write_bytes(signed)
+    subject = signing_key.certificate.subject.rfc4514_string()
     if as_json:
-        subject = signing_key.certificate.subject.rfc4514_string()
-        print_json({"file": str(target), "profile": profile, "signer": subject})
+        print_json({"file": str(target), "profile": chosen, "signer": subject})
     else:
-        click.echo(f"{target}: signed ({profile}) by {signing_key.certificate.subject.rfc4514_string()}")
+        click.echo(f"{target}: signed ({chosen}) by {subject}")
+
+
+def _sign_xml(
+    document: bytes,
+    key: signing.SigningKey,
+    profile: str,
+    target_id: str | None,
+    stamping: signing.TimestampClient | None,
+) -> bytes:
+    first: Literal["xmldsig", "xades-b", "xades-t"] = (
+        "xades-t" if stamping else "xmldsig" if profile == "xmldsig" else "xades-b"
+    )
+    return signing.sign_xml(
+        document,
+        key,
+        profile=first,
+        target_id=target_id or _body_id(document),
+        place="CKyDTu",
+        at=datetime.now(UTC),
+        tsa=stamping,
+    )
+
+
+def _authority(url: str) -> signing.TimestampClient:
+    """Who names an authority on the command line allows it."""
+    try:
+        return signing.HttpTimestampClient(url, hosts=(urlsplit(url).hostname or "",))
+    except ValueError as error:
+        raise click.UsageError(f"--tsa {url}: {error}") from error
 
 
 def _body_id(document: bytes) -> str:

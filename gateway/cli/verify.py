@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -13,6 +12,7 @@ from cryptography import x509
 
 import signing
 from gateway.cli.output import print_json, refused
+from gateway.cli.trust import open_store, trust_options
 from signing.cases import CasesRefused, judge_cases
 from signing.report_etsi import etsi_report
 from signing.report_text import Language, text_report
@@ -29,11 +29,7 @@ _COLOURS = {
 @click.command()
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=_FILE)
 @click.option("--policy", default="tt15-2025", show_default=True, help="Name of a policy, or a TOML file.")
-@click.option(
-    "--trust", multiple=True, type=_PLACE, help="Anchors: a file, a folder of files, or one with anchors/ …"
-)
-@click.option("--untrusted", multiple=True, type=_PLACE, help="Intermediate certificates: file or folder.")
-@click.option("--crl", multiple=True, type=_PLACE, help="Revocation lists: file or folder.")
+@trust_options
 @click.option(
     "--at",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]),
@@ -74,7 +70,7 @@ def verify(
         if cases is not None:
             _print_cases(cases, rules)
             return
-        store = _store(trust, untrusted, crl)
+        store = open_store(trust, untrusted, crl)
         key: signing.Key | None = _pinned(pinned) if pinned else "embedded" if embedded else None
     except (
         signing.PolicyRefused,
@@ -114,39 +110,6 @@ def _print(file: Path, report: signing.Report, form: str, language: Language, se
 def _print_cases(file: Path, policy: signing.Policy) -> None:
     for answer in judge_cases(file, policy):
         click.echo(json.dumps(answer, ensure_ascii=False))
-
-
-def _store(trust: Iterable[Path], untrusted: Iterable[Path], crls: Iterable[Path]) -> signing.TrustStore:
-    """One trust folder as the gateway reads it (dated anchors, lists, answers), and what stands beside it."""
-    places = list(trust)
-    folders = [place for place in places if (place / "anchors").is_dir() or (place / "lists").is_dir()]
-    if len(folders) > 1:
-        raise click.UsageError("--trust: at most one trust folder; any number of files")
-    store = signing.TrustStore.load(folders[0]) if folders else signing.TrustStore(anchors=())
-    anchors = _certificates(place for place in places if place not in folders)
-    return store.extended(anchors, _certificates(untrusted), _lists(crls))
-
-
-def _certificates(places: Iterable[Path]) -> list[x509.Certificate]:
-    found = []
-    for file in _files(places):
-        try:
-            found += signing.read_certificates(file.read_bytes())
-        except (ValueError, x509.InvalidVersion) as error:
-            raise signing.TrustRefused(f"{file}: {error}") from error
-    return found
-
-
-def _lists(places: Iterable[Path]) -> list[bytes]:
-    return [crl for file in _files(places) for crl in signing.read_crls(file.read_bytes())]
-
-
-def _files(places: Iterable[Path]) -> Iterator[Path]:
-    for place in places:
-        if place.is_dir():
-            yield from (file for file in sorted(place.iterdir()) if file.is_file() and file.name[0] != ".")
-        else:
-            yield place
 
 
 def _pinned(file: Path) -> x509.Certificate:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import certs_dev
 from certs_dev.csc import Behaviour, CscSimulator, credentials_of
 from signing import FileKey
-from tests.cli.test_commands import efile, efile_beside
+from tests.cli.running import efile, efile_beside
 from tests.documents import declaration
 from tests.signing.keys.softhsm import PIN, SoftHsm, softhsm
 

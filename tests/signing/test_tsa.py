@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from signing import HttpTimestampClient, TimestampRefused, load_policy
@@ -15,36 +10,7 @@ from signing.report import Indication
 from signing.timestamps import judge_timestamp
 from signing.tsa.client import request_of
 from tests.signing.pki import AT, Hierarchy
-from tests.signing.timestamping import Stamping, in_time, stamping, trusting
-
-REPLY = "application/timestamp-reply"
-
-
-@contextmanager
-def served(answer: Callable[[bytes], tuple[int, str, bytes]]) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.headers["Content-Type"] == "application/timestamp-query"
-            status, media_type, body = answer(asked)
-            self.send_response(status)
-            self.send_header("Content-Type", media_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/tsa"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+from tests.signing.timestamping import REPLY, Stamping, in_time, served, stamping, trusting
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
@@ -17,6 +21,7 @@ from tests.signing.documents import DECLARATION, signed
 from tests.signing.pki import AT, YEAR, Authority, Hierarchy, authority, certificate, name, private_key, usage
 
 DAY = timedelta(days=1)
+REPLY = "application/timestamp-reply"
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
 XADES_141 = "{http://uri.etsi.org/01903/v1.4.1#}"
@@ -118,3 +123,32 @@ def changed(document: bytes, change: Any) -> bytes:
 
 def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
+
+
+@contextmanager
+def served(answer: Callable[[bytes], tuple[int, str, bytes]]) -> Iterator[str]:
+    """An authority behind HTTP on this machine: what it answers to a request (status, media type, body)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            assert self.headers["Content-Type"] == "application/timestamp-query"
+            status, media_type, body = answer(asked)
+            self.send_response(status)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/tsa"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
