@@ -68,6 +68,11 @@ class Dss:
             for told in self._ask(job)["signatures"]
         ]
 
+    def read_report(self, report: bytes) -> list[str]:
+        """The main indications in a validation report (ETSI TS 119 102-2). Raises where its schema refuses it."""
+        told = self._ask({"do": "read-report", "file": self._file(report)})["signatures"]
+        return [_NAMES.get(each["indication"], each["indication"]) for each in told]
+
     def sign(
         self, document: bytes, level: str, key: FileKey, tsa: FileKey, given: Circumstances, at: datetime
     ) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 
 from signing import Evidence, FileKey, LocalTimestampAuthority, TrustStore, augment, verify_xml
+from signing.report_etsi import etsi_report
 from tests.interop.dss_oracle import Circumstances, Dss, Verdict, start
 from tests.signing.documents import DECLARATION, codes, signed
 from tests.signing.pki import SIGNS, Authority, authority, signer
@@ -183,3 +184,14 @@ def test_a_time_stamp_of_another_signature(dss: Dss) -> None:
     theirs, ours = both(dss, document, world, world.crls(NOW), NOW + timedelta(hours=1))
     assert theirs.indication == "TOTAL-PASSED"
     assert (ours.indication, ours.sub_indication) == ("INDETERMINATE", "SIG_CONSTRAINTS_FAILURE")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_our_reports_are_read_by_their_schema(level: str, dss: Dss) -> None:
+    """What `efile verify --report etsi` prints, for signatures that pass, fail, or cannot be concluded upon."""
+    world = World()
+    document, at = world.made(level), NOW + timedelta(hours=1)
+    broken = document.replace(b"1200000", b"1200001")
+    for octets, crls in ((document, world.crls(NOW)), (document, []), (broken, world.crls(NOW))):
+        report = verify_xml(octets, policy=in_time(), trust=world.trust(crls), at=at)
+        assert dss.read_report(etsi_report(report)) == [report.indication.value]

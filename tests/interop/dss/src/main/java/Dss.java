@@ -22,6 +22,7 @@ import eu.europa.esig.dss.token.Pkcs12SignatureToken;
 import eu.europa.esig.dss.validation.SignedDocumentValidator;
 import eu.europa.esig.dss.xades.XAdESSignatureParameters;
 import eu.europa.esig.dss.xades.signature.XAdESService;
+import eu.europa.esig.validationreport.ValidationReportFacade;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.FileInputStream;
@@ -38,6 +39,8 @@ import java.util.List;
  *
  * {"do": "judge", "file": F, "time": T, "trusted": [F], "certificates": [F], "crls": [F]}
  *     -> {"signatures": [{"indication", "sub_indication", "format", "best_signature_time", "errors"}]}
+ * {"do": "read-report", "file": F}  a validation report of ETSI TS 119 102-2, read and judged by its XML schema
+ *     -> {"signatures": [{"indication", "sub_indication"}]}
  * {"do": "sign", "file": F, "out": F, "level": "B|T|LT|LTA", "time": T, "key": P12, "tsa": P12, "password": P, and as above}
  */
 public final class Dss {
@@ -49,10 +52,11 @@ public final class Dss {
             JsonNode job = JSON.readTree(line);
             ObjectNode answer = JSON.createObjectNode();
             try {
-                if (job.get("do").asText().equals("sign")) {
-                    sign(job, answer);
-                } else {
-                    judge(job, answer);
+                switch (job.get("do").asText()) {
+                    case "sign" -> sign(job, answer);
+                    case "judge" -> judge(job, answer);
+                    case "read-report" -> readReport(job, answer);
+                    default -> throw new IllegalArgumentException(line);
                 }
             } catch (Exception | Error e) {
                 answer.put("error", e.getClass().getSimpleName() + ": " + e.getMessage());
@@ -80,6 +84,19 @@ public final class Dss {
             ArrayNode errors = told.putArray("errors");
             report.getAdESValidationErrors(id).forEach(each -> errors.add(each.getValue()));
         }
+    }
+
+    private static void readReport(JsonNode job, ObjectNode answer) throws Exception {
+        ArrayNode signatures = answer.putArray("signatures");
+        ValidationReportFacade.newFacade()
+                .unmarshall(new File(job.get("file").asText()))
+                .getSignatureValidationReport()
+                .forEach(report -> {
+                    ObjectNode told = signatures.addObject();
+                    told.put("indication", report.getSignatureValidationStatus().getMainIndication().toString());
+                    ArrayNode subs = told.putArray("sub_indications");
+                    report.getSignatureValidationStatus().getSubIndication().forEach(sub -> subs.add(sub.toString()));
+                });
     }
 
     private static void sign(JsonNode job, ObjectNode answer) throws Exception {
