@@ -17,6 +17,15 @@ from gateway.intake.parse import BODY, ROOT, SIGNATURES, line_of
 
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+_OF_SIGNATURES = frozenset(
+    "Signature SignedInfo CanonicalizationMethod SignatureMethod Reference Transforms Transform DigestMethod "  # noqa: SIM905
+    "DigestValue SignatureValue KeyInfo KeyValue RSAKeyValue Modulus Exponent ECKeyValue NamedCurve PublicKey "
+    "X509Data X509SubjectName X509IssuerSerial X509IssuerName X509SerialNumber X509Certificate Object "
+    "SignatureProperties SignatureProperty SigningTime QualifyingProperties SignedProperties CertDigest Cert "
+    "SignedSignatureProperties SigningCertificate SigningCertificateV2 IssuerSerial IssuerSerialV2 "
+    "SignedDataObjectProperties DataObjectFormat MimeType".split()
+)
+"""Names that no declaration has: where there are no others, the body need not be walked."""
 _MOST = 20
 """Findings of one kind: after these, more of them say nothing new."""
 
@@ -61,19 +70,14 @@ def _stray(element: etree._Element, where: str) -> Iterator[Finding]:
 
 def _second_body(body: etree._Element | None, block: etree._Element) -> Iterator[Finding]:
     """No element beside the body bears the name of one inside it, in whatever namespace."""
-    inside = {etree.QName(ROOT).localname} | (
-        {_local(tag) for tag in _tags(body)} if body is not None else set()
-    )
-    for element in block.iterdescendants("*"):
-        if _local(str(element.tag)) in inside:
-            yield texts.stray_content(
-                "HSoThueDTu/CKyDTu", f"<{_local(str(element.tag))[:60]}>", line_of(element)
-            )
-            return
-
-
-def _tags(body: etree._Element) -> set[str]:
-    return {str(element.tag) for element in body.iter("*")}
+    beside = {_local(str(element.tag)): element for element in block.iterdescendants("*")}
+    strange = beside.keys() - _OF_SIGNATURES
+    if not strange:
+        return
+    inside = {_local(ROOT)} | ({_local(str(e.tag)) for e in body.iter("*")} if body is not None else set())
+    for name in sorted(strange & inside):
+        yield texts.stray_content("HSoThueDTu/CKyDTu", f"<{name[:60]}>", line_of(beside[name]))
+        return
 
 
 def _local(tag: str) -> str:
