@@ -1,17 +1,18 @@
 """XML signatures: parsed safely, canonicalised rightly, judged by EN 319 102-1, and made. See README.md."""
 
+from typing import TYPE_CHECKING, Any
+
 from signing.asic import verify_asic
 from signing.canonical import METHODS as CANONICALISATIONS
 from signing.canonical import CanonicalisationRefused, canonicalise
 from signing.certificates import Signer, signer_of
-from signing.cms import verify_cms
+from signing.cms.verify import verify_cms
 from signing.evidence import Evidence
 from signing.formats import format_of, verify
 from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
 from signing.longterm.augment import AugmentRefused, augment
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.pdf import verify_pdf
-from signing.pdf.sign import PdfSigningRefused, sign_pdf
 from signing.policy import Policy, PolicyRefused, load_policy
 from signing.report import (
     Algorithms,
@@ -39,6 +40,9 @@ from signing.sign import SigningRefused, sign_element, sign_xml
 from signing.trust import TrustRefused, TrustStore, read_certificates, read_crls
 from signing.tsa import HttpTimestampClient, LocalTimestampAuthority, TimestampClient, TimestampRefused
 from signing.verify import Key, verify_document, verify_xml
+
+if TYPE_CHECKING:
+    from signing.pdf.sign import PdfSigningRefused, sign_pdf
 
 __all__ = [
     "CANONICALISATIONS",
@@ -101,3 +105,12 @@ __all__ = [
     "verify_pdf",
     "verify_xml",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Signing PDF files needs a library that takes half a second to read: only who signs them waits."""
+    if name in ("PdfSigningRefused", "sign_pdf"):
+        from signing.pdf import sign  # noqa: PLC0415
+
+        return getattr(sign, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-import aiohttp
-
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -55,6 +53,8 @@ async def fetch(
     tls: ssl.SSLContext | None = None,
 ) -> Answer:
     """GET, or POST where there is a body. Any status is an answer; raises FetchFailed where there is none."""
+    import aiohttp  # noqa: PLC0415 - slow to read, and who only judges files does not need it
+
     host = split_url(url).hostname
     try:
         async with (

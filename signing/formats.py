@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from signing.asic import verify_asic
-from signing.cms import verify_cms
+from signing.cms.verify import verify_cms
 from signing.pdf import verify_pdf
 from signing.policy import Policy
 from signing.report import Report

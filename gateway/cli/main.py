@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib import import_module
 
 import click
 
-import signing
-from gateway.cli.check import check
-from gateway.cli.demo import demo
-from gateway.cli.dev_pki import dev_pki
 from gateway.cli.output import EXIT_UNREACHABLE, EXIT_USAGE
-from gateway.cli.queue import queue
-from gateway.cli.receipt import receipt
-from gateway.cli.serve import serve
-from gateway.cli.sign import sign
-from gateway.cli.status import status
-from gateway.cli.submit import submit
-from gateway.cli.verify import verify
-from gateway.cli.verify_receipt import verify_receipt
-from gateway.client.http import Unreachable
-from gateway.errors import ConfigurationError, StoreUnavailable
+
+COMMANDS = (
+    "check",
+    "demo",
+    "dev-pki",
+    "queue",
+    "receipt",
+    "serve",
+    "sign",
+    "status",
+    "submit",
+    "verify",
+    "verify-receipt",
+)
+"""A file each in this folder; read when it is called for, since all together take a second."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's form
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"gateway.cli.{name}"), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="efile-gateway")
 def efile() -> None:
     """Sign, check and file electronic declarations, follow them, and run the gateway that takes them in.
@@ -43,10 +57,6 @@ def efile() -> None:
     """
 
 
-for command in (check, demo, dev_pki, queue, receipt, serve, sign, status, submit, verify, verify_receipt):
-    efile.add_command(command)
-
-
 def main() -> None:
     """The console script: errors that a person can mend are one line, not a traceback."""
     if not sys.warnoptions:  # a strange certificate is judged, not warned about
@@ -58,22 +68,35 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     except click.Abort:
         sys.exit(EXIT_USAGE)
-    except Unreachable as error:
-        click.secho(f"unreachable: {error}", err=True, fg="red")
-        sys.exit(EXIT_UNREACHABLE)
-    except ConfigurationError as error:
-        for fault in error.faults:
-            click.secho(f"configuration: {fault}", err=True, fg="red")
-        sys.exit(EXIT_USAGE)
-    except StoreUnavailable as error:
-        click.secho(f"store: {error}", err=True, fg="red")
-        sys.exit(EXIT_UNREACHABLE)
-    except (signing.CrlRefused, signing.PolicyRefused, signing.TrustRefused) as error:
-        click.secho(f"Error: {error}", err=True, fg="red")
-        sys.exit(EXIT_USAGE)
-    except OSError as error:  # a file or folder that was named
-        where = f"{error.filename}: " if error.filename else ""
-        click.secho(f"Error: {where}{error.strerror or error}", err=True, fg="red")
-        sys.exit(EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        code = _told(error)
+        if code is None:
+            raise
+        sys.exit(code)
+
+
+def _told(error: Exception) -> int | None:
+    """Say what a person can mend, and give the exit code; None for what is our own fault."""
+    from gateway.client.http import Unreachable  # noqa: PLC0415 - slow to read, and rarely needed
+    from gateway.errors import ConfigurationError, StoreUnavailable  # noqa: PLC0415
+    from signing import CrlRefused, PolicyRefused, TrustRefused  # noqa: PLC0415
+
+    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    match error:
+        case Unreachable():
+            told, code = [f"unreachable: {error}"], EXIT_UNREACHABLE
+        case ConfigurationError():
+            told, code = [f"configuration: {fault}" for fault in error.faults], EXIT_USAGE
+        case StoreUnavailable():
+            told, code = [f"store: {error}"], EXIT_UNREACHABLE
+        case CrlRefused() | PolicyRefused() | TrustRefused():
+            told, code = [f"Error: {error}"], EXIT_USAGE
+        case OSError():  # a file or folder that was named
+            told, code = [f"Error: {where}{error.strerror or error}"], EXIT_USAGE
+        case _:
+            return None
+    for line in told:
+        click.secho(line, err=True, fg="red")
+    return code

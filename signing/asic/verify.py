@@ -12,7 +12,7 @@ from lxml import etree
 
 from signing.algorithms import DIGESTS, DS, digest
 from signing.asic.container import ContainerRefused, open_container
-from signing.cms import verify_cms
+from signing.cms.verify import verify_cms
 from signing.elements import base64_of, printable
 from signing.parsing import XmlRefused, parse_xml
 from signing.policy import Policy, load_policy

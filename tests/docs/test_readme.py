@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.main import efile
+from gateway.cli.main import COMMANDS
 from gateway.filing.stages import DELIVERY, INTAKE, Stage
 from gateway.filing.status import FINAL, WORDS, Status
 from gateway.journey import STEPS
@@ -71,7 +71,7 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 def test_every_command_is_walked_through_or_shown_by_the_demo() -> None:
     walked = set(re.findall(r"\befile ([a-z-]+)", "".join(BY_HAND)))
-    assert walked == set(efile.commands) - {"demo"}
+    assert walked == set(COMMANDS) - {"demo"}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 from asn1crypto import cms, core, crl
 
 from signing import FileKey, Indication, Policy, TrustStore, load_policy
-from signing.cms import verify_cms
+from signing.cms.verify import verify_cms
 from signing.report import Report
 from tests.signing.cms_documents import CONTENT, Tsa, attribute, openssl_cms, remade, stamped, value_of
 from tests.signing.conftest import shared
