@@ -37,7 +37,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the drawing's arrows
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-interop: $(VENV)/.dev ## independent oracles beside us: xmlsec1, the JDK, pdfsig, EU DSS
+interop: $(VENV)/.dev ## independent oracles beside us: the JDK, pdfsig, EU DSS, endesive
 	@sh tests/tools.sh xmlsec1 java mvn pdfsig
 	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
 

@@ -42,7 +42,7 @@ class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`directory` holds anchors/, intermediates/, crls/; `policy` names a file of signing/policies.
+    """`directory` holds anchors/, intermediates/, crls/ …; `policy` is a name of signing/policies or a path.
 
     From `fetch_hosts`, and no others, revocation answers are fetched into its `fetched/`; none: nothing is fetched.
     """

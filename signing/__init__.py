@@ -1,4 +1,4 @@
-"""XML signatures: parsed safely, canonicalised rightly, judged by EN 319 102-1, and made. See README.md."""
+"""Signatures in XML, CMS, PDF and ASiC, judged by EN 319 102-1; made in XML and PDF. See README.md."""
 
 from typing import TYPE_CHECKING, Any
 

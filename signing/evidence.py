@@ -25,7 +25,7 @@ from signing.revocation import (
 from signing.trust import TrustStore
 
 MAX_EVIDENCE_BYTES = 4 << 20
-"""CRLs of one document taken in, in octets; what comes after is left out, and its status stays unknown."""
+"""CRLs and OCSP answers of one document taken in, in octets; what comes after is left out, and proves nothing."""
 MAX_EVIDENCE = 64
 
 

@@ -1,4 +1,4 @@
-"""Making signatures: XMLDSig in the tax files' form, and XAdES-B-B (EN 319 132-1 clause 6)."""
+"""Making signatures: XMLDSig in the tax files' form, XAdES-B-B and B-T (EN 319 132-1 clause 6)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Judging the signatures of a document (EN 319 102-1 clause 5.3, basic signatures), in this order for each signature:
+"""Judging the signatures of an XML document (EN 319 102-1 clauses 5.3 and 5.5), in this order for each signature:
 
-format → algorithms known → digests of the references → signing certificate → signature value → signed properties
-→ certificate path, dates, revocation, strength. What cannot be gone past ends the signature's judgement there.
+format → algorithms known → digests of the references → signed properties and signing certificate → signature value,
+strength of its key → claimed time → time stamps → certificate path, dates, revocation, strength. What cannot be gone
+past ends the signature's judgement there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""efile sign: sign a declaration as the taxpayer, the tax agent or the T-VAN."""
+"""efile sign: sign a declaration as the taxpayer, the tax agent or the T-VAN, or a PDF."""
 
 from __future__ import annotations
 
