@@ -8,10 +8,12 @@ from pathlib import Path
 
 from cryptography import x509
 
+import signing
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings
 
 DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
+NOT_FOR_FILINGS = ("conformance", "tax-legacy")
 
 
 def require_fit_for_production(settings: Settings) -> None:
@@ -21,11 +23,13 @@ def require_fit_for_production(settings: Settings) -> None:
 
 
 def _faults(settings: Settings) -> Iterator[str]:
+    if settings.trust.policy in NOT_FOR_FILINGS:
+        yield f"trust.policy {settings.trust.policy!r} is not for filings: it takes what the law no longer does"
     for file in _certificate_files(settings):
         try:
-            certificates = x509.load_pem_x509_certificates(file.read_bytes())
-        except (OSError, ValueError) as error:
-            yield f"{file}: not a readable PEM certificate ({error})"
+            certificates = signing.read_certificates(file.read_bytes())
+        except (OSError, ValueError, x509.InvalidVersion) as error:
+            yield f"{file}: not a readable certificate ({error})"
             continue
         for certificate in certificates:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
@@ -39,7 +43,9 @@ def _certificate_files(settings: Settings) -> Iterator[Path]:
     yield settings.door.certificate
     yield settings.door.client_ca
     yield settings.notices.certificate
-    yield from sorted((settings.trust.directory / "anchors").glob("*"))
+    for folder in ("anchors", "intermediates", "lists/scheme"):
+        places = sorted((settings.trust.directory / folder).glob("*"))
+        yield from (file for file in places if file.is_file() and not file.name.startswith("."))
     for provider in settings.provider:
         yield from provider.certificates
     for agency in settings.agency:

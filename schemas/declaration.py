@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from lxml import etree
 
@@ -21,7 +20,6 @@ PERIOD = f"{FORM}/KyKKhaiThue"
 TAXPAYER = f"{HEADER}/NNT"
 AGENT = f"{HEADER}/DLyThue"
 
-DeclarationKind = Literal["C", "B"]
 
 _SUBMISSION_NO = re.compile(r"0|[1-9][0-9]{0,2}")
 _MAX_ELEMENTS = 100_000  # for reading a header alone; a form sets its own, lower limit

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from signing.algorithms import DIGESTS, DS, ValueMismatch, verify_value
@@ -211,8 +210,3 @@ def certificate_by_value(
             continue
         return candidate
     return ordered[0]
-
-
-def same_certificate(one: x509.Certificate, other: x509.Certificate) -> bool:
-    """Octet for octet."""
-    return one.public_bytes(Encoding.DER) == other.public_bytes(Encoding.DER)

@@ -8,7 +8,6 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-EXIT_DONE = 0
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3

@@ -265,8 +265,20 @@ class _Judgement:
                 reason = next(c.message_en for c in report.checks if c.sub_indication)
                 self.checks.append(failed("timestamp.ignored", kind=report.kind, detail=reason))
         held = [t.generated_at for t in self.timestamps if _proves(t) and t.generated_at is not None]
+        self._check_order()
         if trust is not None:
             self.best = min((*held, *where.proven), default=None)
+
+    def _check_order(self) -> None:
+        """A signature is not older than the certificate that it is made with (EN 319 102-1 clause 5.5.4)."""
+        if self.certificate is None:
+            return
+        start = self.certificate.not_valid_before_utc - self.where.policy.signing_time_tolerance
+        for report in self.timestamps:
+            over_it = report.kind in ("signature", "archive") and report.indication is Indication.PASSED
+            if over_it and report.generated_at is not None and report.generated_at < start:
+                self.checks.append(failed("timestamp.order", first="certificate", second=report.kind))
+                return
 
     def _check_time(self) -> None:
         """The claimed time must not lie ahead of us, nor outside the certificate's validity."""

@@ -68,6 +68,10 @@ class TestProduction:
             require_fit_for_production(production)
         readable.chmod(0o600)
         faults = "\n".join(refused.value.faults)
+        lenient = msgspec.structs.replace(production.trust, policy="conformance")
+        with pytest.raises(ConfigurationError, match="not for filings"):
+            require_fit_for_production(msgspec.structs.replace(production, trust=lenient))
+        assert "pki/trust/intermediates" in faults
         for file in (
             production.door.certificate,
             production.notices.certificate,
