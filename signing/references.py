@@ -38,12 +38,17 @@ ID_ATTRIBUTES = ("id", "Id", "ID", "{http://www.w3.org/XML/1998/namespace}id", W
 _POINTER = re.compile(r"""#xpointer\(id\((?:'([^'"]+)'|"([^'"]+)")\)\)""")
 _DIAGNOSED_BYTES = 1_000_000
 MAX_IDS = 50_000
+_SAML_1_IDS = ("AssertionID", "RequestID", "ResponseID")
+_SAML_1 = "{urn:oasis:names:tc:SAML:1.0:"
+"""SAML 1.x types its ids by its own names (OASIS SAML 1.1 core, 1.3.4): they count on its own elements alone."""
 # One scan in C; the prefix of wsu:Id is anyone's choice, so the namespace is compared below.
 _IDS = etree.XPath(
-    "(//@*[name()='id' or name()='Id' or name()='ID' or name()='xml:id' or local-name()='Id'])"
+    "(//@*[name()='id' or name()='Id' or name()='ID' or name()='xml:id' or local-name()='Id'"
+    " or name()='AssertionID' or name()='RequestID' or name()='ResponseID'])"
     f"[position() <= {MAX_IDS + 1}]"
 )
 
+_STRING_VALUE = etree.XPath("string()")
 _ELEMENTS_BEFORE = cast("Callable[[etree._Element], float]", etree.XPath("count(preceding-sibling::*)"))
 
 
@@ -286,10 +291,11 @@ def ids_of(root: etree._Element) -> dict[str, etree._Element]:
         raise CheckFailed(failed("document.id-count", limit=MAX_IDS))
     for value in found:
         assert isinstance(value, etree._ElementUnicodeResult)
-        if value.attrname not in ID_ATTRIBUTES:
-            continue
         bearer = value.getparent()
         assert bearer is not None
+        of_saml = value.attrname in _SAML_1_IDS and str(bearer.tag).startswith(_SAML_1)
+        if value.attrname not in ID_ATTRIBUTES and not of_saml:
+            continue
         if ids.setdefault(str(value), bearer) is not bearer:
             raise CheckFailed(failed("document.ids-unique", id=printable(str(value)), line=line_of(bearer)))
     return ids
@@ -318,10 +324,10 @@ def _inside(node: etree._Element | None, top: etree._Element | None) -> bool:
 
 
 def _decoded(element: etree._Element | None, uri: str) -> bytes:
-    """XMLDSig clause 6.6.2, for an element that holds text alone."""
-    if element is None or len(element):
+    """XMLDSig clause 6.6.2: the text of the element and of all in it, without comments and instructions."""
+    if element is None:
         raise CheckFailed(failed("reference.transforms", algorithm=BASE64))
     try:
-        return base64.b64decode("".join((element.text or "").split()), validate=True)
+        return base64.b64decode("".join(str(_STRING_VALUE(element)).split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=error)) from None

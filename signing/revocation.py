@@ -141,7 +141,10 @@ class RevocationIndex:
             for about, answer in answers:
                 place = (issuer_key(about), answer.serial)
                 before = self._ocsp.get(place)
-                if before is None or before.this_update < answer.this_update:
+                if before is None or (before.this_update, before.status == "revoked") < (
+                    answer.this_update,
+                    answer.status == "revoked",
+                ):
                     self._ocsp[place] = answer
                     self.epoch += 1
         return tuple(answer for _, answer in answers)

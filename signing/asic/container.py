@@ -118,6 +118,8 @@ def _check_sizes(data: bytes, entries: list[zipfile.ZipInfo]) -> None:
         raise ContainerRefused(f"{total} octets inflated, at most {MAX_FILE_BYTES} are taken")
     if total > RATIO_FREE_BYTES and total > MAX_RATIO * len(data):
         raise ContainerRefused("it inflates more than files do")
+    if any(entry.file_size or entry.compress_size for entry in entries if entry.is_dir()):
+        raise ContainerRefused("a folder with content of its own")
 
 
 def _inflated(data: bytes, entry: zipfile.ZipInfo) -> bytes:

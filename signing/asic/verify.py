@@ -123,6 +123,8 @@ class _Judgement:
             listed, wrong = _listed(signed, files, self.policy)
             self.checks += wrong or [passed("asic.manifest")]
         else:
+            if len(content) != 1:
+                raise ContainerRefused("a signature without a manifest is over one file")
             (only,) = content
             signed, listed = content[only], [Covered((), "", only, None, content[only])]
         report = verify_cms(
@@ -145,6 +147,7 @@ class _Judgement:
             for signature in self.signatures
             if signature.indication is not Indication.FAILED
             for each in signature.covered
+            if each.line is None  # a file: an element of the signature's document has a line
         }
         unsigned = sorted(content.keys() - signed)
         if any(signature.indication is Indication.FAILED for signature in self.signatures):
@@ -187,7 +190,8 @@ def _listed(octets: bytes, files: Mapping[str, bytes], policy: Policy) -> tuple[
     references = _manifest_root(octets).findall(f"{{{ASIC}}}DataObjectReference")
     if not 1 <= len(references) <= MAX_MANIFEST_REFERENCES:
         raise CheckFailed(failed("asic.manifest", detail=f"{len(references)} references"))
-    covered, wrong = [], []
+    covered: list[Covered] = []
+    wrong: list[Check] = []
     for reference in references:
         name = unquote(reference.get("URI", ""))
         method, value = reference.find(f"{{{DS}}}DigestMethod"), reference.find(f"{{{DS}}}DigestValue")
@@ -200,5 +204,7 @@ def _listed(octets: bytes, files: Mapping[str, bytes], policy: Policy) -> tuple[
             wrong.append(failed("algorithm.digest", algorithm=algorithm))
         if digest(algorithm, files[name]) != base64_of(value):
             wrong.append(failed("reference.digest", uri=printable(name)))
+        if name in {each.uri for each in covered}:
+            raise CheckFailed(failed("asic.manifest", detail=printable(f"{name!r} is listed twice")))
         covered.append(Covered((), "", name, None, files[name]))
     return covered, wrong

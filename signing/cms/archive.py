@@ -12,12 +12,12 @@ from datetime import datetime
 from cryptography import x509
 
 from signing.algorithms import digest
-from signing.asn1 import OCTET_STRING, SEQUENCE, Asn1Refused, Element, as_der
+from signing.asn1 import OCTET_STRING, SEQUENCE, Asn1Refused, Budget, Element, as_der
 from signing.cms.algorithms import digest_of
 from signing.cms.structure import SignedData, SignerInfo, read_signed_data
 from signing.policy import Policy
 from signing.report import Check, Indication, TimestampReport, conclude, failed
-from signing.timestamps import judge_timestamp, read_timestamp_info
+from signing.timestamps import MAX_TOKEN_ELEMENTS, judge_timestamp, read_timestamp_info
 from signing.trust import TrustStore
 
 ARCHIVE_TIME_STAMP_V3 = "0.4.0.1733.2.4"
@@ -65,7 +65,10 @@ def archive_stamps(
     """Judge them from the latest to the earliest: a later one proves that an earlier one existed."""
     tokens = [v for a in signer.unsigned if a.oid == ARCHIVE_TIME_STAMP_V3 for v in a.values]
     stamps: list[ArchiveStamp] = []
-    for token in sorted(tokens, key=_time_of, reverse=True)[:MAX_ARCHIVE_TIME_STAMPS]:
+    if len(tokens) > MAX_ARCHIVE_TIME_STAMPS:
+        detail = f"more than {MAX_ARCHIVE_TIME_STAMPS} archive time stamps"
+        return [ArchiveStamp(_refused(failed("timestamp.structure", detail=detail)), frozenset())]
+    for token in sorted(tokens, key=_time_of, reverse=True):
         try:
             index = _HashIndex.read(token)
             covers = index.check(signed, signer)
@@ -101,7 +104,7 @@ def _refused(check: Check) -> TimestampReport:
 
 def _time_of(token: Element) -> str:
     try:
-        signed = read_signed_data(token.encoded, max_signers=1)
+        signed = read_signed_data(token.encoded, max_signers=1, budget=Budget(MAX_TOKEN_ELEMENTS))
         return read_timestamp_info(signed.content or b"").generated_at.isoformat()
     except Asn1Refused:
         return ""
@@ -120,7 +123,7 @@ class _HashIndex:
 
     @classmethod
     def read(cls, token: Element) -> _HashIndex:
-        signed = read_signed_data(token.encoded, max_signers=1)
+        signed = read_signed_data(token.encoded, max_signers=1, budget=Budget(MAX_TOKEN_ELEMENTS))
         values = [
             (a.oid, v)
             for s in signed.signers

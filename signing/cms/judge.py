@@ -273,10 +273,10 @@ class _Judgement:
         """A signature is not older than the certificate that it is made with (EN 319 102-1 clause 5.5.4)."""
         if self.certificate is None:
             return
-        start = self.certificate.not_valid_before_utc - self.where.policy.signing_time_tolerance
+        start, tolerance = self.certificate.not_valid_before_utc, self.where.policy.signing_time_tolerance
         for report in self.timestamps:
             over_it = report.kind in ("signature", "archive") and report.indication is Indication.PASSED
-            if over_it and report.generated_at is not None and report.generated_at < start:
+            if over_it and report.generated_at is not None and start - report.generated_at > tolerance:
                 self.checks.append(failed("timestamp.order", first="certificate", second=report.kind))
                 return
 

@@ -23,7 +23,7 @@ from signing.asn1 import (
     encode,
     read_element,
 )
-from signing.certificates import load_certificate
+from signing.certificates import extension, is_readable, load_certificate
 from signing.cms.algorithms import CmsAlgorithm, digest_of, signature_of
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -69,11 +69,10 @@ class SignerInfo:
     def names(self, certificate: x509.Certificate) -> bool:
         """Whether the SignerIdentifier means that certificate."""
         if self.key_identifier is not None:
-            try:
-                found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-            except x509.ExtensionNotFound:
+            if not is_readable(certificate):
                 return False
-            return found.value.digest == self.key_identifier
+            found = extension(certificate, x509.SubjectKeyIdentifier)
+            return found is not None and found.digest == self.key_identifier
         return self.serial == certificate.serial_number and self.issuer == certificate.issuer.public_bytes()
 
 

@@ -279,9 +279,9 @@ def _check_order(judged: list[Judged], signer: x509.Certificate | None, policy: 
     """Clause 5.5.4: the certificate, whose digest is signed, before the signature; content before signature before
     references before archive.
     """
-    start = signer.not_valid_before_utc - policy.signing_time_tolerance if signer is not None else None
+    start, tolerance = signer.not_valid_before_utc if signer else None, policy.signing_time_tolerance
     early = [
-        j for j in judged if j.stamp.covers_signature and j.time is not None and start and j.time < start
+        j for j in judged if j.stamp.covers_signature and j.time and start and start - j.time > tolerance
     ]
     if early:
         return [failed("timestamp.order", first="certificate", second=early[0].stamp.kind)]

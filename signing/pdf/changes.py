@@ -51,6 +51,8 @@ class Comparison:
 
     old: HistoricalResolver
     new: HistoricalResolver
+    signed: set[generic.Reference]
+    """Fields whose signature was made after the old revision and is judged by itself."""
     budget: int = MAX_COMPARED
     changes: list[Change] = field(default_factory=list)
     _same_by_place: dict[generic.Reference, generic.Reference] = field(default_factory=dict)
@@ -97,10 +99,9 @@ class Comparison:
         for _ in range(8):
             if not isinstance(value, generic.IndirectObject):
                 break
-            try:
-                value = resolver.get_object(value.reference)
-            except Exception:  # a reference to nothing is null (ISO 32000-2 §7.3.10)
-                return None
+            value = resolver.get_object(
+                value.reference
+            )  # of nothing: null; unreadable raises, and is no null
         if isinstance(value, generic.DecryptedObjectProxy):
             value = value.decrypted
         return None if isinstance(value, generic.NullObject) else value
@@ -300,6 +301,8 @@ class Comparison:
             self._changed(f"form field {one.name!r}", "form" if fills else "content", one.name)
         for key in new.keys() - old.keys():
             added = new[key]
+            if {"/A", "/AA"} & added.node.keys():
+                self._changed(f"form field {added.name!r} acts")
             if added.kind == "/Sig" and self._shows_a_signature(added):
                 if added.reference is not None:
                     self._new_widgets.add(added.reference)
@@ -310,11 +313,9 @@ class Comparison:
         """What shows must be a person's signature, which is judged by itself; a time stamp has nothing to show."""
         if not added.visible:
             return True
-        value = self._dictionary(self.new, _raw(added.node, "/V"))
-        if not value:
-            parent = self._dictionary(self.new, _raw(added.node, "/Parent"))
-            value = self._dictionary(self.new, _raw(parent, "/V"))
-        return bool(value) and str(self._entry(self.new, value, "/SubFilter")) != "/ETSI.RFC3161"
+        parent = _raw(added.node, "/Parent")
+        above = parent.reference if isinstance(parent, generic.IndirectObject) else None
+        return added.reference in self.signed or (above in self.signed and "/T" not in added.node)
 
     def _compare_catalogue(self, one: generic.DictionaryObject, other: generic.DictionaryObject) -> None:
         for key in {*one.keys(), *other.keys()} - _FREE_IN_CATALOGUE - {"/Pages"}:

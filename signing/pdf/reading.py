@@ -36,10 +36,13 @@ def read_pdf(data: bytes) -> Facts:
         reader.decrypt(b"")
     facts: Facts = {"signatures": [], **_validation_material(reader)}
     found: list[Facts] = []
-    for name, value, field in _signature_fields(reader):
+    places: list[tuple[int, generic.Reference]] = []
+    for name, value, field, place in _signature_fields(reader):
         if len(found) == MAX_SIGNATURES:
             raise ValueError(f"more than {MAX_SIGNATURES} signatures")
         found.append(_read_signature(reader, data, name, value, field))
+        if found[-1]["subfilter"] != "/ETSI.RFC3161":
+            places.append((found[-1]["revision"], place))
     found.sort(key=lambda each: (each["revision"], each["byte_range"][2:]))
     compared: dict[int, tuple[list[Change], str]] = {}
     for each in found:
@@ -47,7 +50,7 @@ def read_pdf(data: bytes) -> Facts:
         if each["fault"] or each["last"]:
             continue
         if revision not in compared:
-            compared[revision] = _changes(reader, revision)
+            compared[revision] = _changes(reader, revision, {p for n, p in places if n > revision})
         changes, fault = compared[revision]
         each["changes"] = [[change.kind, change.what, change.field] for change in changes]
         each["fault"] = each["fault"] or fault
@@ -55,11 +58,13 @@ def read_pdf(data: bytes) -> Facts:
     return facts
 
 
-def _changes(reader: PdfFileReader, revision: int) -> tuple[list[Change], str]:
+def _changes(
+    reader: PdfFileReader, revision: int, signed: set[generic.Reference]
+) -> tuple[list[Change], str]:
     old = reader.get_historical_resolver(revision)
     new = reader.get_historical_resolver(reader.xrefs.total_revisions - 1)
     try:
-        return Comparison(old, new).run(), ""
+        return Comparison(old, new, signed).run(), ""
     except TooComplex:
         return [], "the later revisions cannot be compared within the limits"
     except (
@@ -70,14 +75,14 @@ def _changes(reader: PdfFileReader, revision: int) -> tuple[list[Change], str]:
 
 def _signature_fields(
     reader: PdfFileReader,
-) -> Iterator[tuple[str, generic.IndirectObject, generic.DictionaryObject]]:
+) -> Iterator[tuple[str, generic.IndirectObject, generic.DictionaryObject, generic.Reference]]:
     for name, value, reference in enumerate_sig_fields(reader, filled_status=True):
         del value
         field: generic.DictionaryObject = reference.get_object()
         held = field.raw_get("/V") if "/V" in field else field["/Parent"].raw_get("/V")
         if not isinstance(held, generic.IndirectObject):
             raise ValueError(f"{name}: the signature dictionary is no indirect object")  # noqa: TRY004
-        yield name, held, field
+        yield name, held, field, reference.reference
 
 
 def _read_signature(

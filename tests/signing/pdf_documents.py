@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -142,6 +143,91 @@ def add_false_time_stamp(writer: IncrementalPdfFileWriter) -> None:
         Contents=generic.ByteStringObject(b"0"), ByteRange=numbers(0, 1, 2, 3),
     )  # fmt: skip
     add_empty_signature_field(writer, value=value)
+
+
+def _show(writer: IncrementalPdfFileWriter, **entries: Any) -> None:
+    """A widget with an appearance over the page, in the form's fields."""
+    reference, page = _page(writer)
+    field = dictionary(
+        Type=name("/Annot"), Subtype=name("/Widget"), FT=name("/Sig"), Rect=numbers(90, 690, 400, 730),
+        AP=dictionary(N=_overlay(writer)), P=reference, **entries,
+    )  # fmt: skip
+    made = writer.add_object(field)
+    page[name("/Annots")] = ArrayObject([*page.get("/Annots", []), made])
+    fields = writer.root["/AcroForm"]["/Fields"]
+    fields.append(made)
+    writer.update_container(fields)
+    writer.update_root()
+    writer.mark_update(reference)
+
+
+def show_the_old_signature_again(writer: IncrementalPdfFileWriter) -> None:
+    (field, *_) = writer.root["/AcroForm"]["/Fields"]
+    _show(writer, T=TextStringObject("Again"), V=field.get_object().raw_get("/V"))
+
+
+def show_a_nameless_signature(writer: IncrementalPdfFileWriter) -> None:
+    _show(writer, V=dictionary(SubFilter=name("/adbe.pkcs7.detached"), Filter=name("/Adobe.PPKLite")))
+
+
+def show_a_nameless_signature_elsewhere(writer: IncrementalPdfFileWriter) -> None:
+    _show(writer, V=writer.add_object(dictionary(SubFilter=name("/adbe.pkcs7.detached"))))
+
+
+def show_a_kid_of_the_old_field(writer: IncrementalPdfFileWriter) -> None:
+    reference, page = _page(writer)
+    field = writer.root["/AcroForm"]["/Fields"].raw_get(0)
+    kid = dictionary(
+        Type=name("/Annot"), Subtype=name("/Widget"), Rect=numbers(90, 690, 400, 730),
+        AP=dictionary(N=_overlay(writer)), P=reference, Parent=field,
+    )  # fmt: skip
+    made = writer.add_object(kid)
+    field.get_object()[name("/Kids")] = ArrayObject([made])
+    page[name("/Annots")] = ArrayObject([*page.get("/Annots", []), made])
+    writer.mark_update(field)
+    writer.mark_update(reference)
+
+
+def add_a_field_that_acts(writer: IncrementalPdfFileWriter) -> None:
+    script = dictionary(S=name("/JavaScript"), JS=TextStringObject("this.getField(1)"))
+    field = dictionary(
+        Type=name("/Annot"), Subtype=name("/Widget"), FT=name("/Sig"), Rect=numbers(0, 0, 0, 0),
+        T=TextStringObject("Acts"), AA=dictionary(PO=script),
+    )  # fmt: skip
+    fields = writer.root["/AcroForm"]["/Fields"]
+    fields.append(writer.add_object(field))
+    writer.update_container(fields)
+    writer.update_root()
+
+
+def by_hand(contents: bytes, after: bytes | None = None, root: int = 1) -> bytes:
+    """One page whose contents are this object, written as it is; with `after`, an update that replaces it."""
+    if after is not None:
+        start = int(re.findall(rb"startxref\s+(\d+)", contents)[-1])
+        return contents + _part({5: after}, root, len(contents), start)
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 5 0 R/Resources<</Font<</F1 4 0 R>>>>>>"
+    objects = {
+        1: b"<</Type/Catalog/Pages 2 0 R>>",
+        2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        3: page,
+        4: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        5: contents,
+    }
+    return b"%PDF-1.7\n" + _part(objects, root, 9, None)
+
+
+def _part(objects: dict[int, bytes], root: int, start: int, previous: int | None) -> bytes:
+    out, places = bytearray(b"\n"), {}
+    for number, body in objects.items():
+        places[number] = start + len(out)
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table = start + len(out)
+    out += b"xref\n" + (b"0 1\n0000000000 65535 f \n" if previous is None else b"")
+    for number, place in places.items():
+        out += b"%d 1\n%010d 00000 n \n" % (number, place)
+    before = b"" if previous is None else b"/Prev %d" % previous
+    out += b"trailer\n<</Size 20/Root %d 0 R%b>>\nstartxref\n%d\n%%%%EOF\n" % (root, before, table)
+    return bytes(out)
 
 
 def add_page(writer: IncrementalPdfFileWriter) -> None:

@@ -190,3 +190,35 @@ def test_hostile_octets_get_a_report(pki: Hierarchy, policy: Policy) -> None:
         report = integrity(each, policy)
         if report.indication is Indication.PASSED:
             assert {c.uri: c.octets for c in report.covered} == FILES
+
+
+def test_a_file_that_is_named_like_a_reference_is_still_unsigned(pki: Hierarchy, policy: Policy) -> None:
+    parts = asic_e(pki.taxpayer)
+    parts["#P0"] = b"unsigned"
+    report = integrity(packed(parts), policy)
+    assert report.indication is not Indication.PASSED
+
+
+def test_a_folder_holds_nothing_itself(pki: Hierarchy, policy: Policy) -> None:
+    report = integrity(packed(asic_e(pki.taxpayer) | {"folder/": b"unsigned"}), policy)
+    assert report.indication is not Indication.PASSED
+
+
+@pytest.mark.parametrize("files", [{}, {"a": b"1", "b": b"2"}])
+def test_a_lone_signature_over_none_or_several_is_refused(files: dict[str, bytes], policy: Policy) -> None:
+    report = integrity(packed(files | {"META-INF/signature.p7s": b"x"}, mimetype=None), policy)
+    assert report.indication is not Indication.PASSED
+
+
+def test_a_file_is_listed_once(pki: Hierarchy, policy: Policy, tmp_path: Path) -> None:
+    parts = asic_e_cades(tmp_path, pki.taxpayer)
+    (name,) = (
+        part
+        for part in parts
+        if "anifest" in part and part.endswith(".xml") and b"DataObjectReference" in parts[part]
+    )
+    text = parts[name]
+    start = text.index(b"<asic:DataObjectReference")
+    end = text.index(b"</asic:DataObjectReference>") + len(b"</asic:DataObjectReference>")
+    parts[name] = text[:end] + text[start:end] + text[end:]
+    assert "asic.manifest" in codes(integrity(packed(parts), policy))

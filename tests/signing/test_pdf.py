@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,11 @@ REFUSED: list[Change] = [
     made.add_annotation,
     made.add_empty_signature_field,
     made.add_false_time_stamp,
+    made.show_the_old_signature_again,
+    made.show_a_nameless_signature,
+    made.show_a_nameless_signature_elsewhere,
+    made.show_a_kid_of_the_old_field,
+    made.add_a_field_that_acts,
     made.add_page,
     made.add_script,
     made.turn_page,
@@ -108,7 +114,11 @@ def test_what_is_changed_after_signing_is_refused(change: Change, signed: bytes,
 
 @pytest.mark.parametrize(
     "change",
-    [c for c in REFUSED if c not in (made.add_empty_signature_field, made.add_false_time_stamp)],
+    [
+        c
+        for c in REFUSED
+        if "signature" not in c.__name__ and "field" not in c.__name__ and "stamp" not in c.__name__
+    ],
     ids=lambda change: change.__name__,
 )
 def test_before_signing_the_same_is_just_content(change: Change, policy: Policy, pki: Hierarchy) -> None:
@@ -303,7 +313,8 @@ def test_third_party_vectors(capsys: pytest.CaptureFixture[str]) -> None:
             refused[case["id"]] = codes(report)
     with capsys.disabled():
         print("\n" + "\n".join(f"{n:4} {' / '.join(row)}" for row, n in sorted(table.items())))
-    assert all(why == {"pdf.changed"} for why in refused.values()), refused
+    changed = ({"pdf.changed"}, {"pdf.byte-range"})  # visibly, or where a revision cannot be read
+    assert all(why in changed for why in refused.values()), refused
     assert len(refused) == 3
 
 
@@ -313,3 +324,22 @@ def test_the_digest_of_a_covered_file_is_what_was_signed(signed: bytes, policy: 
     assert hashlib.sha256(octets).digest() in bytes.fromhex(
         signed[signed.index(b"/Contents <") + 11 : signed.index(b">", signed.index(b"/Contents <"))].decode()
     )
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"<</Length 3>>\nstream\n%b\nendstream",
+        b"<</A --5/Length 90>>\nstream\n%b\nendstream",
+        b"<</A/B#GG/Length 90>>\nstream\n%b\nendstream",
+        b"<</A 1 2/Length 90>>\nstream\n%b\nendstream",
+        b"<<>>\nstream\n%b\nendstream",
+    ],
+)
+def test_what_our_reader_cannot_read_is_not_unchanged(form: bytes, pki: Hierarchy, policy: Policy) -> None:
+    """Other readers mend such objects and show them: what is put in their place later must not count as nothing."""
+    signed = sign_pdf(made.by_hand(form % made.TEXT), pki.taxpayer, at=AT)
+    root = int(re.findall(rb"/Root (\d+)", signed)[-1])
+    data = made.by_hand(signed, form % made.TEXT.replace(b"1.000", b"9.000"), root)
+    report = verify_pdf(data, policy=policy, trust=None, key="embedded", at=AT)
+    assert report.indication is not Indication.PASSED

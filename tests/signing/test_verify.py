@@ -12,6 +12,7 @@ import asn1crypto.x509
 import msgspec
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -25,6 +26,7 @@ from signing import (
     TrustStore,
     load_policy,
     parse_xml,
+    sign_xml,
     verify_document,
     verify_xml,
 )
@@ -433,3 +435,27 @@ def test_the_signing_certificates_digest_is_judged_by_the_policy(
     monkeypatch.setattr(sign_module, "_add_properties", with_sha1)
     report = judged(signed(key, profile="xades-b"), policy, trust)
     assert codes(report) == {"algorithm.digest": "CRYPTO_CONSTRAINTS_FAILURE"}
+
+
+def test_a_certificate_from_the_year_one(pki: Hierarchy, policy: Policy) -> None:
+    """No time is so early that a tolerance could not be taken from it."""
+    key = signer(pki.ca, not_before=datetime(1950, 1, 1, tzinfo=UTC))
+    parsed = asn1crypto.x509.Certificate.load(key.certificate.public_bytes(Encoding.DER))
+    start = asn1crypto.x509.Time({"general_time": datetime(1000, 1, 1, tzinfo=UTC)})
+    parsed["tbs_certificate"]["validity"]["not_before"] = start
+    parsed = asn1crypto.x509.Certificate.load(parsed.dump(force=True).replace(b"10000101", b"00010101"))
+    octets = parsed["tbs_certificate"].dump()
+    parsed["signature_value"] = pki.ca.key.sign(octets, PKCS1v15(), SHA256())  # type: ignore[call-arg, union-attr]
+    early = FileKey(key.private_key, x509.load_der_x509_certificate(parsed.dump()))
+    assert early.certificate.not_valid_before_utc.year == 1
+    report = judged(signed(early, profile="xades-b"), policy)
+    assert report.indication is Indication.PASSED
+
+
+def test_saml_1_types_its_ids_by_its_own_names(pki: Hierarchy, policy: Policy) -> None:
+    """On its own elements alone: an attribute of that name elsewhere is no id."""
+    for namespace, passes in (("urn:oasis:names:tc:SAML:1.0:assertion", True), ("urn:x", False)):
+        bearer = f'<Assertion xmlns="{namespace}" Id="A1"><Subject>x</Subject></Assertion>'.encode()
+        document = sign_xml(bearer, pki.taxpayer, profile="xmldsig", target_id="A1", place="Assertion", at=AT)
+        renamed = document.replace(b' Id="A1"', b' AssertionID="A1"')
+        assert (codes(judged(renamed, policy)).keys() & {"reference.target"} == set()) is passes
