@@ -42,7 +42,7 @@ def is_filing_number(text: str) -> bool:
 
 
 def check_character(stem: str) -> str:
-    """ISO/IEC 7064 MOD 37,36 over the letters and digits of `stem`: catches every single error and swap."""
+    """ISO/IEC 7064 MOD 37,36 over letters and digits: every single error is caught, and nearly all swaps."""
     product = 36
     for character in stem:
         if character == "-":

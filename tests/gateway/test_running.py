@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -136,6 +137,7 @@ class TestFitness:
                 answer = await client._call("GET", "/readyz")
                 if answer.status == 503:
                     break
+                await asyncio.sleep(0.05)
         assert answer.body["checks"]["jobs"] == "delivery"
 
     async def test_a_certificate_taken_out_of_the_file_opens_no_door_after_a_restart(
