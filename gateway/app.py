@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +47,8 @@ from signing.refresh import Refresher
 
 log = structlog.get_logger("app")
 _LEASE_MARGIN = 1.25
+_ACCEPTED_SECONDS = 0.05
+_HEALTH_SHUTDOWN_SECONDS = 2.0
 Role = Literal["all", "intake", "delivery"]
 
 
@@ -175,8 +177,15 @@ async def _assembled(
         app = web.Application(middlewares=[errors_as_problems])
         for routes in (filings.routes(), CallbackDoor(delivery, store, clients).routes(), ready):
             app.add_routes(routes)
-        port = await _open_door(settings, app, stack, share_ports) if role != "delivery" else 0
-        health_port = await _open_health(settings, ready, stack, share_ports)
+        runners: list[web.AppRunner] = []
+        if role != "delivery":
+            runners.append(await _open_door(settings, app, stack, share_ports))
+        port = _port(runners[0]) if runners else 0
+        health_port = None
+        if settings.door.health_port != 0:
+            runners.append(await _open_health(settings, ready, stack, share_ports))
+            health_port = _port(runners[-1])
+        stack.push_async_callback(_stop_listening, runners)
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
         def refresh_trust() -> None:
@@ -246,7 +255,7 @@ async def _open_adapters(
 
 async def _open_door(
     settings: Settings, app: web.Application, stack: AsyncExitStack, share_port: bool
-) -> int:
+) -> web.AppRunner:
     door = settings.door
     runner = web.AppRunner(
         app,
@@ -261,20 +270,34 @@ async def _open_door(
     context = server_context(door.certificate, door.key, door.client_ca)
     site = web.TCPSite(runner, door.host, door.port, ssl_context=context, reuse_port=share_port, backlog=1024)
     await site.start()
-    return int(runner.addresses[0][1])
+    return runner
 
 
 async def _open_health(
     settings: Settings, routes: list[web.RouteDef], stack: AsyncExitStack, share_port: bool
-) -> int | None:
-    if settings.door.health_port == 0:
-        return None
+) -> web.AppRunner:
     app = web.Application()
     app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_HEALTH_SHUTDOWN_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", settings.door.health_port, reuse_port=share_port).start()
+    return runner
+
+
+async def _stop_listening(runners: Sequence[web.AppRunner]) -> None:
+    """Free all ports at once, before any connection is waited for: who comes next needs them.
+
+    Then a moment for connections just accepted: one whose handler has not begun when aiohttp is told to end is
+    neither answered nor closed until its time-out.
+    """
+    for runner in runners:
+        for site in list(runner.sites):
+            await site.stop()
+    await asyncio.sleep(_ACCEPTED_SECONDS)
+
+
+def _port(runner: web.AppRunner) -> int:
     return int(runner.addresses[0][1])
 
 

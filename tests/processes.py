@@ -54,8 +54,8 @@ class Gateway:
 
     async def ready(self) -> int:
         """The status of /readyz; 0 where nobody answers."""
-        async with aiohttp.ClientSession() as session:
-            with contextlib.suppress(aiohttp.ClientError):
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with session.get(f"http://127.0.0.1:{self._made.ports.health}/readyz") as answer:
                     return answer.status
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from gateway.jobs.refresh import Reloading
 from gateway.production import require_fit_for_production
 from gateway.settings import load_settings
 from tests.documents import signed
-from tests.house import House, house_at
+from tests.house import House, free_port, house_at
 
 
 class TestReloading:
@@ -157,3 +158,23 @@ class TestFitness:
                 async with house.client() as client:
                     answer = await client.submit(signed(house.pki))
                     assert answer.status in (expected, 201 if expected == 200 else expected), answer.body
+
+
+class TestStopping:
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_who_connects_while_it_stops_keeps_no_port(
+        self, tmp_path: Path, pki_home: Path, turns: int
+    ) -> None:
+        """A connection accepted in the very turn of the stop held the door's port for a minute: what was started
+        next found it in use and gave up."""
+        async with house_at(tmp_path, pki_home) as house:
+            door = msgspec.structs.replace(house.settings.door, port=free_port(), health_port=free_port())
+            settings = msgspec.structs.replace(house.settings, door=door)
+        with socket.socket() as late:
+            async with asyncio.timeout(30), running(settings) as gateway:
+                late.connect(("127.0.0.1", gateway.health_port))
+                late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+        for port in (door.port, door.health_port):
+            socket.create_server(("127.0.0.1", port)).close()
