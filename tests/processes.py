@@ -42,12 +42,14 @@ class Gateway:
         self._made = made
         self._log = (made.directory / "gateway.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
+        self._orphans: list[int] = []
 
     async def start(self, log: int | None = None) -> None:
+        """Start it at once, and wait until it is ready and the workers of one killed before are gone."""
         stream = self._log.fileno() if log is None else log
         self.process = subprocess.Popen(self._command, stderr=stream, stdout=self._log)
-        for _ in range(300):
-            if await self.ready() == 200:
+        for _ in range(600):
+            if not any(_lives(pid) for pid in self._orphans) and await self.ready() == 200:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"not ready: {(self._made.directory / 'gateway.log').read_text()[-2000:]}")
@@ -70,6 +72,7 @@ class Gateway:
 
     def kill(self) -> None:
         assert self.process is not None
+        self._orphans = _children(self.process.pid)
         self.process.kill()
         self.process.wait()
 
@@ -79,11 +82,23 @@ class Gateway:
         return await asyncio.to_thread(self.process.wait, 30)
 
 
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 async def children(pid: int, count: int) -> list[int]:
     """The workers of a supervisor, once there are `count`."""
     for _ in range(200):
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        found = _children(pid)
         if len(found) == count:
-            return [int(child) for child in found]
+            return found
         await asyncio.sleep(0.05)
     raise AssertionError(f"{found} are not {count} workers")
