@@ -5,7 +5,7 @@ Loading checks everything there is and refuses the whole with every fault named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from lxml import etree
 
 from schemas.declaration import FORM, declaration_of
 from schemas.examine import Examination, bounded, hygiene, judge
-from schemas.faults import Fault, Place, Words, make_fault
-from schemas.forms import Form, Label, LoadedForm
-from schemas.loading import CatalogueError, load_all
+from schemas.example_checks import example_faults
+from schemas.faults import Fault, Place, make_fault
+from schemas.fields import Labels
+from schemas.forms import Form, LoadedForm
+from schemas.loading import CatalogueError, KnownForm, load_all
 from schemas.period import vietnam_day
 from schemas.reading import TAX_NAMESPACE, TAX_ROOT, Reading, UnreadableError, parse, read, too_many_elements
 
@@ -31,18 +33,23 @@ def load_catalogue(directory: Path | None = None) -> Catalogue:
 
     Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 0.3 s: once a process.
     """
-    loaded, labels = load_all(directory or _DIRECTORY)
-    return Catalogue(loaded, labels)
+    catalogue = Catalogue(*load_all(directory or _DIRECTORY))
+    if faults := tuple(catalogue.example_faults()):
+        raise CatalogueError(faults)
+    return catalogue
 
 
 class Catalogue:
     """The forms in force, immutable; any number of threads may examine at once."""
 
-    def __init__(self, loaded: tuple[LoadedForm, ...], header_labels: Mapping[str, Label]) -> None:
+    def __init__(
+        self, loaded: tuple[LoadedForm, ...], header_labels: Labels, known: Mapping[str, KnownForm]
+    ) -> None:
         self._loaded: dict[_FormKey, LoadedForm] = {
             (one.form.code, one.form.version, one.form.kind): one for one in loaded
         }
         self._header_labels = header_labels
+        self._known = known
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -51,6 +58,16 @@ class Catalogue:
     def form(self, code: str, version: str, kind: str) -> Form | None:
         loaded = self._loaded.get((code, version, kind))
         return loaded.form if loaded else None
+
+    def example_faults(self) -> Iterator[str]:
+        """What surprises in the examples of the forms' folders: file, and what it shows."""
+
+        def faults_of(body: etree._Element, received_at: datetime) -> tuple[Fault, ...]:
+            return self.examine_element(body, received_at).faults
+
+        for folder in dict.fromkeys(form.folder for form in self.forms):
+            for fault in example_faults(folder / "examples", faults_of):
+                yield f"{folder.name}/examples/{fault}"
 
     def examine(self, octets: bytes, *, received_at: datetime) -> Examination:
         """Examine the signed HSoKhaiThue element, given as the octets that the signature covers (its canonical form).
@@ -85,7 +102,7 @@ class Catalogue:
             return Examination(None, loaded.form, (too_many_elements(loaded.max_elements),))
         declaration = declaration_of(reading)
         if loaded is None:
-            faults = [*hygiene(reading, self._labelling), self._unknown(reading)]
+            faults = [*hygiene(reading, self._header_labels), self._unknown(reading)]
             return Examination(declaration, None, bounded(faults))
         return judge(reading, loaded, declaration, received_at, octets)
 
@@ -101,13 +118,14 @@ class Catalogue:
             found, path = "form.unknown-version", f"{FORM}/pbanTKhaiXML"
             words["accepted"] = ", ".join(sorted({form.version for form in forms}))
         else:
+            known = self._known.get(code)
             found, path = "form.unknown", f"{FORM}/maTKhai"
+            if known is not None and version in known.versions:
+                found, words["name"] = "form.not-accepted-here", known.name
             words["accepted"] = ", ".join(sorted({f"{form.code} ({form.label})" for form in self.forms}))
-        return make_fault(found, reading.place_of(path, self._labelling), value=reading.text(path), **words)
-
-    def _labelling(self, name: str) -> tuple[Words | None, str | None]:
-        label = self._header_labels.get(name)
-        return (Words(label.vi, label.en) if label else None), None
+        return make_fault(
+            found, reading.place_of(path, self._header_labels), value=reading.text(path), **words
+        )
 
 
 def _key(reading: Reading) -> _FormKey:

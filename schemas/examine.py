@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from lxml import etree
 
 from schemas.declaration import PERIOD, Declaration
 from schemas.explain import explain
-from schemas.faults import Fault, Place, make_fault
-from schemas.forms import Case, Form, LoadedForm, log_of
-from schemas.period import read_period
+from schemas.faults import Fault, Place, make_fault, shown
+from schemas.fields import FieldOperand
+from schemas.forms import Case, Form, LoadedForm, Rule, log_of
+from schemas.period import read_period, vietnam_day
 from schemas.reading import Labelling, Reading
+from schemas.rules import Unjudged
+from schemas.scope import DocumentScope
 
 MAX_FAULTS = 200
 
 _GRAVITY = {"ERROR": 0, "WARNING": 1, "INFO": 2}
-
-_AMOUNT = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,13 @@ def judge(
     """Judge a declaration that has been read by the form that its header names."""
     period = read_period(reading.text(f"{PERIOD}/kieuKy"), reading.text(f"{PERIOD}/kyKKhai"))
     case = Case(reading, loaded, received_at, period, declaration)
-    values = _values(reading, loaded)
+    scope = DocumentScope(reading.root, vietnam_day(received_at))
     faults = [
         *hygiene(reading, loaded.labelling),
         *_schema(reading, loaded, octets),
         *_places(reading, loaded),
     ]
-    faults.extend(_arithmetic(reading, loaded, values))
+    faults.extend(islice(_arithmetic(reading, loaded, scope), MAX_FAULTS + 1))
     for rule in loaded.header_rules:
         faults.extend(rule(case))
     if declaration is not None:
@@ -59,8 +60,8 @@ def judge(
             declaration,
             form_label=loaded.form.label,
             tax_name=loaded.form.tax_vi,
-            payable=values.get(loaded.payable) if loaded.payable else None,
-            carried_forward=values.get(loaded.carried_forward) if loaded.carried_forward else None,
+            payable=_amount(loaded.payable, scope),
+            carried_forward=_amount(loaded.carried_forward, scope),
         )
     return Examination(declaration, loaded.form, bounded(faults))
 
@@ -103,19 +104,12 @@ def _schema(reading: Reading, loaded: LoadedForm, octets: int) -> Iterator[Fault
     yield from explain(reading, loaded, log_of(schema), octets)
 
 
-def _values(reading: Reading, loaded: LoadedForm) -> dict[str, int]:
-    """The numbers the rules work on: amounts that read, tick boxes as 1 or 0."""
-    values = {}
-    for indicator, paths in loaded.indicators.items():
-        there = [path for path in paths if path in reading.elements]
-        if len(there) != 1 or len(reading.elements[there[0]]):
-            continue
-        text = reading.elements[there[0]].text or ""
-        if indicator not in loaded.amounts:
-            values[indicator] = 1 if text in ("1", "x", "X") else 0
-        elif _AMOUNT.fullmatch(text):
-            values[indicator] = int(text)
-    return values
+def _amount(operand: FieldOperand | None, scope: DocumentScope) -> int | None:
+    try:
+        value = scope.value(operand) if operand is not None else None
+    except Unjudged:
+        return None
+    return value if isinstance(value, int) else None
 
 
 def _places(reading: Reading, loaded: LoadedForm) -> Iterator[Fault]:
@@ -123,9 +117,8 @@ def _places(reading: Reading, loaded: LoadedForm) -> Iterator[Fault]:
 
     With a single place the schema sees to it.
     """
-    for paths in loaded.indicators.values():
-        if len(paths) == 1:
-            continue
+    for operand in loaded.one_place:
+        paths = [one.path for one in operand.fields]
         there = [path for path in paths if path in reading.elements]
         if len(there) == 1:
             continue
@@ -134,27 +127,43 @@ def _places(reading: Reading, loaded: LoadedForm) -> Iterator[Fault]:
         yield make_fault(code, reading.place_of(path, loaded.labelling), name=path.rpartition("/")[2])
 
 
-def _arithmetic(reading: Reading, loaded: LoadedForm, values: dict[str, int]) -> Iterator[Fault]:
+def _arithmetic(reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> Iterator[Fault]:
     for rule in loaded.rules:
-        if not rule.arithmetic.broken(values):
-            continue
-        about = rule.arithmetic.indicators[0]
-        path = next(path for path in loaded.indicators[about] if path in reading.elements)
-        place = reading.place_of(path, loaded.labelling)
-        message = rule.message or rule.arithmetic.message(values)
-        remedy = rule.remedy or rule.arithmetic.remedy()
-        yield Fault(
-            code=rule.code,
-            severity=rule.severity,
-            line=place.line,
-            path=place.path,
-            indexes=place.indexes,
-            indicator=place.indicator,
-            value=reading.text(path),
-            message_vi=message.vi,
-            message_en=message.en,
-            remedy_vi=remedy.vi,
-            remedy_en=remedy.en,
-            label_vi=place.label.vi if place.label else None,
-            label_en=place.label.en if place.label else None,
-        )
+        group = rule.arithmetic.group
+        for part in (scope,) if group is None else scope.rows(group):
+            if rule.arithmetic.broken(part):
+                yield _broken(rule, reading, loaded, part)
+
+
+def _broken(rule: Rule, reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> Fault:
+    about: FieldOperand = rule.arithmetic.operands[0]
+    element = scope.element(about) if about.group in _around(scope) else None
+    if element is not None:
+        place = reading.place(element, loaded.labelling)
+    else:
+        place = reading.place(scope.root, loaded.labelling)
+        label, indicator = loaded.labelling(about.fields[0].path)
+        place = replace(place, label=label, indicator=indicator)
+    message = rule.message or rule.arithmetic.message(scope)
+    remedy = rule.remedy or rule.arithmetic.remedy()
+    return Fault(
+        code=rule.code,
+        severity=rule.severity,
+        line=place.line,
+        path=place.path,
+        indexes=place.indexes,
+        indicator=place.indicator,
+        value=shown(element.text or "") if element is not None else None,
+        message_vi=message.vi,
+        message_en=message.en,
+        remedy_vi=remedy.vi,
+        remedy_en=remedy.en,
+        label_vi=place.label.vi if place.label else None,
+        label_en=place.label.en if place.label else None,
+    )
+
+
+def _around(scope: DocumentScope | None) -> Iterator[object]:
+    while scope is not None:
+        yield scope.group
+        scope = scope.around

@@ -20,7 +20,7 @@ from schemas.reading import TAX_NAMESPACE
 EXAMPLE_TAX_CODE = "5500998804"
 EXAMPLE_NAME = "CÔNG TY TNHH XÂY DỰNG VÀ THƯƠNG MẠI MƯỜNG LA"
 
-_FILES = {"842": Path(__file__).parent / "tax" / "842-2.8.3-C" / "examples" / "passes.xml"}
+_FILES = {"842": Path(__file__).parent / "tax" / "842-2.8.3" / "examples" / "passes.xml"}
 _QUARTER = re.compile(r"Q([1-4]/[0-9]{4})")
 _BOM = b"\xef\xbb\xbf"
 

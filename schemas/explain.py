@@ -19,7 +19,7 @@ from lxml import etree
 
 from schemas.faults import Fault, Place, Words, make_fault
 from schemas.forms import LoadedForm
-from schemas.reading import TAX_NAMESPACE, Reading, local_name
+from schemas.reading import TAX_NAMESPACE, Reading, field_path, local_name
 
 MAX_EXPLAINED_OCTETS = 200_000
 MAX_SCHEMA_ERRORS = 200
@@ -153,8 +153,9 @@ class _Teller:
             furthest = max(furthest, number)
 
     def missing(self, parent: Place, name: str) -> Fault:
-        label, indicator = self.loaded.labelling(name)
-        place = Place(parent.line, f"{parent.path}/{name}", parent.indexes, indicator, label)
+        path = f"{parent.path}/{name}"
+        label, indicator = self.loaded.labelling(field_path(path))
+        place = Place(parent.line, path, parent.indexes, indicator, label)
         return make_fault(
             "xsd.missing", place, name=name, parent=_named(parent), type=self.type_of(place.path)
         )
@@ -220,7 +221,8 @@ class _Teller:
         return self.reading.place(element, self.loaded.labelling)
 
     def type_of(self, path: str) -> Words:
-        return self.loaded.types.get(path.partition("/")[2], _NO_TYPE)
+        found = self.loaded.fields.by_path.get(field_path(path))
+        return found.wants if found is not None else _NO_TYPE
 
 
 def _named(place: Place) -> str:

@@ -14,8 +14,9 @@ from lxml import etree
 
 from schemas.declaration import Declaration
 from schemas.faults import Fault, Place, Severity, Words, make_fault
+from schemas.fields import FieldOperand, Fields
 from schemas.period import Period
-from schemas.reading import Reading
+from schemas.reading import Labelling, Reading
 from schemas.rules import Arithmetic
 
 if TYPE_CHECKING:
@@ -49,12 +50,6 @@ class Form:
 class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     months: int
     day: int
-
-
-class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    vi: str
-    en: str
-    indicator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +91,23 @@ class LoadedForm:
     """A form ready to judge: everything its folder holds, compiled."""
 
     form: Form
-    labels: Mapping[str, Label]
-    indicators: Mapping[str, tuple[str, ...]]
-    """From an indicator to the paths at which it may stand (nearly always one)."""
-    amounts: frozenset[str]
-    """The indicators that hold amounts; the others are tick boxes, 1 or 0 to the rules."""
-    types: Mapping[str, Words]
-    """From an element's path to what its type asks for."""
+    fields: Fields
+    one_place: tuple[FieldOperand, ...]
+    """Indicators that may stand in one of several places, and must in exactly one."""
     rules: tuple[Rule, ...]
     header_rules: tuple[HeaderRule, ...]
     due: Mapping[str, Due]
-    annexes: frozenset[str]
+    annexes: tuple[str, ...]
     max_elements: int
-    payable: str | None
-    carried_forward: str | None
+    payable: FieldOperand | None
+    carried_forward: FieldOperand | None
     schema: ThreadSchema
     explaining: Any  # xmlschema.XMLSchema10: untyped library
     explaining_lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def labelling(self, name: str) -> tuple[Words | None, str | None]:
-        label = self.labels.get(name)
-        if label is None:
-            return None, None
-        return Words(label.vi, label.en), f"[{label.indicator}]" if label.indicator else None
+    @property
+    def labelling(self) -> Labelling:
+        return self.fields.labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,12 @@ _SUBMISSION_NO = re.compile(r"0|[1-9][0-9]{0,2}")
 
 def submission_number(case: Case) -> Iterator[Fault]:
     number = case.text(f"{FORM}/soLan")
-    if case.loaded.form.kind == "C" and _SUBMISSION_NO.fullmatch(number) and number != "0":
+    if not _SUBMISSION_NO.fullmatch(number):
+        return
+    if case.loaded.form.kind == "C" and number != "0":
         yield case.fault("header.submission-number", f"{FORM}/soLan")
+    if case.loaded.form.kind == "B" and number == "0":
+        yield case.fault("header.supplement-number", f"{FORM}/soLan")
 
 
 def period_kind(case: Case) -> Iterator[Fault]:
@@ -158,6 +162,15 @@ def annexes(case: Case) -> Iterator[Fault]:
             )
 
 
+def supplement(case: Case) -> Iterator[Fault]:
+    """A supplementary declaration says what it changes, or explains it (01/KHBS, 01-1/KHBS: TT 80/2021/TT-BTC)."""
+    if case.loaded.form.kind != "B" or any(
+        f"PLuc/{name}" in case.reading.elements for name in case.loaded.annexes
+    ):
+        return
+    yield case.fault("form.annex-missing", "PLuc", annexes=", ".join(case.loaded.annexes))
+
+
 def unicode(case: Case) -> Iterator[Fault]:
     """Precomposed letters (NFC), as TCVN 6909:2001 has them: names in NFD do not match those in registers."""
     for element in case.reading.elements.values():
@@ -180,5 +193,6 @@ HEADER_RULES: Mapping[str, HeaderRule] = {
     "taxpayer-code": taxpayer_code,
     "agent-code": agent_code,
     "annexes": annexes,
+    "supplement": supplement,
     "unicode": unicode,
 }

@@ -5,29 +5,30 @@ Everything is checked, every fault is named, and nothing half-loaded is ever han
 
 from __future__ import annotations
 
+import csv
 import re
 import tomllib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import xmlschema
 from lxml import etree
 
 from schemas.faults import Severity, Words, fault_texts, text_faults
-from schemas.forms import Due, Form, Label, LoadedForm, Rule, ThreadSchema
+from schemas.fields import FieldOperand, Fields, Label, Labels
+from schemas.forms import Due, Form, LoadedForm, Rule, ThreadSchema
 from schemas.header_rules import HEADER_RULES
 from schemas.period import is_period_kind
 from schemas.reading import TAX_NAMESPACE, TAX_ROOT
-from schemas.rules import RuleSyntaxError, compile_rule
+from schemas.rule_parser import RuleSyntaxError, compile_rule
 from schemas.sources import SchemaSourceError, flatten
 
 _T = TypeVar("_T")
 _SAFE_FOLDER = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,4}")
-_AMOUNT_TYPE = "SoTien"
 
 
 class CatalogueError(Exception):
@@ -38,11 +39,18 @@ class CatalogueError(Exception):
         self.faults = faults
 
 
+class KnownForm(NamedTuple):
+    """A form that exists, whether or not it is taken here."""
+
+    versions: frozenset[str]
+    name: str
+
+
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     family: Literal["tax-declaration"]
     code: str
     version: str
-    kind: str
+    kinds: tuple[str, ...]
     folder: str
     periods_from: date
     periods_until: date
@@ -65,11 +73,12 @@ class _FormFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tax_en: str
     legal_basis: str
     period_kinds: tuple[str, ...]
-    annexes: tuple[str, ...]
+    annexes: dict[str, tuple[str, ...]]
     max_elements: int
     header_rules: tuple[str, ...]
     due: dict[str, Due]
     summary: _Summary = _Summary()
+    one_place: tuple[str, ...] = ()
 
 
 class _RuleRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,29 +95,32 @@ class _RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: tuple[_RuleRow, ...] = ()
 
 
-def load_all(directory: Path) -> tuple[tuple[LoadedForm, ...], Mapping[str, Label]]:
-    """Every form of the catalogue in `directory`, and the labels of the shared header. Raises CatalogueError."""
+def load_all(directory: Path) -> tuple[tuple[LoadedForm, ...], Labels, Mapping[str, KnownForm]]:
+    """Every form of the catalogue in `directory`, the labels of the shared header, and the forms that exist elsewhere.
+
+    Raises CatalogueError.
+    """
     reader = _Reader(directory)
     reader.faults.extend(text_faults(fault_texts()))
     labels = reader.toml("tax/labels.toml", dict[str, Label]) or {}
+    known = reader.known_forms()
     table = reader.toml("catalogue.toml", _Table)
     rows = table.form if table else ()
     if table is not None and not rows:
         reader.faults.append("catalogue.toml: no form at all")
     seen: set[tuple[str, str, str]] = set()
-    loaded = []
+    loaded: list[LoadedForm] = []
     for row in rows:
-        key = (row.code, row.version, row.kind)
-        if key in seen:
-            reader.faults.append(f"catalogue.toml: form {' '.join(key)} is listed twice")
-            continue
-        seen.add(key)
-        one = _load_form(reader, row, labels)
-        if one is not None:
-            loaded.append(one)
+        keys = [(row.code, row.version, kind) for kind in row.kinds]
+        reader.faults.extend(
+            f"catalogue.toml: form {' '.join(key)} is listed twice" for key in keys if key in seen
+        )
+        if not seen.intersection(keys):
+            loaded.extend(_load_form(reader, row, labels))
+        seen.update(keys)
     if reader.faults:
         raise CatalogueError(tuple(reader.faults))
-    return tuple(loaded), labels
+    return tuple(loaded), Labels(labels), known
 
 
 class _Reader:
@@ -126,43 +138,69 @@ class _Reader:
             self.faults.append(f"{name}: {reason}")
             return None
 
+    def known_forms(self) -> Mapping[str, KnownForm]:
+        """A code, its versions with blanks between, its name: one row a form of the authority's own catalogue."""
+        name = "tax/known-forms.csv"
+        try:
+            rows = list(csv.DictReader((self.directory / name).read_text("utf-8").splitlines()))
+            return {row["code"]: KnownForm(frozenset(row["versions"].split()), row["name"]) for row in rows}
+        except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as error:
+            self.faults.append(f"{name}: {error.strerror if isinstance(error, OSError) else repr(error)}")
+            return {}
 
-def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -> LoadedForm | None:
+
+def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -> list[LoadedForm]:
+    """One a kind; what is wrong goes to the reader's faults."""
     if not _SAFE_FOLDER.fullmatch(row.folder) or ".." in row.folder.split("/"):
         reader.faults.append(
             f"catalogue.toml: the folder {row.folder!r} is not a plain path below the catalogue"
         )
-        return None
+        return []
     settings = reader.toml(f"{row.folder}/form.toml", _FormFile)
     own_labels = reader.toml(f"{row.folder}/labels.toml", dict[str, Label])
     rule_file = reader.toml(f"{row.folder}/rules.toml", _RuleFile)
     schema = _load_schema(reader, row.folder)
     if settings is None or own_labels is None or rule_file is None or schema is None:
-        return None
-    labels = {**header_labels, **own_labels}
+        return []
     source, explaining = schema
-    found = _Walk(explaining.elements[TAX_ROOT], labels)
     add = _adder(reader, row.folder)
+    annexes = [name for names in settings.annexes.values() for name in names]
+    labels, rules = dict(header_labels), list(rule_file.rule)
+    for name in dict.fromkeys(annexes):
+        labels |= reader.toml(f"tax/annexes/{name}/labels.toml", dict[str, Label]) or {}
+        annex_rules = reader.toml(f"tax/annexes/{name}/rules.toml", _RuleFile)
+        rules.extend(annex_rules.rule if annex_rules is not None else ())
+        if name not in explaining.elements:
+            add("form.xsd", f"it declares no annex {name}")
+    fields = Fields(
+        explaining.elements[TAX_ROOT],
+        Labels(labels | own_labels),
+        frozenset(settings.one_place),
+        [explaining.elements[name] for name in dict.fromkeys(annexes) if name in explaining.elements],
+    )
+    reader.faults.extend(f"{row.folder}/{fault}" for fault in fields.faults)
     _check_row(row, add)
-    _check_settings(settings, found, add)
-    for fault in (*found.faults, *_label_faults(own_labels, found)):
+    _check_settings(settings, row, add)
+    for fault in _label_faults(own_labels, fields):
         add("labels.toml", fault)
-    return LoadedForm(
-        form=_form(row, settings, reader.directory),
-        labels=labels,
-        indicators={name: tuple(paths) for name, paths in found.indicators.items()},
-        amounts=frozenset(found.amounts),
-        types=found.types,
-        rules=tuple(_rules(rule_file, found, add)),
+    common = LoadedForm(
+        form=_form(row, row.kinds[0] if row.kinds else "", settings, reader.directory),
+        fields=fields,
+        one_place=tuple(_one_place(settings, fields, add)),
+        rules=tuple(_rules(rules, fields, add)),
         header_rules=tuple(HEADER_RULES[name] for name in settings.header_rules if name in HEADER_RULES),
         due=settings.due,
-        annexes=frozenset(settings.annexes),
+        annexes=(),
         max_elements=settings.max_elements,
-        payable=settings.summary.payable,
-        carried_forward=settings.summary.carried_forward,
+        payable=_amount(settings.summary.payable, fields, add),
+        carried_forward=_amount(settings.summary.carried_forward, fields, add),
         schema=ThreadSchema(lambda: etree.XMLSchema(etree.fromstring(source))),
         explaining=explaining,
     )
+    return [
+        replace(common, form=replace(common.form, kind=kind), annexes=settings.annexes.get(kind, ()))
+        for kind in row.kinds
+    ]
 
 
 _Add = Callable[[str, str], None]
@@ -172,12 +210,12 @@ def _adder(reader: _Reader, folder: str) -> _Add:
     return lambda file, fault: reader.faults.append(f"{folder}/{file}: {fault}")
 
 
-def _form(row: _Row, settings: _FormFile, directory: Path) -> Form:
+def _form(row: _Row, kind: str, settings: _FormFile, directory: Path) -> Form:
     return Form(
         family=row.family,
         code=row.code,
         version=row.version,
-        kind=row.kind,
+        kind=kind,
         label=settings.label,
         name_vi=settings.name_vi,
         name_en=settings.name_en,
@@ -209,59 +247,10 @@ def _load_schema(reader: _Reader, folder: str) -> tuple[bytes, Any] | None:
     return source, explaining
 
 
-class _Walk:
-    """What a form's schema holds: elements, indicators and what the types ask for, by path below the root."""
-
-    def __init__(self, root: Any, labels: Mapping[str, Label]) -> None:
-        self.labels = labels
-        self.names: set[str] = set()
-        self.types: dict[str, Words] = {}
-        self.indicators: defaultdict[str, list[str]] = defaultdict(list)
-        self.amounts: set[str] = set()
-        self.faults: list[str] = []
-        self.element(root, "", 0)
-
-    def element(self, element: Any, path: str, depth: int) -> None:
-        name = str(element.local_name)
-        self.names.add(name)
-        label = self.labels.get(name)
-        if label is None:
-            self.faults.append(f"no label for the element {name}")
-        if depth > 20:
-            self.faults.append(f"elements nested deeper than 20 at {path}")
-            return
-        if element.type.is_simple():
-            self.simple(element.type, name, path, label)
-            return
-        for child in element.type.content.iter_elements():
-            if type(child).__name__ == "XsdElement":
-                self.element(
-                    child, f"{path}/{child.local_name}" if path else str(child.local_name), depth + 1
-                )
-
-    def simple(self, kind: Any, name: str, path: str, label: Label | None) -> None:
-        words = _documentation(kind)
-        if words is None:
-            self.faults.append(f"form.xsd: the type of {name} lacks documentation in vi and en")
-        else:
-            self.types[path] = words
-        if label is not None and label.indicator is not None:
-            self.indicators[label.indicator].append(path)
-            if kind.local_name == _AMOUNT_TYPE:
-                self.amounts.add(label.indicator)
-
-
-def _documentation(kind: Any) -> Words | None:
-    if kind.annotation is None:
-        return None
-    lang = "{http://www.w3.org/XML/1998/namespace}lang"
-    said = {node.get(lang): (node.text or "").strip() for node in kind.annotation.documentation}
-    return Words(said["vi"], said["en"]) if said.get("vi") and said.get("en") else None
-
-
-def _label_faults(own: Mapping[str, Label], found: _Walk) -> Iterator[str]:
+def _label_faults(own: Mapping[str, Label], fields: Fields) -> Iterator[str]:
+    used = {fields.labels.key_of(path) for path in fields.elements}
     for name, label in own.items():
-        if name not in found.names:
+        if name not in used:
             yield f"{name} is no element of the form"
         if not label.vi.strip() or not label.en.strip():
             yield f"{name}: an empty label"
@@ -270,41 +259,74 @@ def _label_faults(own: Mapping[str, Label], found: _Walk) -> Iterator[str]:
 def _check_row(row: _Row, add: _Add) -> None:
     if row.periods_until < row.periods_from:
         add("../catalogue.toml", "periods_until lies before periods_from")
+    if not row.kinds:
+        add("../catalogue.toml", "no kind: nothing could be filed")
 
 
-def _check_settings(settings: _FormFile, found: _Walk, add: _Add) -> None:
+def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:
     for name in settings.header_rules:
         if name not in HEADER_RULES:
             add("form.toml", f"no header rule is called {name!r}")
     for kind in (*settings.period_kinds, *settings.due):
         if not is_period_kind(kind):
             add("form.toml", f"{kind!r} is no kind of period")
-    for indicator in (settings.summary.payable, settings.summary.carried_forward):
-        if indicator is not None and indicator not in found.amounts:
-            add("form.toml", f"[{indicator}] in the summary is no amount of the form")
+    for kind in settings.annexes:
+        if kind not in row.kinds:
+            add("form.toml", f"annexes of the kind {kind!r}, which is not taken")
     if not settings.period_kinds:
         add("form.toml", "no kind of period: nothing could be filed")
     if settings.max_elements < 1:
         add("form.toml", "max_elements must be at least 1")
 
 
-def _rules(file: _RuleFile, found: _Walk, add: _Add) -> Iterator[Rule]:
+def _amount(indicator: str | None, fields: Fields, add: _Add) -> FieldOperand | None:
+    if indicator is None:
+        return None
+    found = fields.operand(indicator)
+    if found is None or found.fields[0].kind != "integer" or found.group is not None:
+        add("form.toml", f"[{indicator}] in the summary is no amount of the form")
+        return None
+    return found
+
+
+def _one_place(settings: _FormFile, fields: Fields, add: _Add) -> Iterator[FieldOperand]:
+    for indicator in settings.one_place:
+        found = fields.operand(indicator)
+        if found is None or len(found.fields) < 2 or any(one.group is not None for one in found.fields):
+            add("form.toml", f"one_place: [{indicator}] has not several places")
+        else:
+            yield found
+
+
+def _rules(rows: Sequence[_RuleRow], fields: Fields, add: _Add) -> Iterator[Rule]:
     codes: set[str] = set()
-    for row in file.rule:
+    for row in rows:
         if row.code in codes:
             add("rules.toml", f"the code {row.code} is used twice")
         codes.add(row.code)
         try:
-            arithmetic = compile_rule(row.rule)
+            arithmetic = compile_rule(row.rule, lambda name: _operand(name, fields))
         except RuleSyntaxError as error:
             add("rules.toml", f"{row.code}: {error}")
             continue
-        for indicator in arithmetic.indicators:
-            if indicator not in found.indicators:
-                add("rules.toml", f"{row.code}: the form has no indicator [{indicator}]")
         texts = []
         for vi, en in ((row.message_vi, row.message_en), (row.remedy_vi, row.remedy_en)):
             if (vi is None) != (en is None):
                 add("rules.toml", f"{row.code}: a text in one language only")
             texts.append(Words(vi, en) if vi is not None and en is not None else None)
+        if not arithmetic.tells and None in texts:
+            add(
+                "rules.toml",
+                f"{row.code}: a claim with “and” or “or” needs a message and a remedy of its own",
+            )
         yield Rule(row.code, row.severity, arithmetic, *texts)
+
+
+def _operand(name: str, fields: Fields) -> FieldOperand:
+    """Raises RuleSyntaxError."""
+    found = fields.operand(name)
+    if found is not None:
+        return found
+    candidates = fields.candidates(name)
+    several = f"; there are {', '.join(candidates)}" if candidates else ""
+    raise RuleSyntaxError(f"the form has no one field [{name}]{several}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +22,7 @@ MAX_PATH = 300
 MAX_NOTED = 1000
 
 Labelling = Callable[[str], tuple[Words | None, str | None]]
-"""From an element's name to its label and its printed indicator."""
+"""From an element's path below the root to its label and its printed indicator."""
 
 
 class UnreadableError(Exception):
@@ -71,7 +73,7 @@ class Reading:
     elements: dict[str, etree._Element] = field(default_factory=dict)
     commented: list[etree._Element] = field(default_factory=list)
     instance_attributes: list[tuple[etree._Element, str]] = field(default_factory=list)
-    _positions: dict[etree._Element, dict[etree._Element, int]] = field(default_factory=dict)
+    _positions: dict[etree._Element, dict[etree._Element, tuple[int, int]]] = field(default_factory=dict)
 
     def text(self, path: str) -> str:
         """The text of the element at `path`, "" where it is absent or empty."""
@@ -79,32 +81,41 @@ class Reading:
         return (element.text or "") if element is not None else ""
 
     def place(self, element: etree._Element, labelling: Labelling) -> Place:
-        path = ""
+        """Rows of a table are counted from 1 in its path: ThueBVMT[3]/ct7."""
+        names: list[str] = []
+        shown: list[str] = []
         indexes: list[int] = []
-        node = element
+        node, length = element, 0
         while True:
-            if len(path) <= MAX_PATH:
-                path = f"{local_name(node)}/{path}" if path else local_name(node)
             parent = node.getparent()
-            if node is self.root or parent is None:
+            outermost = node is self.root or parent is None
+            index, row = (0, 0) if outermost or parent is None else self._position(parent, node)
+            if length <= MAX_PATH:
+                names.append(local_name(node))
+                shown.append(f"{names[-1]}[{row}]" if row else names[-1])
+                length += len(shown[-1]) + 1
+            if outermost or parent is None:
                 break
-            indexes.append(self._position(parent, node))
+            indexes.append(index)
             node = parent
-        label, indicator = labelling(local_name(element))
-        return Place(
-            line=_line(element),
-            path=_shortened(path),
-            indexes=tuple(reversed(indexes)),
-            indicator=indicator,
-            label=label,
-        )
+        label, indicator = labelling("/".join(reversed(names[:-1])) or names[0])
+        path = "/".join(reversed(shown))
+        return Place(_line(element), _shortened(path), tuple(reversed(indexes)), indicator, label)
 
-    def _position(self, parent: etree._Element, child: etree._Element) -> int:
-        """Counted once per parent: a hundred thousand faults may stand side by side."""
+    def _position(self, parent: etree._Element, child: etree._Element) -> tuple[int, int]:
+        """Its index among all children, and from 1 among those of its name, 0 where it is the only one.
+
+        Counted once per parent: a hundred thousand faults may stand side by side.
+        """
         positions = self._positions.get(parent)
         if positions is None:
-            positions = {element: index for index, element in enumerate(parent.iterchildren("*"))}
-            self._positions[parent] = positions
+            children = list(parent.iterchildren("*"))
+            many = {tag for tag, count in Counter(one.tag for one in children).items() if count > 1}
+            seen: Counter[Any] = Counter()
+            positions = self._positions[parent] = {}
+            for index, one in enumerate(children):
+                seen[one.tag] += 1
+                positions[one] = (index, seen[one.tag] if one.tag in many else 0)
         return positions[child]
 
     def place_of(self, path: str, labelling: Labelling) -> Place:
@@ -115,8 +126,16 @@ class Reading:
         found = self.place(self.elements[known] if known else self.root, labelling)
         if known == path:
             return found
-        label, indicator = labelling(path.rpartition("/")[2])
+        label, indicator = labelling(path)
         return Place(found.line, f"{local_name(self.root)}/{path}", found.indexes, indicator, label)
+
+
+_ROW = re.compile(r"\[[0-9]+\]")
+
+
+def field_path(path: str) -> str:
+    """The path of a field of the form: below the root, rows not counted."""
+    return _ROW.sub("", path.partition("/")[2])
 
 
 def _shortened(path: str) -> str:

@@ -368,7 +368,8 @@ async def test_all_that_is_wrong_with_the_signature_and_the_content_is_told_at_o
 FORM = {
     "unknown form": ({"maTKhai": "999"}, "form.unknown"),
     "unknown version": ({"pbanTKhaiXML": "9.9.9"}, "form.unknown-version"),
-    "supplementary": ({"loaiTKhai": "B"}, "form.kind-not-accepted"),
+    "supplementary, first": ({"loaiTKhai": "B"}, "header.supplement-number"),
+    "no such kind": ({"loaiTKhai": "D"}, "form.kind-not-accepted"),
     "wrong sums": ({"ct36": "12345"}, "842.36"),
     "wrong check digit": ({"mst": "5500123458"}, "header.tax-code.check-digit"),
     "period in the future": (

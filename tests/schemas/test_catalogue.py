@@ -12,7 +12,7 @@ from schemas import Catalogue, CatalogueError, load_catalogue
 from schemas.faults import FaultText, fault_texts, text_faults
 
 OWN = Path(schemas.__file__).parent
-FORM = "tax/842-2.8.3-C"
+FORM = "tax/842-2.8.3"
 
 
 @pytest.fixture
@@ -30,24 +30,24 @@ def change(folder: Path, file: str, old: str, new: str) -> None:
 
 
 def test_the_own_catalogue(catalogue: Catalogue) -> None:
-    [form] = catalogue.forms
-    assert catalogue.form("842", "2.8.3", "C") is form
-    assert catalogue.form("842", "2.8.3", "B") is None
+    form = catalogue.form("842", "2.8.3", "C")
+    assert form is not None
+    assert catalogue.form("842", "2.8.3", "D") is None
     assert form.label == "01/GTGT"
     assert form.period_kinds == ("M", "Q")
 
 
 def test_a_copy_elsewhere_loads(folder: Path) -> None:
-    assert [form.code for form in load_catalogue(folder).forms] == ["842"]
+    assert [form.kind for form in load_catalogue(folder).forms if form.code == "842"] == ["C", "B"]
 
 
 FAULTS = [
     ("catalogue.toml", 'code = "842"', 'kode = "842"', "unknown field"),
     ("catalogue.toml", "[[form]]", "[[from]]", "`from`"),
     ("catalogue.toml", "2022-01-01", "2032-01-01", "periods_until lies before"),
-    ("catalogue.toml", '"tax/842-2.8.3-C"', '"../tax/842"', "not a plain path"),
-    ("catalogue.toml", '"tax/842-2.8.3-C"', '"/etc"', "not a plain path"),
-    ("catalogue.toml", '"tax/842-2.8.3-C"', '"tax/999"', "No such file"),
+    ("catalogue.toml", '"tax/842-2.8.3"', '"../tax/842"', "not a plain path"),
+    ("catalogue.toml", '"tax/842-2.8.3"', '"/etc"', "not a plain path"),
+    ("catalogue.toml", '"tax/842-2.8.3"', '"tax/999"', "No such file"),
     ("catalogue.toml", "\nperiods_from", '\nsigner_roles = ["passer-by"]\nperiods_from', "signer_roles"),
     (f"{FORM}/form.toml", '"unicode"', '"unikode"', "no header rule"),
     (f"{FORM}/form.toml", '["M", "Q"]', '["M", "W"]', "no kind of period"),
@@ -55,7 +55,7 @@ FAULTS = [
     (f"{FORM}/form.toml", 'payable = "40"', 'payable = "21"', "[21] in the summary"),
     (f"{FORM}/labels.toml", "ct36 = {", "ct36x = {", "no label for the element ct36"),
     (f"{FORM}/labels.toml", "ct36 = {", "ct36 {", "labels.toml"),
-    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = [35] - [99]", "no indicator [99]"),
+    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = [35] - [99]", "no one field [99]"),
     (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = eval([35])", "842.36"),
     (f"{FORM}/rules.toml", 'code = "842.36"', 'code = "842.35"', "used twice"),
     (f"{FORM}/rules.toml", "message_vi", "message_xx", "message_xx"),
@@ -66,6 +66,24 @@ FAULTS = [
     (f"{FORM}/form.xsd", 'type="DanhDau"', 'type="KhongCo"', "form.xsd"),
     (f"{FORM}/form.xsd", 'name="HSoKhaiThue"', 'name="HoSo"', "declares no element HSoKhaiThue"),
     (f"{FORM}/form.xsd", "<?xml", "<!DOCTYPE x><?xml", "DOCTYPE"),
+    (f"{FORM}/form.xsd", "/PL01_KHBS/annex.xsd", "/PL01_1_KHBS/annex.xsd", "no annex PL01_KHBS"),
+    (f"{FORM}/form.toml", "{ B = [", "{ X = [", "annexes of the kind 'X'"),
+    (f"{FORM}/form.toml", 'one_place = ["32a"]', 'one_place = ["36"]', "has not several places"),
+    (
+        f"{FORM}/form.toml",
+        'one_place = ["32a"]',
+        "one_place = []",
+        "no one field [32a]; there are CTieuTKhaiChinh/ct32a, ",
+    ),
+    (f"{FORM}/labels.toml", "ct36 = {", "ct999 = {}\nct36 = {", "labels.toml"),
+    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = [35] or [36] = 1", "842.36"),
+    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = 1 or [36] = 2", "needs a message"),
+    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = [ten_NganhNghe]", "cannot be compared"),
+    (f"{FORM}/rules.toml", "[36] = [35] - [25]", "[36] = [35] + [25]", "passes.xml: shows 842.36"),
+    (f"{FORM}/examples/passes.xml", "<ct36>", "<ct36>1", "passes.xml: shows"),
+    (f"{FORM}/examples/cases.toml", '"passes.xml" = []', "", "must be there"),
+    (f"{FORM}/examples/cases.toml", '"passes.xml"', '"nothing.xml"', "No such file"),
+    ("tax/annexes/PL01_KHBS/rules.toml", "/tongCong_ct10]", "/tongCong]", "no one field"),
     ("tax/header.xsd", 'xml:lang="en">a whole', 'xml:lang="fr">a whole', "lacks documentation"),
     ("tax/header.xsd", "<xs:simpleType", "<xs:simpleTipe", "header.xsd"),
 ]
@@ -93,7 +111,7 @@ def test_all_faults_at_once(folder: Path) -> None:
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError) as refused:
         load_catalogue(tmp_path)
-    assert len(refused.value.faults) == 2
+    assert len(refused.value.faults) == 3
 
 
 def test_the_same_form_twice(folder: Path) -> None:

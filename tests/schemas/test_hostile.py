@@ -41,7 +41,7 @@ def test_what_is_no_tick(examine: Examine, flag: str) -> None:
 
 STRUCTURE = [
     ({"<ct37>1500000</ct37>": ""}, [("xsd.missing", "ct37")]),
-    ({"<ct37>1500000</ct37>": "<ct37>1500000</ct37><ct37>0</ct37>"}, [("xsd.repeated", "ct37")]),
+    ({"<ct37>1500000</ct37>": "<ct37>1500000</ct37><ct37>0</ct37>"}, [("xsd.repeated", "ct37[2]")]),
     ({"<ct37>1500000</ct37>": "<ct37>1500000</ct37><ct99>0</ct99>"}, [("xsd.unexpected", "ct99")]),
     ({"<ct37>": "thừa<ct37>"}, [("xsd.text", "CTieuTKhaiChinh")]),
     ({"<ct37>1500000<": "<ct37><ct38/>1500000<"}, [("xsd.children", "ct37"), ("xsd.empty", "ct37")]),
@@ -61,7 +61,7 @@ STRUCTURE = [
         [("form.annex-not-accepted", "a"), ("form.annex-not-accepted", "b")],
     ),
     ({"<PLuc></PLuc>": "<PLuc>1</PLuc>"}, [("xsd.text", "PLuc")]),
-    ({"<PLuc></PLuc>": "<PLuc></PLuc><PLuc></PLuc>"}, [("xsd.repeated", "PLuc")]),
+    ({"<PLuc></PLuc>": "<PLuc></PLuc><PLuc></PLuc>"}, [("xsd.repeated", "PLuc[2]")]),
     ({"<ct32a>0</ct32a>": ""}, [("form.indicator-missing", "ct32a")]),
     ({"<ct32a>0</ct32a>": "<HHDVBRaKhongTinhThue><ct32a>0</ct32a></HHDVBRaKhongTinhThue>"}, []),
     (

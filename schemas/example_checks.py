@@ -1,0 +1,116 @@
+"""The examples of a form's folder, judged as its cases.toml says: a form whose own examples surprise is not loaded."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from lxml import etree
+
+from schemas.faults import Fault
+from schemas.reading import TAX_NAMESPACE, TAX_ROOT, local_name
+
+PASSING = "passes.xml"
+Judge = Callable[[etree._Element, datetime], tuple[Fault, ...]]
+
+
+class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An example made from the passing one: by the end of an element's path its new text, or the elements left out."""
+
+    expected: tuple[str, ...]
+    changes: dict[str, str] = {}
+    without: tuple[str, ...] = ()
+
+
+class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`cases`: files and the codes of every ERROR and WARNING they show, in document order; `broken`: by name, others
+    made from the passing one."""
+
+    received_at: datetime
+    cases: dict[str, tuple[str, ...]]
+    broken: dict[str, Broken] = {}
+
+
+class ExampleError(Exception):
+    """An examples folder that cannot be read; the message says why."""
+
+
+def read_cases(folder: Path) -> Cases:
+    """Raises ExampleError."""
+    try:
+        return msgspec.convert(tomllib.loads((folder / "cases.toml").read_text("utf-8")), Cases)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ExampleError(
+            f"cases.toml: {error.strerror if isinstance(error, OSError) else error}"
+        ) from error
+
+
+def examples(folder: Path, cases: Cases) -> Iterator[tuple[str, bytes, tuple[str, ...]]]:
+    """Every example: its name, the document, the codes it must show. Raises ExampleError."""
+    for name, expected in cases.cases.items():
+        try:
+            yield name, (folder / name).read_bytes(), expected
+        except OSError as error:
+            raise ExampleError(f"{name}: {error.strerror}") from error
+    for name, broken in cases.broken.items():
+        yield name, _changed((folder / PASSING).read_bytes(), name, broken), broken.expected
+
+
+def example_faults(folder: Path, judge: Judge) -> Iterator[str]:
+    """What surprises in the examples of `folder`, in words."""
+    try:
+        cases = read_cases(folder)
+        if cases.cases.get(PASSING) != ():
+            yield f"cases.toml: {PASSING} must be there, and show nothing"
+        if not any(expected for _, _, expected in examples(folder, cases)):
+            yield "cases.toml: no example that fails"
+        for name, document, expected in examples(folder, cases):
+            found = tuple(f.code for f in judge(body_of(document), cases.received_at) if f.severity != "INFO")
+            if found != expected:
+                yield f"{name}: shows {_said(found)}, not {_said(expected)}"
+    except (ExampleError, etree.XMLSyntaxError) as error:
+        yield str(error)
+
+
+def body_of(document: bytes) -> etree._Element:
+    """What would be signed. Raises XMLSyntaxError, ExampleError."""
+    root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+    body = root.find(f"{{{TAX_NAMESPACE}}}{TAX_ROOT}")
+    if body is None:
+        raise ExampleError(f"an example without {TAX_ROOT}")
+    return body
+
+
+def _changed(document: bytes, name: str, broken: Broken) -> bytes:
+    root = etree.fromstring(document)
+    for path, text in broken.changes.items():
+        _one(root, path, name).text = text
+    for path in broken.without:
+        element = _one(root, path, name)
+        parent = element.getparent()
+        if parent is not None:
+            parent.remove(element)
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def _one(root: etree._Element, path: str, name: str) -> etree._Element:
+    steps = path.split("/")
+    found = [element for element in root.iter("*") if _ends(element, steps)]
+    if not found:
+        raise ExampleError(f"{name}: the passing example has no element {path}")
+    return found[0]
+
+
+def _ends(element: etree._Element | None, steps: list[str]) -> bool:
+    for step in reversed(steps):
+        if element is None or local_name(element) != step:
+            return False
+        element = element.getparent()
+    return True
+
+
+def _said(codes: tuple[str, ...]) -> str:
+    return ", ".join(codes) or "nothing"
