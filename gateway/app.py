@@ -65,23 +65,20 @@ class Running:
     health_port: int | None
     store: Store
     worker: Worker
-    refresh_trust: Callable[[], None]
+    refresh: Callable[[], None]
 
 
-def load_checks(settings: Settings, max_bytes: int) -> Reloading[Checks]:
-    """What documents are judged by; trust is read again when its files change."""
+def load_signature_rules(settings: Settings) -> Reloading[SignatureRules]:
+    """The policy, and the trust, which is read again when its files change."""
     policy = signing.load_policy(settings.trust.policy)
-    catalogue = schemas.load_catalogue()
-    limits = signing.ParseLimits(max_bytes=max_bytes)
-
     before: list[signing.TrustStore] = []
 
-    def make(directory: Path) -> Checks:
+    def make(directory: Path) -> SignatureRules:
         trust = signing.TrustStore.load(directory, before=before[-1] if before else None)
         before[:] = [trust]
         for left_out in trust.left_out:
             log.warning("fetched-answer-left-out", reason=left_out)
-        return Checks(limits, SignatureRules(policy, trust), catalogue)
+        return SignatureRules(policy, trust)
 
     return Reloading(settings.trust.directory, make)
 
@@ -143,20 +140,26 @@ async def _assembled(
         stack.callback(store.close)
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
         limits = store.limits()
-        checks = load_checks(settings, int(limits["body_bytes"]))
+        rules = load_signature_rules(settings)
+        catalogue = Reloading(settings.catalogue.directory, schemas.load_catalogue)
+        parse_limits = signing.ParseLimits(max_bytes=int(limits["body_bytes"]))
+
+        def checks() -> Checks:
+            return Checks(parse_limits, rules(), catalogue())
+
         pool = HybridCheckPool(
             inline_bytes=int(limits["inline_bytes"]),
             threads=int(limits["check_threads"]),
             waiting=int(limits["check_waiting"]),
         )
         stack.callback(pool.close)
-        notary = _open_notary(settings, checks().signatures, now())
+        notary = _open_notary(settings, rules(), now())
         intake = IntakeWorld(
             settings.gateway.code, int(limits["body_bytes"]), checks, store, notary, pool, now
         )
         opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
         backoff = Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
-        delivery = DeliveryWorld(store, store, opened, notary, lambda: checks().signatures, backoff, now)
+        delivery = DeliveryWorld(store, store, opened, notary, rules, backoff, now)
         worker = _worker(settings, store, delivery)
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
@@ -167,9 +170,10 @@ async def _assembled(
             intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
         )
         jobs = {
-            "trust": checks.watch(settings.trust.refresh_seconds),
+            "trust": rules.watch(settings.trust.refresh_seconds),
+            "catalogue": catalogue.watch(settings.catalogue.refresh_seconds),
             "clients": client_trust.watch(settings.trust.refresh_seconds),
-            **({"fetching": _fetching(settings, checks, now)} if settings.trust.fetch_hosts else {}),
+            **({"fetching": _fetching(settings, rules, now)} if settings.trust.fetch_hosts else {}),
             **({} if role == "intake" else {"delivery": worker.run()}),
         }
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
@@ -188,11 +192,12 @@ async def _assembled(
         stack.push_async_callback(_stop_listening, runners)
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
-        def refresh_trust() -> None:
-            checks.refresh()
+        def refresh() -> None:
+            rules.refresh()
             client_trust.refresh()
+            catalogue.refresh()
 
-        yield Running(port, health_port, store, worker, refresh_trust)
+        yield Running(port, health_port, store, worker, refresh)
         log.info("stopping", pid=os.getpid())
 
 
@@ -205,12 +210,12 @@ def load_client_trust(client_ca: Path, crls: Path) -> ClientTrust:
     return ClientTrust({c.subject.public_bytes(): c for c in certificates}, index)
 
 
-def _fetching(settings: Settings, checks: Reloading[Checks], now: Clock) -> Coroutine[None, None, None]:
+def _fetching(
+    settings: Settings, rules: Reloading[SignatureRules], now: Clock
+) -> Coroutine[None, None, None]:
     hosts = frozenset(host.lower() for host in settings.trust.fetch_hosts)
     refresher = Refresher(AnswerFolder(settings.trust.directory / "fetched"), hosts)
-    return keep_fetching(
-        refresher, lambda: checks().signatures.trust, checks.refresh, settings.trust.fetch_seconds, now
-    )
+    return keep_fetching(refresher, lambda: rules().trust, rules.refresh, settings.trust.fetch_seconds, now)
 
 
 def _worker(settings: Settings, store: Store, delivery: DeliveryWorld) -> Worker:

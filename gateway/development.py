@@ -62,7 +62,7 @@ certificates = ["pki/identities/provider-b/cert.pem"]
 id = "tax"
 name = "Cơ quan thuế (mô phỏng)"
 adapter = "rest"
-forms = ["842"]
+forms = ["tax-declaration"]
 poll_seconds = 2.0
 certificates = ["pki/identities/agency-tax/cert.pem"]
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+import schemas
 from gateway.errors import ConfigurationError
 from gateway.ports import LONGEST_WAIT_SECONDS
 
@@ -52,6 +53,13 @@ class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     refresh_seconds: Positive = 5.0
     fetch_hosts: tuple[str, ...] = ()
     fetch_seconds: Positive = 60.0
+
+
+class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The folder with catalogue.toml and the forms' folders; the package's own by default."""
+
+    directory: Path = schemas.OWN_CATALOGUE
+    refresh_seconds: Positive = 5.0
 
 
 class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -118,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     notices: NoticeSettings
     store: Path
     mode: Literal["production", "development"] = "production"
+    catalogue: CatalogueSettings = CatalogueSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     provider: tuple[ProviderSettings, ...] = ()

@@ -1,7 +1,8 @@
 """The catalogue of forms: schemas, rules and faults of declarations, and the notices that answer them (README.md)."""
 
-from schemas.catalogue import Catalogue, CatalogueError, load_catalogue
-from schemas.declaration import Declaration, Party, read_declaration
+from schemas.catalogue import OWN_CATALOGUE, Catalogue, CatalogueError, load_catalogue
+from schemas.declaration import HEADER_PATH, Declaration, Party, read_declaration
+from schemas.describe import Description, export_catalogue
 from schemas.examine import Examination
 from schemas.examples import EXAMPLE_NAME, EXAMPLE_TAX_CODE, example_declaration
 from schemas.faults import Fault, Severity
@@ -25,9 +26,12 @@ from schemas.taxcode import judge_tax_code
 __all__ = [
     "EXAMPLE_NAME",
     "EXAMPLE_TAX_CODE",
+    "HEADER_PATH",
+    "OWN_CATALOGUE",
     "Catalogue",
     "CatalogueError",
     "Declaration",
+    "Description",
     "Examination",
     "Fault",
     "Form",
@@ -44,6 +48,7 @@ __all__ = [
     "build_notice",
     "build_notice_element",
     "example_declaration",
+    "export_catalogue",
     "judge_tax_code",
     "load_catalogue",
     "notice_form",

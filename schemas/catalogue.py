@@ -12,6 +12,7 @@ from pathlib import Path
 from lxml import etree
 
 from schemas.declaration import FORM, declaration_of
+from schemas.describe import Description
 from schemas.examine import Examination, bounded, hygiene, judge
 from schemas.example_checks import example_faults
 from schemas.faults import Fault, Place, make_fault
@@ -21,19 +22,20 @@ from schemas.loading import CatalogueError, KnownForm, load_all
 from schemas.period import vietnam_day
 from schemas.reading import TAX_NAMESPACE, TAX_ROOT, Reading, UnreadableError, parse, read, too_many_elements
 
-__all__ = ["Catalogue", "CatalogueError", "load_catalogue"]
+__all__ = ["OWN_CATALOGUE", "Catalogue", "CatalogueError", "load_catalogue"]
 
-_DIRECTORY = Path(__file__).parent
+OWN_CATALOGUE = Path(__file__).parent
+"""The folder of the catalogue that comes with the library."""
 _FormKey = tuple[str, str, str]
 _MAX_ELEMENTS_UNKNOWN_FORM = 100_000
 
 
-def load_catalogue(directory: Path | None = None) -> Catalogue:
+def load_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
     """Load catalogue.toml and every form's folder below `directory` (the library's own by default).
 
     Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 0.3 s: once a process.
     """
-    catalogue = Catalogue(*load_all(directory or _DIRECTORY))
+    catalogue = Catalogue(*load_all(directory))
     if faults := tuple(catalogue.example_faults()):
         raise CatalogueError(faults)
     return catalogue
@@ -58,6 +60,22 @@ class Catalogue:
     def form(self, code: str, version: str, kind: str) -> Form | None:
         loaded = self._loaded.get((code, version, kind))
         return loaded.form if loaded else None
+
+    def descriptions(self) -> tuple[Description, ...]:
+        """Every form, its kinds together, in the catalogue's order."""
+        folders: dict[Path, list[LoadedForm]] = {}
+        for one in self._loaded.values():
+            folders.setdefault(one.form.folder, []).append(one)
+        return tuple(
+            Description(
+                form=kinds[0].form,
+                kinds=tuple(one.form.kind for one in kinds),
+                annexes={one.form.kind: one.annexes for one in kinds if one.annexes},
+                fields=tuple(kinds[0].fields.by_path.values()),
+                rules=kinds[0].rules,
+            )
+            for kinds in folders.values()
+        )
 
     def example_faults(self) -> Iterator[str]:
         """What surprises in the examples of the forms' folders: file, and what it shows."""

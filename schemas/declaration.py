@@ -14,7 +14,9 @@ from lxml import etree
 from schemas.period import Period, read_iso_day, read_period
 from schemas.reading import TAX_NAMESPACE, TAX_ROOT, Reading, UnreadableError, parse, read
 
-HEADER = "TTinChung/TTinTKhaiThue"
+HEADER_PATH = "TTinChung/"
+"""Below it lies what all declarations share."""
+HEADER = f"{HEADER_PATH}TTinTKhaiThue"
 FORM = f"{HEADER}/TKhaiThue"
 PERIOD = f"{FORM}/KyKKhaiThue"
 TAXPAYER = f"{HEADER}/NNT"

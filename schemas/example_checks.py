@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -56,7 +56,13 @@ def examples(folder: Path, cases: Cases) -> Iterator[tuple[str, bytes, tuple[str
         except OSError as error:
             raise ExampleError(f"{name}: {error.strerror}") from error
     for name, broken in cases.broken.items():
-        yield name, _changed((folder / PASSING).read_bytes(), name, broken), broken.expected
+        try:
+            document = changed((folder / PASSING).read_bytes(), broken.changes, broken.without)
+        except OSError as error:
+            raise ExampleError(f"{PASSING}: {error.strerror}") from error
+        except ExampleError as error:
+            raise ExampleError(f"{name}: {error}") from error
+        yield name, document, broken.expected
 
 
 def example_faults(folder: Path, judge: Judge) -> Iterator[str]:
@@ -84,24 +90,28 @@ def body_of(document: bytes) -> etree._Element:
     return body
 
 
-def _changed(document: bytes, name: str, broken: Broken) -> bytes:
-    root = etree.fromstring(document)
-    for path, text in broken.changes.items():
-        _one(root, path, name).text = text
-    for path in broken.without:
-        element = _one(root, path, name)
+def changed(document: bytes, changes: Mapping[str, str], without: Sequence[str] = ()) -> bytes:
+    """The document with new texts, by the end of an element's path, and without some elements.
+
+    Raises ExampleError where there is no such element.
+    """
+    root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+    for path, text in changes.items():
+        _one(root, path).text = text
+    for path in without:
+        element = _one(root, path)
         parent = element.getparent()
         if parent is not None:
             parent.remove(element)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
-def _one(root: etree._Element, path: str, name: str) -> etree._Element:
+def _one(root: etree._Element, path: str) -> etree._Element:
     steps = path.split("/")
-    found = [element for element in root.iter("*") if _ends(element, steps)]
-    if not found:
-        raise ExampleError(f"{name}: the passing example has no element {path}")
-    return found[0]
+    found = next((element for element in root.iter("*") if _ends(element, steps)), None)
+    if found is None:
+        raise ExampleError(f"the passing example has no element {path}")
+    return found
 
 
 def _ends(element: etree._Element | None, steps: list[str]) -> bool:

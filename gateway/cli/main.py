@@ -14,6 +14,8 @@ COMMANDS = (
     "check",
     "demo",
     "dev-pki",
+    "forms",
+    "new",
     "queue",
     "receipt",
     "serve",
@@ -81,6 +83,7 @@ def _told(error: Exception) -> int | None:
     """Say what a person can mend, and give the exit code; None for what is our own fault."""
     from gateway.client.http import Unreachable  # noqa: PLC0415 - slow to read, and rarely needed
     from gateway.errors import ConfigurationError, StoreUnavailable  # noqa: PLC0415
+    from schemas import CatalogueError  # noqa: PLC0415
     from signing import CrlRefused, PolicyRefused, TrustRefused  # noqa: PLC0415
 
     where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
@@ -89,6 +92,8 @@ def _told(error: Exception) -> int | None:
             told, code = [f"unreachable: {error}"], EXIT_UNREACHABLE
         case ConfigurationError():
             told, code = [f"configuration: {fault}" for fault in error.faults], EXIT_USAGE
+        case CatalogueError():
+            told, code = [f"catalogue: {fault}" for fault in error.faults], EXIT_USAGE
         case StoreUnavailable():
             told, code = [f"store: {error}"], EXIT_UNREACHABLE
         case CrlRefused() | PolicyRefused() | TrustRefused():

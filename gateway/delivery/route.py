@@ -12,6 +12,6 @@ async def route(claim: Claim, world: DeliveryWorld) -> Outcome:
     summary = claim.filing.summary
     assert summary is not None, "only readable filings are acknowledged"
     for agency in world.registry.agencies():
-        if summary.form_code in agency.forms:
+        if {summary.form_code, summary.family} & set(agency.forms):
             return Outcome(claim, Status.DELIVERING, "routed", agency.id, due_seconds=0.0, agency=agency.id)
     return Outcome(claim, Status.STUCK, "stuck", f"no agency takes form {summary.form_code}")

@@ -1,4 +1,4 @@
-"""Trust material on disk (anchors, intermediates, CRLs) is read again when its files change."""
+"""What lies on disk (anchors, intermediates, CRLs; the catalogue of forms) is read again when its files change."""
 
 from __future__ import annotations
 

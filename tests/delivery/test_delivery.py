@@ -153,12 +153,12 @@ class TestProvisional:
         crl = house.pki.trust / "crls" / "public-sub-ca.crl"
         octets = crl.read_bytes()
         crl.unlink()
-        house.gateway.refresh_trust()
+        house.gateway.refresh()
         return octets
 
     def see(self, house: House, octets: bytes) -> None:
         (house.pki.trust / "crls" / "public-sub-ca.crl").write_bytes(octets)
-        house.gateway.refresh_trust()
+        house.gateway.refresh()
 
     async def test_it_is_receipted_as_such_and_carried_on_once_known(self, house: House) -> None:
         crl = self.blind(house)
@@ -191,7 +191,7 @@ class TestProvisional:
             filed = await client.submit(signed(house.pki))
             number = filed.body["number"]
             house.pki.revoke("taxpayer", clock() - timedelta(days=1))
-            house.gateway.refresh_trust()
+            house.gateway.refresh()
             assert (await house.follow(client, number))["status"] == "refused"
             refusal = schemas.read_notice((await client.part(number, "notices/refusal")).octets)
             assert "certificate.revoked" in {reason.code for reason in refusal.reasons}
@@ -203,7 +203,7 @@ class TestProvisional:
             number = (await client.submit(signed(house.pki))).body["number"]
             await asyncio.sleep(1.1)
             house.pki.revoke("taxpayer", clock())
-            house.gateway.refresh_trust()
+            house.gateway.refresh()
             assert (await house.follow(client, number))["status"] == "accepted"
 
     async def test_it_is_judged_by_the_entry_of_its_receipt(self, house: House) -> None:

@@ -61,7 +61,7 @@ async def test_a_list_is_fetched_where_its_host_is_allowed(
     trust = {"fetch_seconds": 0.1, "fetch_hosts": (publisher.host,) if allowed else ()}
     async with house_at(tmp_path, pki_home, trust=trust) as house, house.client() as client:
         ca = anchored(house.pki.trust)
-        house.gateway.refresh_trust()
+        house.gateway.refresh()
         key = signer(ca, number=131, subject=TAXPAYER, extensions=(*SIGNS, (point, False)))
         publisher.crl = ca.crl(now - timedelta(hours=1), now + timedelta(days=1))
         document = signing.sign_xml(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import schemas
 from adapters.rest import RestConfig
 from gateway import settings
 from tests.docs.papers import DOCS, headings, section, table
@@ -19,6 +20,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[gateway]": settings.GatewaySettings,
     "[door]": settings.DoorSettings,
     "[trust]": settings.TrustSettings,
+    "[catalogue]": settings.CatalogueSettings,
     "[notices]": settings.NoticeSettings,
     "[limits]": settings.LimitSettings,
     "[delivery]": settings.DeliverySettings,
@@ -35,6 +37,8 @@ def as_toml(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if value == schemas.OWN_CATALOGUE:
+        return "the package's own"
     if isinstance(value, str | Path):
         return f'`"{value}"`'
     return "`[]`" if value == () else f"`{value}`"

@@ -114,7 +114,7 @@ class TestStrangers:
         async with house.client() as client:
             assert (await client.submit(signed(house.pki))).status == 201
             house.pki.revoke("provider-b", clock())
-            house.gateway.refresh_trust()
+            house.gateway.refresh()
             reply = await client.submit(signed(house.pki))  # the same kept-alive connection
         assert (reply.status, reply.body["reason"]) == (403, "revoked")
 

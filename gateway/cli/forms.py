@@ -1,0 +1,116 @@
+"""efile forms: what can be filed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import schemas
+from gateway.cli.output import json_option, print_json
+
+
+@click.command()
+@click.argument("form", required=False)
+@click.option(
+    "--catalogue",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The catalogue's folder. [default: the one that comes with the gateway]",
+)
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, exists=False),
+    help="Write a copy of the catalogue to this new folder, to add forms to.",
+)
+@json_option
+def forms(form: str | None, directory: Path | None, export: Path | None, as_json: bool) -> None:
+    """List the forms that can be filed, or explain one.
+
+    FORM is a code (842), a code and version (842-2.8.3) or a label (01/GTGT). Loads the catalogue as the gateway would:
+    every example of every form is judged, and whatever is wrong with a folder is told at once (exit code 2).
+    """
+    catalogue = schemas.load_catalogue(directory or schemas.OWN_CATALOGUE)
+    if export is not None:
+        schemas.export_catalogue(directory or schemas.OWN_CATALOGUE, export)
+        click.echo(f"{export}: {len(catalogue.forms)} forms; name it in [catalogue] directory")
+        return
+    chosen = [one for one in catalogue.descriptions() if form is None or one.named(form)]
+    if form is not None and not chosen:
+        raise click.UsageError(f"no form is called {form!r}: see efile forms")
+    if as_json:
+        print_json([_as_json(one) for one in chosen])
+    elif form is None:
+        for one in chosen:
+            _row(one)
+    else:
+        for one in chosen:
+            _explain(one)
+
+
+def _as_json(one: schemas.Description) -> dict[str, Any]:
+    form = one.form
+    return {
+        "family": form.family,
+        "code": form.code,
+        "version": form.version,
+        "kinds": list(one.kinds),
+        "label": form.label,
+        "name": {"vi": form.name_vi, "en": form.name_en},
+        "legalBasis": form.legal_basis,
+        "periods": {
+            "from": form.periods_from.isoformat(),
+            "until": form.periods_until.isoformat(),
+            "kinds": list(form.period_kinds),
+        },
+        "annexes": {kind: list(names) for kind, names in one.annexes.items()},
+        "fields": [
+            {
+                "path": field.path,
+                "indicator": field.label.indicator,
+                "label": {"vi": field.label.vi, "en": field.label.en},
+                "type": field.kind,
+                "wants": {"vi": field.wants.vi, "en": field.wants.en},
+                "optional": field.optional,
+                "table": field.group.path if field.group is not None else None,
+            }
+            for field in one.fields
+        ],
+        "rules": [
+            {"code": rule.code, "severity": rule.severity, "rule": rule.arithmetic.source}
+            for rule in one.rules
+        ],
+        "examples": {name: list(codes) for name, codes in one.examples.items()},
+    }
+
+
+def _row(one: schemas.Description) -> None:
+    form = one.form
+    head = click.style(f"{form.code}-{form.version}", bold=True)
+    click.echo(f"{head:24}  {''.join(one.kinds):2}  {form.label:14}  {form.name_vi}")
+    click.echo(f"{'':17}  {'':14}  {form.name_en}")
+
+
+def _explain(one: schemas.Description) -> None:
+    form = one.form
+    _row(one)
+    click.echo(f"  legal basis  {form.legal_basis}")
+    click.echo(f"  kinds        {', '.join(one.kinds)}; periods {', '.join(form.period_kinds)}")
+    click.echo(f"  for periods  {form.periods_from} to {form.periods_until}")
+    for kind, names in one.annexes.items():
+        click.echo(f"  annexes      kind {kind}: {', '.join(names)}")
+    click.secho("  fields", bold=True)
+    for field in one.fields:
+        if field.path.startswith(schemas.HEADER_PATH):  # the same in every declaration
+            continue
+        number = f"[{field.label.indicator}]" if field.label.indicator else ""
+        table = " (a row of a table)" if field.group is not None else ""
+        click.echo(f"    {number:6} {field.path}{table}")
+        click.secho(f"           {field.label.vi} / {field.label.en}", dim=True)
+    click.secho("  rules", bold=True)
+    for rule in one.rules:
+        click.echo(f"    {rule.code:12} {rule.severity:8} {rule.arithmetic.source}")
+    click.secho("  examples (efile new)", bold=True)
+    for name, codes in one.examples.items():
+        click.echo(f"    {name:24} {', '.join(codes) or 'passes'}")
