@@ -149,6 +149,7 @@ def load_settings(file: Path) -> Settings:
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
         _resolve_agency_paths(raw, base)
+        _resolve_policy_path(raw, base)
         return msgspec.convert(raw, Settings, dec_hook=decode)
     except OSError as error:
         raise ConfigurationError([f"{file}: {error.strerror}"]) from error
@@ -168,6 +169,14 @@ def _resolve_agency_paths(raw: dict[str, Any], base: Path) -> None:
         for key, value in config.items():
             if key.endswith(("_file", "_cert", "_key")) and isinstance(value, str):
                 config[key] = str(base / value)
+
+
+def _resolve_policy_path(raw: dict[str, Any], base: Path) -> None:
+    """`trust.policy` is a name or, where it ends in `.toml`, a path."""
+    trust = raw.get("trust")
+    policy = trust.get("policy") if isinstance(trust, dict) else None
+    if isinstance(trust, dict) and isinstance(policy, str) and policy.endswith(".toml"):
+        trust["policy"] = str(base / policy)
 
 
 def _readable(message: str) -> str:

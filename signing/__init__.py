@@ -38,7 +38,13 @@ from signing.revocation import (
 )
 from signing.sign import SigningRefused, sign_element, sign_xml
 from signing.trust import TrustRefused, TrustStore, read_certificates, read_crls
-from signing.tsa import HttpTimestampClient, LocalTimestampAuthority, TimestampClient, TimestampRefused
+from signing.tsa import (
+    HttpTimestampClient,
+    LocalTimestampAuthority,
+    TimestampClient,
+    TimestampRefused,
+    TimestampUnavailable,
+)
 from signing.verify import Key, verify_document, verify_xml
 
 if TYPE_CHECKING:
@@ -81,6 +87,7 @@ __all__ = [
     "TimestampClient",
     "TimestampRefused",
     "TimestampReport",
+    "TimestampUnavailable",
     "TrustRefused",
     "TrustStore",
     "Unknown",

@@ -5,14 +5,21 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from signing.certificates import load_certificate
 from signing.crl import entry_of
 from signing.revocation import CrlRefused, OcspRefused, RevocationIndex, issuer_key
+
+SOURCES = ".sources.json"
+"""No answer: a change of it alone is no reason to read the folder again."""
+MAX_SOURCES_BYTES = 8 << 20
 
 
 class AnswerFolder:
@@ -44,6 +51,27 @@ class AnswerFolder:
         if certificate.serial_number not in {answer.serial for answer in answers}:
             raise OcspRefused("it answers about another certificate")
         return self._keep(_name(issuer, b"%d" % certificate.serial_number, ".ocsp"), der, issuer)
+
+    def remembered(self) -> tuple[x509.Certificate, ...]:
+        """Certificates whose addresses are to be asked, as `remember` wrote them; of a broken file none."""
+        try:
+            data = (self.folder / SOURCES).read_bytes()
+            ders = msgspec.json.decode(data, type=list[bytes]) if len(data) <= MAX_SOURCES_BYTES else []
+            return tuple(load_certificate(der) for der in ders)
+        except (OSError, ValueError, msgspec.MsgspecError):
+            return ()
+
+    def remember(self, certificates: Iterable[x509.Certificate]) -> None:
+        """Keep certificates whose addresses are to be asked, latest first. Raises OSError."""
+        ders = dict.fromkeys(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+        data = msgspec.json.encode(list(ders))
+        while len(data) > MAX_SOURCES_BYTES:
+            ders = dict.fromkeys(list(ders)[: len(ders) // 2])
+            data = msgspec.json.encode(list(ders))
+        with self.locked(wait=True):
+            file = self.folder / SOURCES
+            if not file.exists() or file.read_bytes() != data:
+                _replace(file, data)
 
     def _keep(self, name: str, der: bytes, issuer: x509.Certificate) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,10 @@ from functools import lru_cache
 
 from cryptography import x509
 
+from signing.asn1 import GENERALIZED_TIME, Asn1Refused, read_element
 from signing.certificates import extension, is_ca, public_key_of
 
+EXPIRED_CERTS_ON_CRL = x509.ObjectIdentifier("2.5.29.60")
 _UNDERSTOOD = {
     x509.CRLNumber.oid,
     x509.AuthorityKeyIdentifier.oid,
@@ -52,7 +54,8 @@ class Walked:
 class CrlEntry:
     """One list as it is asked: `scope` is "all", "user" or "ca"; `points`: URIs of its part, empty if it is whole.
 
-    `digest`: of the list's signature, as policies name it.
+    `digest`: of the list's signature, as policies name it. `keeps_since`: certificates that ended then or later stay on
+    the list (expiredCertsOnCRL, X.509 clause 9.5.2.8); None: the list tells nothing of those that ended before it.
     """
 
     info: CrlInfo
@@ -60,6 +63,7 @@ class CrlEntry:
     points: frozenset[str]
     revoked: dict[int, x509.RevokedCertificate] | Walked
     digest: str
+    keeps_since: datetime | None = None
 
     def covers(self, certificate: x509.Certificate) -> bool:
         """Whether the list tells of this certificate at all."""
@@ -72,7 +76,7 @@ def entry_of(crl: x509.CertificateRevocationList, *, indexed: bool = True) -> Cr
     """The list as it is asked. Raises CrlRefused for kinds that are not supported."""
     if crl.next_update_utc is None:
         raise CrlRefused("no nextUpdate (RFC 5280 clause 5.1.2.5)")
-    scope, points, number = "all", frozenset[str](), None
+    scope, points, number, keeps_since = "all", frozenset[str](), None, None
     for ext in crl.extensions:
         if ext.oid == x509.DeltaCRLIndicator.oid:
             raise CrlRefused("delta CRLs are not supported")
@@ -80,6 +84,8 @@ def entry_of(crl: x509.CertificateRevocationList, *, indexed: bool = True) -> Cr
             scope, points = _scope(ext.value)
         elif isinstance(ext.value, x509.CRLNumber):
             number = ext.value.crl_number
+        elif ext.oid == EXPIRED_CERTS_ON_CRL and isinstance(ext.value, x509.UnrecognizedExtension):
+            keeps_since = _time_of(ext.value.value)
         elif ext.critical and ext.oid not in _UNDERSTOOD:
             raise CrlRefused(f"unknown critical extension {ext.oid.dotted_string}")
     info = CrlInfo(
@@ -93,7 +99,14 @@ def entry_of(crl: x509.CertificateRevocationList, *, indexed: bool = True) -> Cr
     algorithm = crl.signature_hash_algorithm
     digest = "eddsa" if algorithm is None else algorithm.name.replace("-", "_")
     revoked = {revoked.serial_number: revoked for revoked in crl} if indexed else Walked(crl)
-    return CrlEntry(info, scope, points, revoked, digest)
+    return CrlEntry(info, scope, points, revoked, digest, keeps_since)
+
+
+def _time_of(der: bytes) -> datetime:
+    try:
+        return read_element(der).expect(GENERALIZED_TIME).time()
+    except Asn1Refused as error:
+        raise CrlRefused(f"expiredCertsOnCRL is no time: {error}") from None
 
 
 def _scope(point: x509.IssuingDistributionPoint) -> tuple[str, frozenset[str]]:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding,
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from signing.asn1 import GENERALIZED_TIME, read_element
 from signing.certificates import extension, is_ca, public_key_of, spki
 
 MAX_BYTES = 262_144
@@ -29,7 +30,7 @@ MAX_CERTIFICATES = 4
 _SIGNS = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, dsa.DSAPublicKey)
 _CERT_ID_DIGESTS = {"sha1", "sha256", "sha384", "sha512"}
 _UNDERSTOOD = {x509.OCSPNonce.oid}
-_UNDERSTOOD_SINGLE = {"1.3.6.1.5.5.7.48.1.6"}  # archive cutoff: told of longer than the certificate lives
+ARCHIVE_CUTOFF = "1.3.6.1.5.5.7.48.1.6"
 
 
 class OcspRefused(Exception):
@@ -42,6 +43,7 @@ class OcspAnswer:
 
     `responder`: the delegated responder's certificate, None where the issuer itself signed. `never_checked`: the issuer
     said that this responder's status need not be asked (id-pkix-ocsp-nocheck). `digest`: of the response's signature.
+    `keeps_since`: certificates that ended then or later are still told of (archive cutoff, clause 4.4.4).
     """
 
     serial: int
@@ -54,6 +56,7 @@ class OcspAnswer:
     responder: x509.Certificate | None
     never_checked: bool
     digest: str
+    keeps_since: datetime | None = None
 
 
 def read_ocsp(der: bytes, issuers: Iterable[x509.Certificate]) -> list[tuple[x509.Certificate, OcspAnswer]]:
@@ -79,15 +82,12 @@ def _read(der: bytes, issuers: tuple[x509.Certificate, ...]) -> list[tuple[x509.
     for ext in response.extensions:
         if ext.critical and ext.oid not in _UNDERSTOOD:
             raise OcspRefused(f"unknown critical extension {ext.oid.dotted_string}")
-    for single in asn1_ocsp.OCSPResponse.load(der).response_data["responses"]:
-        for ext in single["single_extensions"] or ():
-            if ext["critical"].native and ext["extn_id"].dotted not in _UNDERSTOOD_SINGLE:
-                raise OcspRefused(f"unknown critical extension {ext['extn_id'].dotted}")
     singles = list(response.responses)
     if len(singles) > MAX_ANSWERS:
         raise OcspRefused(f"{len(singles)} answers in one response, at most {MAX_ANSWERS} are taken")
+    cutoffs = [_cutoff(each) for each in asn1_ocsp.OCSPResponse.load(der).response_data["responses"]]
     found, fault = [], "no known CA issued the certificates it is about"
-    for single in singles:
+    for single, cutoff in zip(singles, cutoffs, strict=True):
         for issuer in issuers:
             if not _about(single, issuer):
                 continue
@@ -96,10 +96,21 @@ def _read(der: bytes, issuers: tuple[x509.Certificate, ...]) -> list[tuple[x509.
             except OcspRefused as error:
                 fault = str(error)
                 continue
-            found.append((issuer, _answer(response, single, responder)))
+            found.append((issuer, _answer(response, single, responder, cutoff)))
             break
     if not found:
         raise OcspRefused(fault)
+    return found
+
+
+def _cutoff(single: asn1_ocsp.SingleResponse) -> datetime | None:
+    """ArchiveCutoff of one answer, read as strictly as any time here; None where it has none."""
+    found: datetime | None = None
+    for ext in single["single_extensions"] or ():
+        if ext["extn_id"].dotted == ARCHIVE_CUTOFF:
+            found = read_element(ext["extn_value"].contents).expect(GENERALIZED_TIME).time()
+        elif ext["critical"].native:
+            raise OcspRefused(f"unknown critical extension {ext['extn_id'].dotted}")
     return found
 
 
@@ -177,7 +188,10 @@ def _require_delegated(responder: x509.Certificate, issuer: x509.Certificate, pr
 
 
 def _answer(
-    response: ocsp.OCSPResponse, single: ocsp.OCSPSingleResponse, responder: x509.Certificate | None
+    response: ocsp.OCSPResponse,
+    single: ocsp.OCSPSingleResponse,
+    responder: x509.Certificate | None,
+    keeps_since: datetime | None,
 ) -> OcspAnswer:
     if single.next_update_utc is not None and single.next_update_utc < single.this_update_utc:
         raise OcspRefused("nextUpdate lies before thisUpdate")
@@ -195,4 +209,5 @@ def _answer(
         responder=responder,
         never_checked=unchecked,
         digest="eddsa" if algorithm is None else algorithm.name.replace("-", "_"),
+        keeps_since=keeps_since,
     )

@@ -24,6 +24,8 @@ from signing.trust import TrustStore, read_crls
 
 LIMITS = FetchLimits(seconds=30.0, answer_bytes=64 << 20)
 FIRST_PAUSE, LONGEST_PAUSE, SUCCESS_PAUSE = timedelta(minutes=1), timedelta(hours=1), timedelta(minutes=10)
+ASKED_AFTER_END = timedelta(days=7)
+"""A signature of its last day may still wait for a word, which lists and responders may keep (`keeps_since`)."""
 MOST_A_ROUND = 64
 """Exchanges in one round; what is due beyond waits for the next."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -55,29 +57,61 @@ class Refresher:
             return await self._round(trust, at) if ours else Round()
 
     async def _round(self, trust: TrustStore, at: datetime) -> Round:
-        await asyncio.to_thread(_note_intermediates, trust)
+        await asyncio.to_thread(self._recall, trust)
         changed, faults, asked = 0, list[str](), set[str]()
+        self._paused = {p: held for p, held in self._paused.items() if at < held[0] + LONGEST_PAUSE}
         for source in trust.sources.known():
             if len(asked) >= MOST_A_ROUND:
                 break
             if not _due(trust, source, at):
                 continue
-            for url in self._addresses(source):
-                if url in asked or self._pausing(url, at):
+            for url in self._addresses(source, at):
+                place = url if url in source.crls else f"{url} {source.certificate.serial_number:x}"
+                if place in asked or self._pausing(url, at) or self._pausing(place, at):
                     continue
-                asked.add(url)
+                asked.add(place)
                 fault, is_new = await self._fetched(url, source)
                 changed += is_new
                 if not fault:
-                    self._paused[url] = (at + SUCCESS_PAUSE, FIRST_PAUSE / 2)  # it may have nothing newer yet
+                    self._paused[place] = (
+                        at + SUCCESS_PAUSE,
+                        FIRST_PAUSE / 2,
+                    )  # it may have nothing newer yet
                     break
                 faults.append(f"{url[:200]}: {fault}")
                 self._pause(url, at)
+        await asyncio.to_thread(self._remember, trust)
         return Round(changed, tuple(faults))
 
-    def _addresses(self, source: Source) -> list[str]:
+    def _recall(self, trust: TrustStore) -> None:
+        """The lists about the CAs themselves are fetched before any filing names one; addresses outlive a restart.
+
+        What was remembered counts where it still leads to an anchor.
+        """
+        noted: Iterable[x509.Certificate] = () if trust.sources.begun else trust.intermediates
+        trust.sources.begun = True
+        for ca in noted:
+            for path in trust.paths.paths(ca)[:1]:
+                trust.sources.note(path)
+        known = {source.certificate for source in trust.sources.known()}
+        remembered = self.folder.remembered()
+        for certificate in remembered:
+            if certificate not in known:
+                for path in trust.paths.paths(certificate, remembered)[:1]:
+                    trust.sources.recall(path)
+
+    def _remember(self, trust: TrustStore) -> None:
+        asked = [source for source in trust.sources.known() if self._addresses(source, None)]
+        if asked:
+            self.folder.remember(c for source in asked for c in (source.certificate, source.issuer))
+
+    def _addresses(self, source: Source, at: datetime | None) -> list[str]:
+        """Lists, else responders; of a certificate that has ended both, for lists seldom tell of such."""
         lists = [url for url in source.crls if self.allows(url)]
-        return lists or [url for url in source.ocsp if self.allows(url)]
+        responders = [url for url in source.ocsp if self.allows(url)]
+        if at is not None and at > source.certificate.not_valid_after_utc:
+            return responders + lists
+        return lists or responders
 
     def allows(self, url: str) -> bool:
         """Whether an address is of an allowed host, by its exact name and port."""
@@ -131,16 +165,7 @@ def _question(source: Source) -> bytes:
 
 def _due(trust: TrustStore, source: Source, at: datetime) -> bool:
     """No answer in force, or half of its time has gone."""
-    if at > source.certificate.not_valid_after_utc:
+    if at > source.certificate.not_valid_after_utc + ASKED_AFTER_END:
         return False
     status = trust.revocation.status(source.certificate, source.issuer, at)
     return not isinstance(status, Good) or at >= status.this_update + (status.until - status.this_update) / 2
-
-
-def _note_intermediates(trust: TrustStore) -> None:
-    """The lists about the CAs themselves are fetched before any filing names one."""
-    noted: Iterable[x509.Certificate] = () if trust.sources.begun else trust.intermediates
-    trust.sources.begun = True
-    for ca in noted:
-        for path in trust.paths.paths(ca)[:1]:
-            trust.sources.note(path)

@@ -195,7 +195,7 @@ class RevocationIndex:
         if told.revoked_at is not None and told.revoked_at <= at:
             return Revoked(told.revoked_at, told.reason, "ocsp")
         by = (told.responder or issuer).subject.rfc4514_string()
-        word = _Told("ocsp", by, told.this_update, told.next_update, told.revoked_at)
+        word = _Told("ocsp", by, told.this_update, told.next_update, told.revoked_at, told.keeps_since)
         status = word.at(at, certificate, rules)
         if isinstance(status, Good) and end is not None:
             return replace(status, until=min(status.until, end))
@@ -227,7 +227,8 @@ def _by_list(entry: CrlEntry, certificate: x509.Certificate, at: datetime, rules
     if rules.digests is not None and entry.digest not in rules.digests and entry.digest != "eddsa":
         return Unknown("weak-digest", entry.digest)
     later = found.revocation_date_utc if found is not None else None
-    told = _Told("crl", entry.info.issuer, entry.info.this_update, entry.info.next_update, later)
+    info = entry.info
+    told = _Told("crl", info.issuer, info.this_update, info.next_update, later, entry.keeps_since)
     return told.at(at, certificate, rules)
 
 
@@ -240,16 +241,18 @@ class _Told:
     this_update: datetime
     next_update: datetime | None
     revoked_later: datetime | None
+    keeps_since: datetime | None
 
     def at(self, time: datetime, certificate: x509.Certificate, rules: StatusRules) -> Status:
-        """Good where it was in force at the time, and tells of certificates that had not expired when it was given."""
+        """Good where it was in force at the time, and tells of the certificate though that had ended."""
         end = self.next_update if self.next_update is not None else self.this_update + rules.max_age_open
         if rules.max_age is not None:
             end = min(end, self.this_update + rules.max_age)
         if time > end:
             return Unknown("stale", end.isoformat())
-        if self.this_update > certificate.not_valid_after_utc:
-            return Unknown("expired-entries", certificate.not_valid_after_utc.isoformat())
+        ended = certificate.not_valid_after_utc
+        if self.this_update > ended and (self.keeps_since is None or ended < self.keeps_since):
+            return Unknown("expired-entries", ended.isoformat())
         if self.revoked_later is not None:
             end = min(end, self.revoked_later - timedelta(microseconds=1))
         return Good(self.kind, self.by, self.this_update, self.next_update, end)

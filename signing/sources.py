@@ -48,6 +48,14 @@ class Sources:
             while len(self._links) > KEPT:
                 self._links.popitem(last=False)
 
+    def recall(self, path: CertificatePath) -> None:
+        """Take in the links of a path remembered earlier, while there is room: what is seen now comes first."""
+        with self._lock:
+            for certificate, issuer in zip(path.certificates, path.certificates[1:], strict=False):
+                if certificate not in self._links and len(self._links) < KEPT:
+                    self._links[certificate] = issuer
+                    self._links.move_to_end(certificate, last=False)
+
     def known(self) -> Iterator[Source]:
         """What has been remembered, latest first."""
         with self._lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cached_property
@@ -83,40 +82,23 @@ class TrustStore:
                 return window
         return None
 
-    def beside(
-        self,
-        *,
-        crls: Iterable[tuple[bytes, x509.Certificate | None]] = (),
-        ocsps: Iterable[bytes] = (),
-        issuers: Iterable[x509.Certificate] = (),
-    ) -> TrustStore:
-        """This store with a document's own revocation values, for that document alone; the paths found are shared.
-
-        `issuers`: CA certificates out of the document, whose lists and answers may be among them. They are no anchors.
-        Values that cannot be used are left out: they prove nothing.
-        """
-        revocation = self.revocation.extended(issuers)
-        for crl, issuer in crls:
-            with suppress(CrlRefused):
-                revocation.add_crl(crl, issuer)
-        for ocsp in ocsps:
-            with suppress(OcspRefused):
-                revocation.add_ocsp(ocsp)
-        made = TrustStore(self.anchors, self.intermediates, revocation, self.windows, self.stamping)
-        object.__setattr__(made, "paths", self.paths)
-        return made
-
     def extended(
         self,
         anchors: Iterable[x509.Certificate] = (),
         intermediates: Iterable[x509.Certificate] = (),
         crls: Iterable[bytes] = (),
+        ocsps: Iterable[bytes] = (),
     ) -> TrustStore:
-        """This store and further anchors (trusted always), intermediates and CRLs (DER). Raises CrlRefused."""
+        """This store and further anchors (trusted always), intermediates, CRLs and OCSP answers (DER).
+
+        Raises CrlRefused, OcspRefused.
+        """
         roots, pool = tuple(anchors), tuple(intermediates)
         revocation = self.revocation.extended((*roots, *pool))
         for crl in crls:
             revocation.add_crl(crl)
+        for answer in ocsps:
+            revocation.add_ocsp(answer)
         windows = dict(self.windows) | dict.fromkeys(roots, ALWAYS)
         return TrustStore(
             (*self.anchors, *roots), (*self.intermediates, *pool), revocation, windows, self.stamping

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +13,8 @@ import click
 
 import signing
 from gateway.cli.keys import key_options, open_key
-from gateway.cli.output import EXIT_UNREACHABLE, json_option, print_json
-from gateway.cli.trust import evidence_of, open_store, trust_options
+from gateway.cli.output import EXIT_REFUSED, EXIT_UNREACHABLE, json_option, print_json
+from gateway.cli.trust import Places, trust_options
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -47,6 +49,7 @@ def sign(
     trust: tuple[Path, ...],
     untrusted: tuple[Path, ...],
     crl: tuple[Path, ...],
+    ocsp: tuple[Path, ...],
     out: Path | None,
     as_json: bool,
     **key: Any,
@@ -66,17 +69,19 @@ def sign(
     A service gets the digest, never the document.
 
     \b
-    Time (--tsa): -t adds a time stamp; -lt the certificates and revocation lists (--trust, --crl) that prove it
-    later; -lta a time stamp over all that.
+    Time (--tsa): -t adds a time stamp; -lt the certificates, revocation lists and OCSP answers (--trust, --crl, --ocsp)
+    that prove it later; -lta a time stamp over all that.
 
     \b
-    Exit codes: 0 signed · 2 usage, or the key is refused · 3 token, service or authority cannot be reached
+    Exit codes: 0 signed · 1 the time-stamping authority refused, or its token is bad · 2 usage, or the key is
+    refused · 3 token, service or authority cannot be reached
     """
     document = file.read_bytes()
     chosen = profile or ("pades-b" if signing.format_of(document) == "pdf" else "xades-b")
     if (chosen in _TIMED) != (tsa is not None):
         raise click.UsageError(f"{chosen}: --tsa belongs to the profiles with time, and they need it")
-    try:
+    places = Places(trust, untrusted, crl, ocsp)
+    with _faults_told(file):
         signing_key = open_key(key)
         stamping = _authority(tsa) if tsa else None
         if chosen.startswith("pades"):
@@ -85,29 +90,7 @@ def sign(
         else:
             signed = _sign_xml(document, signing_key, chosen, target_id, stamping)
         if stamping and chosen in _LEVELS:
-            signed = signing.augment(
-                signed,
-                level=_LEVELS[chosen],
-                tsa=stamping,
-                policy=signing.load_policy("tt15-2025"),
-                at=datetime.now(UTC),
-                trust=open_store(trust, untrusted, crl),
-                evidence=evidence_of(trust, crl),
-            )
-    except signing.XmlRefused as error:
-        raise click.UsageError(f"{file}: {'; '.join(fault.message_en for fault in error.faults)}") from error
-    except (signing.KeyUnavailable, signing.TimestampRefused) as error:
-        click.secho(f"unreachable: {error}", err=True, fg="red")
-        raise click.exceptions.Exit(EXIT_UNREACHABLE) from error
-    except (
-        signing.KeyRefused,
-        signing.SigningRefused,
-        signing.PdfSigningRefused,
-        signing.AugmentRefused,
-        signing.TrustRefused,
-        signing.CrlRefused,
-    ) as error:
-        raise click.UsageError(str(error)) from error
+            signed = _augmented(signed, _LEVELS[chosen], stamping, places)
     target = out or file
     target.write_bytes(signed)
     subject = signing_key.certificate.subject.rfc4514_string()
@@ -115,6 +98,45 @@ def sign(
         print_json({"file": str(target), "profile": chosen, "signer": subject})
     else:
         click.echo(f"{target}: signed ({chosen}) by {subject}")
+
+
+@contextmanager
+def _faults_told(file: Path) -> Iterator[None]:
+    """What can go wrong with a signature, as the exit codes have it."""
+    try:
+        yield
+    except signing.XmlRefused as error:
+        raise click.UsageError(f"{file}: {'; '.join(fault.message_en for fault in error.faults)}") from error
+    except (signing.KeyUnavailable, signing.TimestampUnavailable) as error:
+        click.secho(f"unreachable: {error}", err=True, fg="red")
+        raise click.exceptions.Exit(EXIT_UNREACHABLE) from error
+    except signing.TimestampRefused as error:
+        click.secho(f"no time stamp: {error}", err=True, fg="red")
+        raise click.exceptions.Exit(EXIT_REFUSED) from error
+    except (
+        signing.KeyRefused,
+        signing.SigningRefused,
+        signing.PdfSigningRefused,
+        signing.AugmentRefused,
+        signing.TrustRefused,
+        signing.CrlRefused,
+        signing.OcspRefused,
+    ) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _augmented(
+    signed: bytes, level: Literal["LT", "LTA"], stamping: signing.TimestampClient, places: Places
+) -> bytes:
+    return signing.augment(
+        signed,
+        level=level,
+        tsa=stamping,
+        policy=signing.load_policy("tt15-2025"),
+        at=datetime.now(UTC),
+        trust=places.store(),
+        evidence=places.evidence(),
+    )
 
 
 def _sign_xml(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,25 +25,51 @@ _OPTIONS = (
         "--untrusted", multiple=True, type=_PLACE, help="Intermediate certificates: file or folder."
     ),
     click.option("--crl", multiple=True, type=_PLACE, help="Revocation lists: file or folder."),
+    click.option("--ocsp", multiple=True, type=_PLACE, help="OCSP answers (DER): file or folder."),
 )
 
 
 def trust_options(command: F) -> F:
-    """`--trust`, `--untrusted`, `--crl`, for `open_store`."""
+    """`--trust`, `--untrusted`, `--crl`, `--ocsp`, for `Places`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def open_store(trust: Iterable[Path], untrusted: Iterable[Path], crls: Iterable[Path]) -> signing.TrustStore:
-    """One trust folder as the gateway reads it (dated anchors, lists, answers), and what stands beside it."""
-    places = list(trust)
-    folders = [place for place in places if (place / "anchors").is_dir() or (place / "lists").is_dir()]
-    if len(folders) > 1:
-        raise click.UsageError("--trust: at most one trust folder; any number of files")
-    store = signing.TrustStore.load(folders[0]) if folders else signing.TrustStore(anchors=())
-    anchors = certificates_of(place for place in places if place not in folders)
-    return store.extended(anchors, certificates_of(untrusted), crls_of(crls))
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the trust options name."""
+
+    trust: tuple[Path, ...] = ()
+    untrusted: tuple[Path, ...] = ()
+    crls: tuple[Path, ...] = ()
+    ocsps: tuple[Path, ...] = ()
+
+    def store(self) -> signing.TrustStore:
+        """One trust folder as the gateway reads it (dated anchors, lists, answers), and what stands beside it.
+
+        Raises click.UsageError, TrustRefused, CrlRefused, OcspRefused.
+        """
+        folders = [each for each in self.trust if (each / "anchors").is_dir() or (each / "lists").is_dir()]
+        if len(folders) > 1:
+            raise click.UsageError("--trust: at most one trust folder; any number of files")
+        store = signing.TrustStore.load(folders[0]) if folders else signing.TrustStore(anchors=())
+        anchors = certificates_of(place for place in self.trust if place not in folders)
+        crls, ocsps = crls_of(self.crls), ocsps_of(self.ocsps)
+        return store.extended(anchors, certificates_of(self.untrusted), crls, ocsps)
+
+    def evidence(self) -> signing.Evidence:
+        """The answers that a signature may carry along: of the trust folder (`crls/`, `ocsp/`, `fetched/`), and
+        those named. Who uses them picks what tells of the certificates in question.
+        """
+        fetched = self._folders("fetched")
+        return signing.Evidence(
+            crls=tuple(crls_of([*self._folders("crls"), *_kind(fetched, ".crl"), *self.crls])),
+            ocsps=tuple(ocsps_of([*self._folders("ocsp"), *_kind(fetched, ".ocsp"), *self.ocsps])),
+        )
+
+    def _folders(self, name: str) -> list[Path]:
+        return [folder for place in self.trust if (folder := place / name).is_dir()]
 
 
 def certificates_of(places: Iterable[Path]) -> list[x509.Certificate]:
@@ -59,6 +86,10 @@ def crls_of(places: Iterable[Path]) -> list[bytes]:
     return [crl for file in _files(places) for crl in signing.read_crls(file.read_bytes())]
 
 
+def ocsps_of(places: Iterable[Path]) -> list[bytes]:
+    return [file.read_bytes() for file in _files(places)]
+
+
 def _files(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         if place.is_dir():
@@ -67,7 +98,5 @@ def _files(places: Iterable[Path]) -> Iterator[Path]:
             yield place
 
 
-def evidence_of(trust: Iterable[Path], crls: Iterable[Path]) -> signing.Evidence:
-    """The revocation lists that a signature is to carry along: of the trust folder, and those named."""
-    folders = [folder for place in trust if (folder := place / "crls").is_dir()]
-    return signing.Evidence(crls=tuple(crls_of([*folders, *crls])))
+def _kind(folders: Iterable[Path], suffix: str) -> list[Path]:
+    return [file for folder in folders for file in sorted(folder.glob(f"[!.]*{suffix}"))]

@@ -12,7 +12,7 @@ from cryptography import x509
 
 import signing
 from gateway.cli.output import print_json, refused
-from gateway.cli.trust import open_store, trust_options
+from gateway.cli.trust import Places, trust_options
 from signing.cases import CasesRefused, judge_cases
 from signing.report_etsi import etsi_report
 from signing.report_text import Language, text_report
@@ -50,6 +50,7 @@ def verify(
     trust: tuple[Path, ...],
     untrusted: tuple[Path, ...],
     crl: tuple[Path, ...],
+    ocsp: tuple[Path, ...],
     at: datetime | None,
     pinned: Path | None,
     embedded: bool,
@@ -70,12 +71,13 @@ def verify(
         if cases is not None:
             _print_cases(cases, rules)
             return
-        store = open_store(trust, untrusted, crl)
+        store = Places(trust, untrusted, crl, ocsp).store()
         key: signing.Key | None = _pinned(pinned) if pinned else "embedded" if embedded else None
     except (
         signing.PolicyRefused,
         signing.TrustRefused,
         signing.CrlRefused,
+        signing.OcspRefused,
         CasesRefused,
         ValueError,
     ) as error:

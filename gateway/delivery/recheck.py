@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import signing
 from gateway.delivery.world import DeliveryWorld
@@ -14,7 +15,11 @@ from gateway.filing.status import Status
 from gateway.filing.story import told
 from gateway.intake.record import evidence_of
 from gateway.intake.verify import TRY_LATER, SignatureRules, judgements
+from gateway.intake.verify_texts import status_lost
 from gateway.ports import Claim, Outcome
+
+LOST_AFTER = timedelta(days=7)
+"""Of the certificate's end, or of the receipt where that was later: time for the operator to get an answer."""
 
 
 async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
@@ -22,12 +27,18 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
 
     Who signed in which role was judged at the receipt, by the rules and the provider's entry of then, and stays.
 
-    Gives `acknowledged` with a confirmation, `refused` with a notice, or `provisional` again: an outage
-    neither accepts nor refuses, however long it lasts.
+    Gives `acknowledged` with a confirmation, `refused` with a notice, or `provisional` again: an outage neither
+    accepts nor refuses while an answer may still come. It ends LOST_AFTER the end of the certificate that no answer
+    tells of (decision 0005): authorities drop certificates that have ended from their lists.
     """
     body = await world.deliveries.body(claim.filing.number)
     report = await asyncio.to_thread(_judge_again, body, claim.filing, world.signatures())
+    lost: tuple[Finding, ...] = ()
     if report.sub_indication == TRY_LATER:
+        ended = _unknown_until(report)
+        if ended is not None and world.clock() > max(ended, claim.filing.received_at) + LOST_AFTER:
+            lost = (status_lost(ended),)
+    if report.sub_indication == TRY_LATER and not lost:
         return Outcome(
             claim,
             Status.PROVISIONAL,
@@ -37,7 +48,19 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
         )
     holds = report.indication is signing.Indication.PASSED
     status = Status.ACKNOWLEDGED if holds else Status.REFUSED
-    return _settled(claim, status, tuple(judgements(report)), report, world)
+    return _settled(claim, status, (*lost, *judgements(report)), report, world)
+
+
+def _unknown_until(report: signing.Report) -> datetime | None:
+    """The end of the certificate whose status is not known; of several the first; None where none can be told."""
+    ends = []
+    for signature in report.signatures:
+        codes = {check.code for check in signature.checks if check.sub_indication == TRY_LATER}
+        if "certificate.status-unknown" in codes:
+            ends += [c.not_valid_after_utc for c in signature.chain[:1]]
+        if "certificate.ca-status-unknown" in codes:
+            ends += [max(c.not_valid_after_utc for c in signature.chain[1:-1])]
+    return min(ends, default=None)
 
 
 def _settled(

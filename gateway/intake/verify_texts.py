@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from lxml import etree
 
 import signing
 from gateway.filing.findings import Finding, Severity, Text
+from gateway.filing.identifiers import VIETNAM
 from gateway.filing.stages import Stage
 from gateway.intake.parse import line_of
 from gateway.ports import Provider
@@ -44,6 +46,25 @@ def unexpected_element(element: etree._Element, expected: str | None) -> Finding
         ),
         line=line_of(element),
         path=f"HSoThueDTu/{name}",
+    )
+
+
+def status_lost(ended: datetime) -> Finding:
+    """A certificate has ended, and no answer will tell any more whether it was revoked at the receipt."""
+    day = ended.astimezone(VIETNAM).strftime("%d/%m/%Y")
+    return _error(
+        "signature.status-lost",
+        Text(
+            f"Không xác định được chứng thư số có bị thu hồi tại thời điểm tiếp nhận hay không: chứng thư số đã hết "
+            f"hạn ngày {day} và tổ chức chứng thực không còn cung cấp trạng thái của nó.",
+            f"Whether the certificate was revoked at the time of receipt cannot be told any more: it ended on {day}, "
+            "and no answer of its authority covers that time.",
+        ),
+        Text(
+            "Ký lại bằng chứng thư số còn hiệu lực và nộp lại; giữ thông báo tiếp nhận tạm thời làm bằng chứng về thời "
+            "điểm nộp.",
+            "Sign with a certificate in force and file again; the provisional receipt proves when you filed.",
+        ),
     )
 
 

@@ -53,7 +53,7 @@ class Reloading(Generic[T]):
 
 def _fingerprint(directory: Path) -> tuple[tuple[str, int, int], ...]:
     found = []
-    for path in sorted(directory.rglob("*")):
+    for path in sorted(directory.rglob("[!.]*")):
         with suppress(FileNotFoundError):  # replaced while we look: the next look sees the new one
             stat = path.stat()
             if not S_ISREG(stat.st_mode):

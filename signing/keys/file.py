@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from signing.certificates import public_key_of, spki
 from signing.keys.base import HASHES, KeyRefused, field_octets, side_by_side
 
+_UNREADABLE = (ValueError, TypeError, OSError, UnsupportedAlgorithm, x509.InvalidVersion)
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -36,7 +38,7 @@ class FileKey:
         try:
             private_key = load_pem_private_key(Path(key_path).read_bytes(), password)
             certificate, *chain = x509.load_pem_x509_certificates(Path(cert_path).read_bytes())
-        except (ValueError, TypeError, OSError) as error:
+        except _UNREADABLE as error:
             raise KeyRefused(f"{key_path}, {cert_path}: {error}") from None
         return cls(_supported(private_key, key_path), certificate, tuple(chain))
 
@@ -47,7 +49,7 @@ class FileKey:
             private_key, certificate, chain = pkcs12.load_key_and_certificates(
                 Path(path).read_bytes(), password
             )
-        except (ValueError, TypeError, OSError) as error:
+        except _UNREADABLE as error:
             raise KeyRefused(f"{path}: {error}") from None
         if certificate is None:
             raise KeyRefused(f"{path}: no certificate for the key")

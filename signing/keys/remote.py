@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -147,7 +148,7 @@ class CscService:
         except FetchFailed as error:
             raise KeyUnavailable(f"signing service, {method}: {error}") from None
         if answer.status != 200:
-            raise _refusal(method, answer.status, answer.body)
+            raise _refusal(method, answer.status, answer.body, [self.token, *_secrets_in(request)])
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -156,12 +157,24 @@ class CscService:
             ) from None
 
 
-def _refusal(method: str, status: int, body: bytes) -> KeyRefused:
+def _secrets_in(request: Mapping[str, object]) -> Iterator[str]:
+    """PINs, one-time passwords, the SAD: a service that says them back must not bring them into a log."""
+    if isinstance(sad := request.get("SAD"), str):
+        yield sad
+    given = request.get("authData")
+    for each in given if isinstance(given, list) else []:
+        yield each["value"]
+
+
+def _refusal(method: str, status: int, body: bytes, secrets: Iterable[str]) -> KeyRefused:
     try:
         fault = msgspec.json.decode(body, type=_Fault)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         fault = _Fault()
-    told = "".join(c for c in f"{fault.error} {fault.error_description}"[:300] if c.isprintable()).strip()
+    told = f"{fault.error} {fault.error_description}"
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        told = told.replace(secret, "***")
+    told = "".join(c for c in told[:300] if c.isprintable()).strip()
     text = f"signing service, {method}: {status} {told}".rstrip()
     # Without the agreed error document the answer is somebody's on the way, not the service's.
     later = status >= 500 or status in _TRY_LATER or 300 <= status < 400 or not fault.error
@@ -180,6 +193,8 @@ class RemoteKey:
     mode: str
     _secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     _sad: str | None = field(default=None, repr=False)
+    _refused: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -241,7 +256,19 @@ class RemoteKey:
             return self._sad
         secrets = [{"id": name, "value": value} for name, value in self._secrets]
         request = {**about, "numSignatures": 1, **({"authData": secrets} if secrets else {})}
-        return self.service.ask("credentials/authorize", request, _Authorised).sad
+        with self._one_at_a_time:
+            if self._refused.is_set():
+                raise KeyRefused(
+                    f"credential {self.credential_id!r} refused this PIN before; it is not sent again"
+                )
+            try:
+                return self.service.ask("credentials/authorize", request, _Authorised).sad
+            except KeyUnavailable:
+                raise
+            except KeyRefused:
+                if secrets:
+                    self._refused.set()  # a few wrong ones lock the credential
+                raise
 
     def _algorithm(self, hash_name: str) -> str:
         """The named algorithm if the key lists it, else the key's kind, which the hash's OID completes."""

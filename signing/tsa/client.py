@@ -10,23 +10,33 @@ from typing import Protocol
 from asn1crypto import tsp
 
 from signing.asn1 import SEQUENCE, Asn1Refused, read_element
-from signing.cms.structure import TST_INFO, read_signed_data
+from signing.cms.attributes import read_signed_attributes
+from signing.cms.signer import check_content, check_value, choose_certificate, key_of
+from signing.cms.structure import TST_INFO, SignedData, read_signed_data
 from signing.fetching import LOOPBACK, FetchFailed, FetchLimits, fetch_now, split_url
+from signing.report import CheckFailed, Outcome
 from signing.timestamps import read_timestamp_info
 
 MAX_RESPONSE_BYTES = 256 * 1024
 _GRANTED = (0, 1)  # granted, grantedWithMods
+_TRY_LATER = {408, 425, 429}
 
 
 class TimestampRefused(Exception):
     """No time stamp could be had; the text names the authority and the fault."""
 
 
+class TimestampUnavailable(TimestampRefused):
+    """The authority could not be reached, or says that it is out of order: trying again later may help."""
+
+
 class TimestampClient(Protocol):
     """Whoever gives time-stamp tokens. May be asked from several threads at once."""
 
     def stamp(self, imprint: bytes, hash_name: str) -> bytes:
-        """A token (DER of its ContentInfo) over a digest by that hash (hashlib name). Raises TimestampRefused."""
+        """A token (DER of its ContentInfo) over a digest by that hash (hashlib name). Raises TimestampRefused, and
+        TimestampUnavailable, one of them, where none can be had now.
+        """
         ...
 
 
@@ -64,7 +74,25 @@ def token_of(response: bytes, imprint: bytes, hash_name: str, nonce: int) -> byt
         or given != nonce
     ):
         raise TimestampRefused("the token answers another request")
+    if fault := _signature_fault(signed):
+        raise TimestampRefused(f"the token is not signed by the certificate in it: {fault}")
     return token
+
+
+def _signature_fault(signed: SignedData) -> str:
+    """Whether to trust the authority is the verifier's to say; that it signed this very token is ours."""
+    try:
+        signer, content = signed.signers[0], signed.content or b""
+        attributes = read_signed_attributes(signer)
+        certificate, checks = choose_certificate(signer, attributes, signed.certificates)
+        checks = [*checks, *check_content(signed, signer, attributes, content, "TSTInfo")]
+        checks += check_value(signer, content, key_of(certificate))
+    except CheckFailed as error:
+        return error.check.message_en
+    except (Asn1Refused, IndexError) as error:
+        return str(error)[:200]
+    bad = [check.message_en for check in checks if check.outcome in (Outcome.FAILED, Outcome.INDETERMINATE)]
+    return bad[0] if bad else ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +122,9 @@ class HttpTimestampClient:
                 limits=FetchLimits(seconds=self.seconds, answer_bytes=MAX_RESPONSE_BYTES),
             )
         except FetchFailed as error:
-            raise TimestampRefused(str(error)) from None
+            raise TimestampUnavailable(str(error)) from None
+        if answer.status >= 500 or answer.status in _TRY_LATER:
+            raise TimestampUnavailable(f"{self.url}: HTTP {answer.status}")
         if answer.status != 200 or answer.media_type != "application/timestamp-reply":
             raise TimestampRefused(f"{self.url}: HTTP {answer.status}, {answer.media_type[:80]}")
         return token_of(answer.body, imprint, hash_name, nonce)

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.cli.running import efile
 from tests.signing.documents import DECLARATION
 from tests.signing.pdf_documents import pdf
 from tests.signing.pki import Hierarchy, hierarchy
+from tests.signing.test_ocsp import answer
 from tests.signing.timestamping import REPLY, Stamping, evidence, served, stamping
 
 NOW = datetime.now(UTC)
@@ -81,6 +83,57 @@ def test_pades(home: Path, authority: str, more: tuple[str, ...], stamped: bool)
     (signature,) = json.loads(judged.stdout)["signatures"]
     assert judged.returncode == 0, judged.stdout
     assert bool(signature["timestamps"]) is stamped
+
+
+@pytest.mark.parametrize("where", ["ocsp", "fetched", "named"])
+def test_ocsp_answers_and_what_was_fetched_prove_it_too(
+    where: str, home: Path, authority: str, pki: Hierarchy
+) -> None:
+    trust, answered = home / "trust", home / "answers"
+    for file in (trust / "crls").iterdir():
+        if x509.load_der_x509_crl(file.read_bytes()).issuer == pki.ca.certificate.subject:
+            told = file.read_bytes()
+            file.unlink()
+    ends = {"this_update": NOW - timedelta(hours=1), "next_update": NOW + timedelta(days=1)}
+    one = answer(pki.taxpayer.certificate, pki.ca.certificate, pki.ca, **ends)  # type: ignore[arg-type]
+    folder = answered if where == "named" else trust / where
+    folder.mkdir()
+    (folder / ("ca.crl" if where == "fetched" else "one.ocsp")).write_bytes(
+        told if where == "fetched" else one
+    )
+    (trust / "fetched").mkdir(exist_ok=True)
+    (trust / "fetched/.sources.json").write_text("[]")
+    more = ("--ocsp", answered) if where == "named" else ()
+    options = (
+        "--key",
+        home / "key.pem",
+        "--profile",
+        "xades-lt",
+        "--tsa",
+        authority,
+        "--trust",
+        trust,
+        *more,
+    )
+    done = efile("sign", home / "declaration.xml", *options)
+    assert done.returncode == 0, done.stderr
+    octets = (home / "declaration.xml").read_bytes()
+    assert (b"EncapsulatedOCSPValue" in octets) is (where != "fetched")
+    judged = efile("verify", home / "declaration.xml", "--trust", trust, *more)
+    assert judged.returncode == 0, judged.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"), [(200, bytes.fromhex("30053003020102"), 1), (503, b"", 3), (403, b"", 1)]
+)
+def test_an_authority_that_refuses_is_not_out_of_reach(
+    home: Path, status: int, body: bytes, code: int
+) -> None:
+    with served(lambda _: (status, REPLY, body)) as url:
+        done = efile(
+            "sign", home / "declaration.xml", "--key", home / "key.pem", "--profile", "xades-t", "--tsa", url
+        )
+    assert done.returncode == code, done.stderr
 
 
 def test_what_cannot_be(home: Path, authority: str) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 import schemas
 from adapters.simulator import Refusal
 from gateway.app import clock
 from gateway.delivery.world import Backoff
+from gateway.filing.filing import NoticeKind
 from gateway.filing.story import told as retold
 from gateway.store.queue import NotStuck
 from gateway.store.seeds import Seed
@@ -225,6 +227,35 @@ class TestProvisional:
         ):
             filed = await client.submit(signed(house.pki))
             assert (filed.status, filed.body["status"]) == (201, "provisional"), filed.body
+
+    async def status(self, house: House, number: str) -> str:
+        filing = await house.gateway.store.filing(number)
+        assert filing is not None
+        return filing.status
+
+    async def test_it_ends_a_week_after_the_certificate(self, tmp_path: Path, pki_home: Path) -> None:
+        """No list tells of what has ended: refused with a notice that says so, not provisional for ever."""
+        ahead = [timedelta()]
+        async with (
+            house_at(tmp_path, pki_home, now=lambda: clock() + ahead[0]) as house,
+            house.client() as client,
+        ):
+            self.blind(house)
+            number = (await client.submit(signed(house.pki))).body["number"]
+            taxpayer = house.pki["taxpayer"].certificate.read_bytes()
+            end = x509.load_pem_x509_certificate(taxpayer).not_valid_after_utc
+            ahead[0] = end + timedelta(days=6, hours=23) - clock()
+            await asyncio.sleep(0.8)
+            assert await self.status(house, number) == "provisional"
+            ahead[0] += timedelta(hours=2)
+            async with asyncio.timeout(20):
+                while await self.status(house, number) == "provisional":
+                    await asyncio.sleep(0.05)
+            assert await self.status(house, number) == "refused"
+            kept = await house.gateway.store.notice(number, [NoticeKind.REFUSAL])
+            assert kept is not None
+            reasons = {reason.code for reason in schemas.read_notice(kept.document).reasons}
+            assert "signature.status-lost" in reasons
 
     async def test_another_fault_is_not_provisional(self, house: House) -> None:
         self.blind(house)

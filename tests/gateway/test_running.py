@@ -83,6 +83,13 @@ class TestProduction:
             assert f"{file}: a development certificate" in faults
         assert f"{readable}: the key is readable by others" in faults
 
+    def test_a_policy_file_lies_where_the_settings_say(self, house: House) -> None:
+        file = house.installation.settings
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace('policy = "tt15-2025"', 'policy = "mine.toml"'), encoding="utf-8")
+        assert load_settings(file).trust.policy == str(file.resolve().parent / "mine.toml")
+        file.write_text(text, encoding="utf-8")
+
 
 class TestFitness:
     async def test_a_lease_shorter_than_a_call_does_not_start(self, tmp_path: Path, pki_home: Path) -> None:

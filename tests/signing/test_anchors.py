@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import Policy, TrustRefused, TrustStore
+from signing import Evidence, Policy, TrustRefused, TrustStore
 from signing.authenticity import judge_certificate
 from signing.report import Outcome
 from signing.trust import Window
@@ -170,8 +170,8 @@ def test_a_known_signer_costs_a_look_up(policy: Policy) -> None:
 def test_a_documents_own_values_stay_its_own(policy: Policy) -> None:
     own = hierarchy()
     trust, leaf = own.trust(crls=False), own.taxpayer.certificate
-    lists = [(own.ca.crl(), None), (own.root.crl(), None), (b"garbage", None)]
-    beside = trust.beside(crls=lists, ocsps=[b"garbage"])
+    lists = (own.ca.crl(), own.root.crl(), b"garbage")
+    beside = Evidence(crls=lists, ocsps=(b"garbage",)).added_to(trust)
     assert faults(leaf, beside, policy) == set()
     assert faults(leaf, trust, policy) == {"certificate.status-unknown", "certificate.ca-status-unknown"}
     assert beside.paths is trust.paths

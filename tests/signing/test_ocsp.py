@@ -9,13 +9,26 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from asn1crypto import core
+from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from signing import Good, OcspRefused, Policy, RevocationIndex, Revoked, TrustStore, Unknown, verify_xml
+from signing import (
+    CrlRefused,
+    Good,
+    OcspRefused,
+    Policy,
+    RevocationIndex,
+    Revoked,
+    TrustStore,
+    Unknown,
+    verify_xml,
+)
 from signing.revocation import StatusRules
 from tests.signing.documents import codes, signed
 from tests.signing.pki import (
@@ -357,3 +370,65 @@ def test_an_answer_about_another_serial_number_says_nothing(pki: Hierarchy, inde
     other = signer(pki.ca, number=93)
     index.add_ocsp(answer(other.certificate, pki.ca.certificate, pki.ca))
     assert isinstance(index.status(pki.taxpayer.certificate, pki.ca.certificate, AT), Unknown)
+
+
+def _time(moment: datetime) -> bytes:
+    return b"\x18\x0f" + moment.strftime("%Y%m%d%H%M%SZ").encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (_time(AT - 30 * DAY), "Good"),
+        (_time(AT - HOUR), "Good"),
+        (_time(AT - HOUR + timedelta(seconds=1)), "expired-entries"),
+        (None, "expired-entries"),
+    ],
+)
+@pytest.mark.parametrize("way", ["crl", "ocsp"])
+def test_answers_after_the_end_count_where_they_keep_what_has_ended(
+    value: bytes | None, expected: str, way: str
+) -> None:
+    """Archive cutoff (RFC 6960 clause 4.4.4) and expiredCertsOnCRL (X.509): from when on ended ones are told of."""
+    own = hierarchy()
+    leaf = signer(own.ca, not_after=AT - HOUR).certificate
+    index, ca = RevocationIndex([own.ca.certificate]), own.ca
+    if way == "crl":
+        index.add_crl(ca.crl(AT - timedelta(minutes=1), extra=_keeping(value) if value else ()))
+    else:
+        index.add_ocsp(_archived(leaf, ca, value))
+    status = index.status(leaf, ca.certificate, AT - 2 * HOUR)
+    assert expected == (status.why if isinstance(status, Unknown) else type(status).__name__)
+
+
+def _keeping(value: bytes) -> tuple[tuple[x509.ExtensionType, bool], ...]:
+    return ((x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.60"), value), False),)
+
+
+@pytest.mark.parametrize("value", [b"", b"\x18\x02xx", b"\x04\x00", b"\x17\x0d260320080000Z"])
+def test_a_list_that_keeps_since_no_time_is_refused(value: bytes) -> None:
+    own = hierarchy()
+    with pytest.raises(CrlRefused, match="expiredCertsOnCRL"):
+        RevocationIndex([own.ca.certificate]).add_crl(own.ca.crl(extra=_keeping(value)))
+
+
+def _archived(leaf: x509.Certificate, ca: Authority, cutoff: bytes | None) -> bytes:
+    """An answer whose single response has the extension, which no library here writes: put in and signed anew."""
+    made = asn1_ocsp.OCSPResponse.load(
+        answer(leaf, ca.certificate, ca, this_update=AT - timedelta(minutes=1))
+    )
+    basic = made["response_bytes"]["response"].parsed
+    data = basic["tbs_response_data"].copy()
+    if cutoff is not None:
+        inside = core.ObjectIdentifier("1.3.6.1.5.5.7.48.1.6").dump() + core.OctetString(cutoff).dump()
+        extension = asn1_ocsp.SingleResponseExtension.load(bytes([0x30, len(inside)]) + inside)
+        data["responses"][0]["single_extensions"] = [extension]
+    octets = data.dump(force=True)
+    assert isinstance(ca.key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+    if isinstance(ca.key, rsa.RSAPrivateKey):
+        value = ca.key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        value = ca.key.sign(octets, ec.ECDSA(hashes.SHA256()))
+    basic["tbs_response_data"], basic["signature"] = data, value
+    made["response_bytes"]["response"] = core.ParsableOctetString(basic.dump(force=True))
+    return bytes(made.dump(force=True))

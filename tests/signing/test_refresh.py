@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from signing import CrlRefused, FileKey, OcspRefused, Policy, Revoked, TrustStore, Unknown
-from signing.answers import AnswerFolder
+from signing.answers import SOURCES, AnswerFolder
 from signing.authenticity import judge_certificate
 from signing.fetching import FetchLimits
 from signing.refresh import Refresher
@@ -246,3 +246,60 @@ def test_processes_that_keep_at_once_leave_the_newest(tmp_path: Path) -> None:
     assert AnswerFolder(tmp_path / "fetched").load_into(trust.revocation) == ()
     status = trust.revocation.status(own.taxpayer.certificate, own.ca.certificate, AT)
     assert getattr(status, "this_update", None) == AT
+
+
+async def test_addresses_outlive_a_restart(publisher: Publisher, policy: Policy, tmp_path: Path) -> None:
+    host = publisher.host  # type: ignore[attr-defined]
+    place = Place(tmp_path, {host})
+    key = signer(place.own.ca, extensions=named(host))
+    assert place.status(key, policy) == "TRY_LATER"
+    assert (await place.round()).changed == 0, "the list is not there yet"
+    publisher.files["/ca.crl"] = place.own.ca.crl()
+    place.trust = TrustStore.load(tmp_path)
+    place.refresher = Refresher(AnswerFolder(tmp_path / "fetched"), frozenset({host}))
+    assert (await place.round()).changed == 1
+    assert place.status(key, policy) is None
+    for broken in (b"", b"[1]", b'["AAAA"]', b"[" * 100_000, b" " * (9 << 20)):
+        (tmp_path / "fetched" / SOURCES).write_bytes(broken)
+        await place.round()
+
+
+async def test_a_remembered_address_must_still_lead_to_an_anchor(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    host = publisher.host  # type: ignore[attr-defined]
+    place, stranger = Place(tmp_path, {host}), hierarchy()
+    forged = signer(authority("Stranger", number=140), number=141, extensions=named(host)).certificate
+    AnswerFolder(tmp_path / "fetched").remember([forged, stranger.ca.certificate])
+    await place.round()
+    assert publisher.asked == []
+
+
+async def test_one_responder_is_asked_about_each_of_its_certificates(
+    publisher: Publisher, policy: Policy, tmp_path: Path
+) -> None:
+    host = publisher.host  # type: ignore[attr-defined]
+    place = Place(tmp_path, {host})
+    ca, by = place.own.ca, responder(place.own.ca)
+    keys = [signer(ca, number=n, extensions=named(host, crl=False, ocsp=True)) for n in (150, 151)]
+    for key in keys:
+        place.status(key, policy)
+    publisher.files["/ocsp"] = answer(keys[1].certificate, ca.certificate, by)
+    await place.round()
+    assert len(publisher.asked) == 2 or place.status(keys[1], policy) is None
+    publisher.files["/ocsp"] = answer(keys[0].certificate, ca.certificate, by)
+    await place.round(AT + timedelta(minutes=2))
+    assert [place.status(key, policy) for key in keys] == [None, None]
+
+
+async def test_a_certificate_that_has_ended_is_asked_about_for_a_week(
+    publisher: Publisher, policy: Policy, tmp_path: Path
+) -> None:
+    host = publisher.host  # type: ignore[attr-defined]
+    place = Place(tmp_path, {host})
+    key = signer(place.own.ca, not_after=AT + HOUR, extensions=named(host, ocsp=True))
+    place.status(key, policy)
+    await place.round(AT + 9 * DAY)
+    assert publisher.asked == []
+    await place.round(AT + DAY)
+    assert publisher.asked == ["/ocsp", "/ca.crl"], "a responder may keep what a list drops"

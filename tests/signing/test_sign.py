@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from asn1crypto import keys, pem
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -162,3 +163,13 @@ def test_broken_certificates_are_refused_and_never_crash(
         data = document.replace(text[1], base64.b64encode(broken))
         report = verify_xml(data, policy=policy, trust=trust, at=AT)
         assert report.indication is not Indication.PASSED
+
+
+def test_a_key_file_that_nobody_reads_is_refused_and_no_crash(tmp_path: Path) -> None:
+    """A curve that the library does not know, a certificate of no version: as any other unusable file."""
+    parameters = keys.ECDomainParameters(name="named", value="1.3.132.0.6")
+    private = keys.ECPrivateKey({"version": "ecPrivkeyVer1", "private_key": 1, "parameters": parameters})
+    block = pem.armor("EC PRIVATE KEY", private.dump())
+    (tmp_path / "key.pem").write_bytes(block)
+    with pytest.raises(KeyRefused):
+        FileKey.from_pem(tmp_path / "key.pem", tmp_path / "key.pem")

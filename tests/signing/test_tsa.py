@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signing import HttpTimestampClient, TimestampRefused, load_policy
+from signing import HttpTimestampClient, TimestampRefused, TimestampUnavailable, load_policy
 from signing.algorithms import digest
 from signing.report import Indication
 from signing.timestamps import judge_timestamp
@@ -38,6 +38,7 @@ def test_a_token_is_had_and_holds(hash_name: str, pki: Hierarchy, stamps: Stampi
         (lambda stamps, asked: (200, "text/html", b"<html>"), "text/html"),
         (lambda stamps, asked: (200, REPLY, b"garbage"), "no time-stamp response"),
         (lambda stamps, asked: (200, REPLY, bytes.fromhex("30053003020102")), "status 2"),
+        (lambda stamps, asked: (200, REPLY, broken(stamps.tsa.respond(asked))), "not signed by"),
         (lambda stamps, asked: (200, REPLY, b"\x30" * 300_000), "exceeds"),
         (lambda stamps, asked: (200, REPLY, stamps.tsa.respond(other_request())), "another request"),
     ],
@@ -45,9 +46,15 @@ def test_a_token_is_had_and_holds(hash_name: str, pki: Hierarchy, stamps: Stampi
 def test_what_is_no_answer_is_refused(answer: object, told: str, stamps: Stamping) -> None:
     with (
         served(lambda asked: answer(stamps, asked)) as url,  # type: ignore[operator]
-        pytest.raises(TimestampRefused, match=told),
+        pytest.raises(TimestampRefused, match=told) as refused,
     ):
         HttpTimestampClient(url).stamp(digest("sha256", b"octets"), "sha256")
+    assert isinstance(refused.value, TimestampUnavailable) == (told in ("HTTP 503", "exceeds"))
+
+
+def broken(reply: bytes) -> bytes:
+    """The signature's last octet is another."""
+    return reply[:-1] + bytes([reply[-1] ^ 1])
 
 
 def other_request() -> bytes:
@@ -58,7 +65,7 @@ def test_only_listed_hosts_are_asked() -> None:
     with pytest.raises(ValueError, match="not among"):
         HttpTimestampClient("http://tsa.example/")
     assert HttpTimestampClient("http://tsa.example/", hosts=["tsa.example"]).url
-    with pytest.raises(TimestampRefused, match="ClientConnector"):
+    with pytest.raises(TimestampUnavailable, match="ClientConnector"):
         HttpTimestampClient("http://127.0.0.1:9/").stamp(digest("sha256", b""), "sha256")
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
+from aiohttp import web
 
 from certs_dev.csc import Behaviour, Credential, CscSimulator
 from signing import Indication, KeyRefused, KeyUnavailable, Policy, TrustStore, verify_xml
@@ -172,3 +173,31 @@ def test_where_a_service_may_be(url: str, told: str) -> None:
 def test_a_token_with_a_line_break_makes_no_header() -> None:
     with pytest.raises(KeyRefused, match="token"):
         CscService("https://sign.example/csc/v2", "a\r\nX: b")
+
+
+async def test_a_wrong_pin_is_sent_once(service: CscSimulator) -> None:
+    """A few wrong ones lock the credential; callers that try again, also at once, must not be what does it."""
+    wrong = await asyncio.to_thread(partial(RemoteKey.open, client(service), "p256", secrets={"PIN": "0000"}))
+    tried = await asyncio.gather(*(signs(wrong) for _ in range(4)), return_exceptions=True)
+    assert all(isinstance(each, KeyRefused) for each in tried)
+    assert sum("not sent again" in str(each) for each in tried) == 3
+    assert [method for method, _ in service.requests].count("credentials/authorize") == 1
+
+
+async def test_what_a_service_says_back_shows_no_secret() -> None:
+    async def echo(request: web.Request) -> web.Response:
+        said = f"{await request.text()} {request.headers['Authorization']}"
+        return web.json_response({"error": "invalid_request", "error_description": said}, status=400)
+
+    application = web.Application()
+    application.router.add_post("/{path:.*}", echo)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    asked = CscService(f"http://127.0.0.1:{runner.addresses[0][1]}/csc/v2", "secret-token", QUICK)
+    request = {"a": 1, "authData": [{"id": "PIN", "value": "4711"}], "SAD": "secret-sad"}
+    with pytest.raises(KeyRefused, match="invalid_request") as caught:
+        await asyncio.to_thread(asked.ask, "credentials/authorize", request, dict)
+    await runner.cleanup()
+    assert "***" in str(caught.value)
+    assert not any(secret in str(caught.value) for secret in ("4711", "secret-token", "secret-sad"))
