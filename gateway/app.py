@@ -43,6 +43,7 @@ from gateway.settings import Settings
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
 from signing.answers import AnswerFolder
+from signing.list_refresh import ListRefresher
 from signing.refresh import Refresher
 
 log = structlog.get_logger("app")
@@ -173,7 +174,11 @@ async def _assembled(
             "trust": rules.watch(settings.trust.refresh_seconds),
             "catalogue": catalogue.watch(settings.catalogue.refresh_seconds),
             "clients": client_trust.watch(settings.trust.refresh_seconds),
-            **({"fetching": _fetching(settings, rules, now)} if settings.trust.fetch_hosts else {}),
+            **(
+                {"fetching": _fetching(settings, rules, now)}
+                if settings.trust.fetch_hosts or settings.trust.list_urls
+                else {}
+            ),
             **({} if role == "intake" else {"delivery": worker.run()}),
         }
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
@@ -215,7 +220,15 @@ def _fetching(
 ) -> Coroutine[None, None, None]:
     hosts = frozenset(host.lower() for host in settings.trust.fetch_hosts)
     refresher = Refresher(AnswerFolder(settings.trust.directory / "fetched"), hosts)
-    return keep_fetching(refresher, lambda: rules().trust, rules.refresh, settings.trust.fetch_seconds, now)
+    lists = ListRefresher(settings.trust.directory / "lists", settings.trust.list_urls, refresher.allows)
+    return keep_fetching(
+        refresher,
+        lists,
+        lambda: rules().trust,
+        rules.refresh,
+        seconds=settings.trust.fetch_seconds,
+        now=now,
+    )
 
 
 def _worker(settings: Settings, store: Store, delivery: DeliveryWorld) -> Worker:

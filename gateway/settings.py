@@ -45,7 +45,8 @@ class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`directory` holds anchors/, intermediates/, crls/ …; `policy` is a name of signing/policies or a path.
 
-    From `fetch_hosts`, and no others, revocation answers are fetched into its `fetched/`; none: nothing is fetched.
+    From `fetch_hosts`, and no others, revocation answers are fetched into its `fetched/`, and the trusted lists at
+    `list_urls` into its `lists/`; none: nothing is fetched.
     """
 
     directory: Path
@@ -53,6 +54,7 @@ class TrustSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     refresh_seconds: Positive = 5.0
     fetch_hosts: tuple[str, ...] = ()
     fetch_seconds: Positive = 60.0
+    list_urls: tuple[str, ...] = ()
 
 
 class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

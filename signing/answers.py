@@ -71,7 +71,7 @@ class AnswerFolder:
         with self.locked(wait=True):
             file = self.folder / SOURCES
             if not file.exists() or file.read_bytes() != data:
-                _replace(file, data)
+                replace_file(file, data)
 
     def _keep(self, name: str, der: bytes, issuer: x509.Certificate) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ class AnswerFolder:
             _add(index, file.suffix, der, issuer)
             if index.epoch == before or (before and file.read_bytes() == der):
                 return False
-            _replace(file, der)
+            replace_file(file, der)
         return True
 
     @contextmanager
@@ -117,7 +117,7 @@ def _name(issuer: x509.Certificate, part: bytes, suffix: str) -> str:
     return hashlib.sha256(issuer_key(issuer) + part).hexdigest()[:40] + suffix
 
 
-def _replace(file: Path, data: bytes) -> None:
+def replace_file(file: Path, data: bytes) -> None:
     """All or nothing, also over a power failure: written beside, synced, renamed, the folder synced."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     with beside.open("wb") as output:

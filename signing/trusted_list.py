@@ -55,7 +55,11 @@ class TrustedListRefused(Exception):
 
 
 class TrustedListExpired(TrustedListRefused):
-    """It was right and its nextUpdate has passed: nothing is trusted by it any more."""
+    """It was right and its nextUpdate has passed: nothing is trusted by it any more. `found`: what it said."""
+
+    def __init__(self, found: TrustedList) -> None:
+        super().__init__(f"expired: the next was due {found.next_update.isoformat()}")
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def read_trusted_list(
     if found.issued > at + policy.signing_time_tolerance:
         raise TrustedListRefused(f"issued in the future: {found.issued.isoformat()}")
     if at > found.next_update:
-        raise TrustedListExpired(f"expired: the next was due {found.next_update.isoformat()}")
+        raise TrustedListExpired(found)
     if found.sequence < newer_than:
         raise TrustedListRefused(f"number {found.sequence} is older than {newer_than}, which was seen before")
     return found
@@ -238,27 +242,57 @@ def lists_of(
 ) -> tuple[dict[x509.Certificate, tuple[Window, ...]], dict[x509.Certificate, tuple[Window, ...]]]:
     """Anchors for signatures, and anchors for time stamps, of the lists `*.xml` in a folder.
 
-    Its `scheme/` holds the pinned certificates of the operators. An expired list gives none, as it would while we run.
-    Raises TrustedListRefused naming the broken file.
+    Its `scheme/` holds the pinned certificates of the operators. Of several lists of one territory only the latest
+    counts, also where that has expired: what it withdrew must not come back through an older one. An expired list
+    gives no anchors, as it would while we run. Raises TrustedListRefused naming the broken file.
     """
+    signing, stamping = _Merged(), _Merged()
+    for found in _latest(folder, at).values():
+        if at <= found.next_update:
+            signing.take(found.anchors("ca"))
+            stamping.take(found.anchors("tsa"))
+    return signing, stamping
+
+
+def scheme_of(folder: Path) -> tuple[x509.Certificate, ...]:
+    """The pinned certificates under `scheme/`. Raises TrustedListRefused naming the broken file."""
     scheme: list[x509.Certificate] = []
     for file in sorted((folder / "scheme").glob("[!.]*")):
         try:
             scheme += read_certificates(file.read_bytes())
         except (ValueError, OSError) as error:
             raise TrustedListRefused(f"{file}: {error}") from None
-    signing, stamping = _Merged(), _Merged()
-    policy = load_policy("tt15-2025")
+    return tuple(scheme)
+
+
+def _latest(folder: Path, at: datetime) -> dict[str, TrustedList]:
+    """By territory. Raises TrustedListRefused."""
+    scheme, policy = scheme_of(folder), load_policy("tt15-2025")
+    latest: dict[str, TrustedList] = {}
     for file in sorted(folder.glob("[!.]*.xml")):
         try:
             found = read_trusted_list(file.read_bytes(), scheme=scheme, policy=policy, at=at)
-        except TrustedListExpired:
-            continue
+        except TrustedListExpired as error:
+            found = error.found
         except (TrustedListRefused, OSError) as error:
             raise TrustedListRefused(f"{file}: {error}") from None
-        signing.take(found.anchors("ca"))
-        stamping.take(found.anchors("tsa"))
-    return signing, stamping
+        held = latest.get(found.territory)
+        if held is None or (held.sequence, held.issued) < (found.sequence, found.issued):
+            latest[found.territory] = found
+    return latest
+
+
+def check_newer(data: bytes, folder: Path, at: datetime) -> TrustedList:
+    """A list in force that is to join those of a folder. Raises TrustedListRefused where it is not signed by a pinned
+    operator, or older in number or date of issue than the one of its territory there.
+    """
+    found = read_trusted_list(data, scheme=scheme_of(folder), policy=load_policy("tt15-2025"), at=at)
+    held = _latest(folder, at).get(found.territory)
+    if held is not None and (found.sequence < held.sequence or found.issued < held.issued):
+        raise TrustedListRefused(
+            f"number {found.sequence} is older than {held.sequence}, which was seen before"
+        )
+    return found
 
 
 class _Merged(dict[x509.Certificate, tuple[Window, ...]]):

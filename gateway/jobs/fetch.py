@@ -10,6 +10,7 @@ import structlog
 
 import signing
 from gateway.ports import Clock
+from signing.list_refresh import ListRefresher
 from signing.refresh import Refresher
 
 log = structlog.get_logger("jobs")
@@ -17,8 +18,10 @@ log = structlog.get_logger("jobs")
 
 async def keep_fetching(
     refresher: Refresher,
+    lists: ListRefresher,
     trust: Callable[[], signing.TrustStore],
     changed: Callable[[], None],
+    *,
     seconds: float,
     now: Clock,
 ) -> None:
@@ -29,13 +32,14 @@ async def keep_fetching(
     while True:
         await asyncio.sleep(seconds * random.uniform(0.75, 1.25))  # noqa: S311
         try:
+            new_lists, list_faults = await lists.round(now())
             done = await refresher.round(trust(), now())
-            if done.changed:
+            if done.changed or new_lists:
                 await asyncio.to_thread(changed)
         except OSError as error:
             log.warning("fetch-failed", error=repr(error))
             continue
-        for fault in done.faults:
+        for fault in (*list_faults, *done.faults):
             log.warning("fetch-failed", error=fault)
-        if done.changed:
-            log.info("fetched", answers=done.changed)
+        if done.changed or new_lists:
+            log.info("fetched", answers=done.changed, lists=new_lists)

@@ -18,9 +18,22 @@ from signing import CrlRefused, FileKey, OcspRefused, Policy, Revoked, TrustStor
 from signing.answers import SOURCES, AnswerFolder
 from signing.authenticity import judge_certificate
 from signing.fetching import FetchLimits
+from signing.list_refresh import ListRefresher
 from signing.refresh import Refresher
-from tests.signing.pki import AT, SIGNS, Hierarchy, authority, hierarchy, signer
+from signing.trusted_list import lists_of
+from tests.signing.pki import (
+    AT,
+    SIGNS,
+    Hierarchy,
+    authority,
+    certificate,
+    hierarchy,
+    name,
+    private_key,
+    signer,
+)
 from tests.signing.test_ocsp import answer, responder
+from tests.signing.trusted_lists import Entry, signed_list, unsigned_list
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -74,13 +87,13 @@ class Place:
     def __init__(self, folder: Path, hosts: set[str]) -> None:
         self.own: Hierarchy = hierarchy()
         self.folder = folder
-        for name, data in (
+        for place, data in (
             ("anchors/root.cer", self.own.root.certificate.public_bytes(Encoding.DER)),
             ("intermediates/ca.cer", self.own.ca.certificate.public_bytes(Encoding.DER)),
             ("crls/root.crl", self.own.root.crl(AT - 9 * DAY, AT + 99 * DAY)),
         ):
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_bytes(data)
+            (folder / place).parent.mkdir(exist_ok=True)
+            (folder / place).write_bytes(data)
         self.trust = TrustStore.load(folder)
         self.refresher = Refresher(
             AnswerFolder(folder / "fetched"), frozenset(hosts), FetchLimits(2.0, 1 << 20)
@@ -303,3 +316,50 @@ async def test_a_certificate_that_has_ended_is_asked_about_for_a_week(
     assert publisher.asked == []
     await place.round(AT + DAY)
     assert publisher.asked == ["/ocsp", "/ca.crl"], "a responder may keep what a list drops"
+
+
+async def test_trusted_lists_are_fetched_and_never_go_back(publisher: Publisher, tmp_path: Path) -> None:
+    host = publisher.host  # type: ignore[attr-defined]
+    key = private_key("p256", 160)
+    operator = FileKey(key, certificate(name("Scheme operator"), key, None, extensions=SIGNS))
+    (tmp_path / "scheme").mkdir()
+    (tmp_path / "scheme/operator.cer").write_bytes(operator.certificate.public_bytes(Encoding.DER))
+    allows = Refresher(AnswerFolder(tmp_path), frozenset({host})).allows
+    lists = ListRefresher(tmp_path, (f"http://{host}/list.xml", "http://other.example/list.xml"), allows)
+    own = hierarchy()
+    entries = (Entry(own.ca.certificate), Entry(own.root.certificate))
+
+    def published(*held: Entry, **options: Any) -> None:
+        publisher.files["/list.xml"] = signed_list(unsigned_list(*held, **options), operator)
+
+    def trusted(at: datetime) -> int:
+        return len(lists_of(tmp_path, at)[0])
+
+    published(*entries, sequence=7, next_update=AT + 200 * DAY)
+    changed, faults = await lists.round(AT)
+    assert (changed, len(faults)) == (1, 1)
+    assert "not among those allowed" in faults[0]
+    assert trusted(AT) == 2
+    assert (await lists.round(AT + HOUR))[0] == 0
+    assert publisher.asked == ["/list.xml"], "not due"
+    published(entries[0], sequence=8, issued=AT, next_update=AT + 5 * DAY)
+    assert (await lists.round(AT + DAY))[0] == 1
+    kept = {file: file.read_bytes() for file in tmp_path.glob("*.xml")}
+    for days, told, options in (
+        (2, "number 7 is older than 8", {"sequence": 7}),
+        (3, "is older", {"sequence": 9, "issued": AT - 2 * DAY}),
+        (9, "number 7 is older than 8", {"sequence": 7, "next_update": AT + 200 * DAY}),
+    ):
+        published(*entries, **options)
+        fresh = ListRefresher(tmp_path, lists.urls[:1], allows)  # after a restart
+        changed, faults = await fresh.round(AT + days * DAY)
+        assert (changed, told in faults[0]) == (0, True), faults
+    publisher.files["/list.xml"] = unsigned_list(*entries, sequence=10)
+    assert "not signed" in (await lists.round(AT + 4 * DAY))[1][0]
+    assert {file: file.read_bytes() for file in tmp_path.glob("*.xml")} == kept
+    assert trusted(AT + DAY) == 1
+    (tmp_path / "old.xml").write_bytes(
+        signed_list(unsigned_list(*entries, sequence=7, next_update=AT + 200 * DAY), operator)
+    )
+    assert trusted(AT + DAY) == 1, "an older list beside brings nothing back"
+    assert trusted(AT + 9 * DAY) == 0, "nor once the newer one has expired"
