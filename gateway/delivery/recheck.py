@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import schemas
 import signing
 from gateway.delivery.world import DeliveryWorld
 from gateway.filing.filing import Filing
@@ -37,7 +38,9 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
         )
     holds = report.indication is signing.Indication.PASSED
     status = Status.ACKNOWLEDGED if holds else Status.REFUSED
-    return _settled(claim, status, tuple(judgements(report)), report, world)
+    assert claim.filing.summary is not None, "a provisional filing was read"
+    family = schemas.FAMILIES[claim.filing.summary.family]
+    return _settled(claim, status, tuple(judgements(report, family)), report, world)
 
 
 def _settled(

@@ -111,7 +111,7 @@ def test_all_faults_at_once(folder: Path) -> None:
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError) as refused:
         load_catalogue(tmp_path)
-    assert len(refused.value.faults) == 3
+    assert len(refused.value.faults) == 2
 
 
 def test_the_same_form_twice(folder: Path) -> None:
