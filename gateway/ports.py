@@ -18,6 +18,8 @@ Clock = Callable[[], datetime]
 """The time of business, aware. Leases and due times go by the store's own clock instead."""
 
 LONGEST_WAIT_SECONDS = 3600.0
+STATUS_LOST = "status-lost"
+"""The event by which a provisional filing gets stuck."""
 """No filing waits longer for its next step, and no lease is longer, whatever an agency asks for."""
 
 

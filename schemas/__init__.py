@@ -5,6 +5,7 @@ from schemas.declaration import HEADER_PATH, Declaration, Party, read_declaratio
 from schemas.describe import Description, export_catalogue
 from schemas.examine import Examination
 from schemas.examples import EXAMPLE_NAME, EXAMPLE_TAX_CODE, example_declaration
+from schemas.families import FAMILIES, PERMIT, TAX, Family, family_of_root
 from schemas.faults import Fault, Severity
 from schemas.forms import Form
 from schemas.notice_build import build_notice, build_notice_element
@@ -26,13 +27,17 @@ from schemas.taxcode import judge_tax_code
 __all__ = [
     "EXAMPLE_NAME",
     "EXAMPLE_TAX_CODE",
+    "FAMILIES",
     "HEADER_PATH",
     "OWN_CATALOGUE",
+    "PERMIT",
+    "TAX",
     "Catalogue",
     "CatalogueError",
     "Declaration",
     "Description",
     "Examination",
+    "Family",
     "Fault",
     "Form",
     "Notice",
@@ -49,6 +54,7 @@ __all__ = [
     "build_notice_element",
     "example_declaration",
     "export_catalogue",
+    "family_of_root",
     "judge_tax_code",
     "load_catalogue",
     "notice_form",

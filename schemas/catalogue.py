@@ -5,29 +5,36 @@ Loading checks everything there is and refuses the whole with every fault named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from lxml import etree
 
-from schemas.declaration import FORM, declaration_of
+from schemas.declaration import Declaration, declaration_of
 from schemas.describe import Description
+from schemas.dossier import dossier_of
 from schemas.examine import Examination, bounded, hygiene, judge
 from schemas.example_checks import example_faults
+from schemas.families import TAX, Family, family_of_body
 from schemas.faults import Fault, Place, make_fault
 from schemas.fields import Labels
 from schemas.forms import Form, LoadedForm
 from schemas.loading import CatalogueError, KnownForm, load_all
 from schemas.period import vietnam_day
-from schemas.reading import TAX_NAMESPACE, TAX_ROOT, Reading, UnreadableError, parse, read, too_many_elements
+from schemas.reading import Reading, UnreadableError, parse, read, too_many_elements
 
 __all__ = ["OWN_CATALOGUE", "Catalogue", "CatalogueError", "load_catalogue"]
 
 OWN_CATALOGUE = Path(__file__).parent
 """The folder of the catalogue that comes with the library."""
-_FormKey = tuple[str, str, str]
+_FormKey = tuple[str, str, str, str]
 _MAX_ELEMENTS_UNKNOWN_FORM = 100_000
+SUMMARIES: Mapping[str, Callable[[Reading], Declaration | None]] = {
+    "tax-declaration": declaration_of,
+    "permit": dossier_of,
+}
+"""By family: what a document says of itself."""
 
 
 def load_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
@@ -45,10 +52,14 @@ class Catalogue:
     """The forms in force, immutable; any number of threads may examine at once."""
 
     def __init__(
-        self, loaded: tuple[LoadedForm, ...], header_labels: Labels, known: Mapping[str, KnownForm]
+        self,
+        loaded: tuple[LoadedForm, ...],
+        header_labels: Mapping[str, Labels],
+        known: Mapping[str, KnownForm],
     ) -> None:
+        """`header_labels`: by family; `known`: tax forms that exist, by code."""
         self._loaded: dict[_FormKey, LoadedForm] = {
-            (one.form.code, one.form.version, one.form.kind): one for one in loaded
+            (one.form.family, one.form.code, one.form.version, one.form.kind): one for one in loaded
         }
         self._header_labels = header_labels
         self._known = known
@@ -57,8 +68,8 @@ class Catalogue:
     def forms(self) -> tuple[Form, ...]:
         return tuple(one.form for one in self._loaded.values())
 
-    def form(self, code: str, version: str, kind: str) -> Form | None:
-        loaded = self._loaded.get((code, version, kind))
+    def form(self, code: str, version: str, kind: str, *, family: Family = TAX) -> Form | None:
+        loaded = self._loaded.get((family.name, code, version, kind))
         return loaded.form if loaded else None
 
     def descriptions(self) -> tuple[Description, ...]:
@@ -88,7 +99,7 @@ class Catalogue:
                 yield f"{folder.name}/examples/{fault}"
 
     def examine(self, octets: bytes, *, received_at: datetime) -> Examination:
-        """Examine the signed HSoKhaiThue element, given as the octets that the signature covers (its canonical form).
+        """Examine the signed element (HSoKhaiThue, HoSo), given as the octets that its signature covers.
 
         Never raises for a bad document: everything wrong with it is a fault. `received_at` must be aware
         (ValueError); days are Vietnam days. Signatures, certificates and who may sign are not looked at here.
@@ -107,7 +118,8 @@ class Catalogue:
         return self._examine(element, received_at, size)
 
     def _examine(self, root: etree._Element, received_at: datetime, octets: int) -> Examination:
-        if root.tag != f"{{{TAX_NAMESPACE}}}{TAX_ROOT}":
+        family = family_of_body(str(root.tag))
+        if family is None:
             name = str(root.tag)
             place = Place(line=1, path=etree.QName(root).localname)
             return Examination(None, None, (make_fault("form.root", place, value=name),))
@@ -115,40 +127,41 @@ class Catalogue:
             reading = read(root, max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
         except UnreadableError as error:
             return Examination(None, None, (error.fault,))
-        loaded = self._loaded.get(_key(reading))
+        loaded = self._loaded.get(_key(reading, family))
         if loaded is not None and reading.count > loaded.max_elements:
             return Examination(None, loaded.form, (too_many_elements(loaded.max_elements),))
-        declaration = declaration_of(reading)
+        declaration = SUMMARIES[family.name](reading)
         if loaded is None:
-            faults = [*hygiene(reading, self._header_labels), self._unknown(reading)]
+            faults = [*hygiene(reading, self._header_labels[family.name]), self._unknown(reading, family)]
             return Examination(declaration, None, bounded(faults))
         return judge(reading, loaded, declaration, received_at, octets)
 
-    def _unknown(self, reading: Reading) -> Fault:
-        code, version, kind = _key(reading)
-        forms = [form for form in self.forms if form.code == code]
+    def _unknown(self, reading: Reading, family: Family) -> Fault:
+        _, code, version, kind = _key(reading, family)
+        family_forms = [form for form in self.forms if form.family == family.name]
+        forms = [form for form in family_forms if form.code == code]
         same_version = [form for form in forms if form.version == version]
         words = {"code": code, "version": version, "kind": kind}
         if same_version:
-            found, path = "form.kind-not-accepted", f"{FORM}/loaiTKhai"
+            found, path = "form.kind-not-accepted", family.kind
             words["accepted"] = ", ".join(form.kind for form in same_version)
         elif forms:
-            found, path = "form.unknown-version", f"{FORM}/pbanTKhaiXML"
+            found, path = "form.unknown-version", family.version
             words["accepted"] = ", ".join(sorted({form.version for form in forms}))
         else:
-            known = self._known.get(code)
-            found, path = "form.unknown", f"{FORM}/maTKhai"
+            known = self._known.get(code) if family is TAX else None
+            found, path = "form.unknown", family.code
             if known is not None and version in known.versions:
                 found, words["name"] = "form.not-accepted-here", known.name
-            words["accepted"] = ", ".join(sorted({f"{form.code} ({form.label})" for form in self.forms}))
-        return make_fault(
-            found, reading.place_of(path, self._header_labels), value=reading.text(path), **words
-        )
+            words["accepted"] = ", ".join(sorted({f"{form.code} ({form.label})" for form in family_forms}))
+        place = reading.place_of(path, self._header_labels[family.name])
+        return make_fault(found, place, value=reading.text(path), **words)
 
 
-def _key(reading: Reading) -> _FormKey:
+def _key(reading: Reading, family: Family) -> _FormKey:
     return (
-        reading.text(f"{FORM}/maTKhai"),
-        reading.text(f"{FORM}/pbanTKhaiXML"),
-        reading.text(f"{FORM}/loaiTKhai"),
+        family.name,
+        reading.text(family.code),
+        reading.text(family.version),
+        reading.text(family.kind),
     )

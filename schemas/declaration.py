@@ -11,8 +11,9 @@ from datetime import date
 
 from lxml import etree
 
+from schemas.families import TAX
 from schemas.period import Period, read_iso_day, read_period
-from schemas.reading import TAX_NAMESPACE, TAX_ROOT, Reading, UnreadableError, parse, read
+from schemas.reading import Reading, UnreadableError, parse, read
 
 HEADER_PATH = "TTinChung/"
 """Below it lies what all declarations share."""
@@ -50,7 +51,7 @@ class Declaration:
     kind: str
     submission_no: int
     form_name: str
-    period: Period
+    period: Period | None
     taxpayer: Party
     agent: Party | None
     tax_office_code: str
@@ -77,7 +78,7 @@ def read_declaration(source: bytes | etree._Element) -> Declaration | None:
     """
     try:
         root = parse(source) if isinstance(source, bytes) else source
-        if root.tag != f"{{{TAX_NAMESPACE}}}{TAX_ROOT}":
+        if root.tag != TAX.body_tag:
             return None
         return declaration_of(read(root, max_elements=_MAX_ELEMENTS))
     except UnreadableError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.example_checks import changed, examples, read_cases
+from schemas.families import FAMILIES
 from schemas.fields import Field
 from schemas.forms import Form, Rule
 
@@ -41,5 +42,8 @@ class Description:
 def export_catalogue(source: Path, target: Path) -> None:
     """Copy what a catalogue consists of, and nothing else, to the new folder `target`. Raises OSError."""
     target.mkdir(parents=True)
-    shutil.copy(source / "catalogue.toml", target)
-    shutil.copytree(source / "tax", target / "tax")
+    for shared in ("catalogue.toml", "types.xsd"):
+        shutil.copy(source / shared, target)
+    for family in FAMILIES.values():
+        if (source / family.folder).exists():
+            shutil.copytree(source / family.folder, target / family.folder)

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 from lxml import etree
 
+from schemas.families import family_of_root
 from schemas.faults import Fault
-from schemas.reading import TAX_NAMESPACE, TAX_ROOT, local_name
+from schemas.reading import local_name
 
 PASSING = "passes.xml"
 Judge = Callable[[etree._Element, datetime], tuple[Fault, ...]]
@@ -84,9 +85,10 @@ def example_faults(folder: Path, judge: Judge) -> Iterator[str]:
 def body_of(document: bytes) -> etree._Element:
     """What would be signed. Raises XMLSyntaxError, ExampleError."""
     root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
-    body = root.find(f"{{{TAX_NAMESPACE}}}{TAX_ROOT}")
+    family = family_of_root(str(root.tag))
+    body = root.find(family.body_tag) if family is not None else None
     if body is None:
-        raise ExampleError(f"an example without {TAX_ROOT}")
+        raise ExampleError(f"an example that is no document of any family: {root.tag}")
     return body
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from lxml import etree
 
 from schemas.declaration import AGENT, FORM, HEADER, PERIOD, TAXPAYER
+from schemas.families import TAX
 from schemas.period import Period, read_period, show_day
-from schemas.reading import TAX_NAMESPACE
 
 EXAMPLE_TAX_CODE = "5500998804"
 EXAMPLE_NAME = "CÔNG TY TNHH XÂY DỰNG VÀ THƯƠNG MẠI MƯỜNG LA"
@@ -87,14 +87,14 @@ def _period(text: str) -> Period:
 
 
 def _at(declaration: etree._Element, path: str) -> etree._Element:
-    found = declaration.find("/".join(f"{{{TAX_NAMESPACE}}}{step}" for step in path.split("/")))
+    found = declaration.find(TAX.find(path))
     if found is None:
         raise KeyError(path)
     return found
 
 
 def _override(declaration: etree._Element, name: str, text: str | None) -> None:
-    found = next(declaration.iter(f"{{{TAX_NAMESPACE}}}{name}"), None)
+    found = next(declaration.iter(TAX.tag(name)), None)
     if found is None:
         raise KeyError(name)
     parent = found.getparent()
@@ -105,13 +105,13 @@ def _override(declaration: etree._Element, name: str, text: str | None) -> None:
 
 
 def _add_agent(declaration: etree._Element, tax_code: str, name: str) -> None:
-    agent = etree.SubElement(_at(declaration, HEADER), f"{{{TAX_NAMESPACE}}}{AGENT.rpartition('/')[2]}")
+    agent = etree.SubElement(_at(declaration, HEADER), TAX.tag(AGENT.rpartition("/")[2]))
     for element_name, text in (
         ("mstDLyThue", tax_code),
         ("tenDLyThue", name),
         ("dchiDLyThue", "Phường Chiềng Sinh, tỉnh Sơn La"),
     ):
-        etree.SubElement(agent, f"{{{TAX_NAMESPACE}}}{element_name}").text = text
+        etree.SubElement(agent, TAX.tag(element_name)).text = text
 
 
 def _pad(root: etree._Element, declaration: etree._Element, size: int) -> None:

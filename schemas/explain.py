@@ -19,7 +19,7 @@ from lxml import etree
 
 from schemas.faults import Fault, Place, Words, make_fault
 from schemas.forms import LoadedForm
-from schemas.reading import TAX_NAMESPACE, Reading, field_path, local_name
+from schemas.reading import Reading, field_path, local_name
 
 MAX_EXPLAINED_OCTETS = 200_000
 MAX_SCHEMA_ERRORS = 200
@@ -168,7 +168,7 @@ class _Teller:
         for entry in log[:MAX_SCHEMA_ERRORS]:
             found = self.at(str(entry.path or ""))
             element = self.reading.root if found is None else found
-            reason = str(entry.message).replace(f"{{{TAX_NAMESPACE}}}", "")
+            reason = str(entry.message).replace(f"{{{self.reading.namespace}}}", "")
             yield from self.from_entry(element, str(entry.type_name), reason)
 
     def from_entry(self, element: etree._Element, type_name: str, reason: str) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from lxml import etree
@@ -50,6 +50,23 @@ class Form:
 class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     months: int
     day: int
+
+
+class AttachmentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A paper that a dossier may or must bring. `required`: for every purpose; `required_for_kinds`: for some."""
+
+    MOST_BYTES: ClassVar[int] = 5_000_000
+
+    kind: str
+    name_vi: str
+    name_en: str
+    required: bool = False
+    required_for_kinds: tuple[str, ...] = ()
+    media: tuple[str, ...] = ("application/pdf", "image/jpeg", "image/png")
+    most_bytes: int = MOST_BYTES
+
+    def required_for(self, kind: str) -> bool:
+        return self.required or kind in self.required_for_kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +115,7 @@ class LoadedForm:
     header_rules: tuple[HeaderRule, ...]
     due: Mapping[str, Due]
     annexes: tuple[str, ...]
+    attachments: tuple[AttachmentRule, ...]
     max_elements: int
     payable: FieldOperand | None
     carried_forward: FieldOperand | None

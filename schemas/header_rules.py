@@ -179,7 +179,7 @@ def unicode(case: Case) -> Iterator[Fault]:
             yield make_fault("header.unicode", case.reading.place(element, case.loaded.labelling), value=text)
 
 
-HEADER_RULES: Mapping[str, HeaderRule] = {
+DECLARATION_RULES: Mapping[str, HeaderRule] = {
     "submission-number": submission_number,
     "period-kind": period_kind,
     "period-format": period_format,

@@ -18,17 +18,25 @@ import msgspec
 import xmlschema
 from lxml import etree
 
+from schemas.dossier_rules import DOSSIER_RULES
+from schemas.families import FAMILIES, TAX, Family
 from schemas.faults import Severity, Words, fault_texts, text_faults
 from schemas.fields import FieldOperand, Fields, Label, Labels
-from schemas.forms import Due, Form, LoadedForm, Rule, ThreadSchema
-from schemas.header_rules import HEADER_RULES
+from schemas.forms import AttachmentRule, Due, Form, HeaderRule, LoadedForm, Rule, ThreadSchema
+from schemas.header_rules import DECLARATION_RULES
 from schemas.period import is_period_kind
-from schemas.reading import TAX_NAMESPACE, TAX_ROOT
 from schemas.rule_parser import RuleSyntaxError, compile_rule
 from schemas.sources import SchemaSourceError, flatten
 
 _T = TypeVar("_T")
 _SAFE_FOLDER = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,4}")
+
+
+HEADER_RULES: Mapping[str, Mapping[str, HeaderRule]] = {
+    "tax-declaration": DECLARATION_RULES,
+    "permit": DOSSIER_RULES,
+}
+"""By family and name: the rules that a form may ask for in form.toml."""
 
 
 class CatalogueError(Exception):
@@ -47,7 +55,7 @@ class KnownForm(NamedTuple):
 
 
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    family: Literal["tax-declaration"]
+    family: Literal["tax-declaration", "permit"]
     code: str
     version: str
     kinds: tuple[str, ...]
@@ -69,14 +77,15 @@ class _FormFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str
     name_vi: str
     name_en: str
-    tax_vi: str
-    tax_en: str
     legal_basis: str
-    period_kinds: tuple[str, ...]
-    annexes: dict[str, tuple[str, ...]]
     max_elements: int
     header_rules: tuple[str, ...]
-    due: dict[str, Due]
+    tax_vi: str = ""
+    tax_en: str = ""
+    period_kinds: tuple[str, ...] = ()
+    annexes: dict[str, tuple[str, ...]] = {}
+    due: dict[str, Due] = {}
+    attachments: tuple[AttachmentRule, ...] = ()
     summary: _Summary = _Summary()
     one_place: tuple[str, ...] = ()
 
@@ -95,19 +104,22 @@ class _RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: tuple[_RuleRow, ...] = ()
 
 
-def load_all(directory: Path) -> tuple[tuple[LoadedForm, ...], Labels, Mapping[str, KnownForm]]:
-    """Every form of the catalogue in `directory`, the labels of the shared header, and the forms that exist elsewhere.
+def load_all(directory: Path) -> tuple[tuple[LoadedForm, ...], Mapping[str, Labels], Mapping[str, KnownForm]]:
+    """Every form of the catalogue in `directory`, the labels of the shared headers, and the forms that exist elsewhere.
 
     Raises CatalogueError.
     """
     reader = _Reader(directory)
     reader.faults.extend(text_faults(fault_texts()))
-    labels = reader.toml("tax/labels.toml", dict[str, Label]) or {}
     known = reader.known_forms()
     table = reader.toml("catalogue.toml", _Table)
     rows = table.form if table else ()
     if table is not None and not rows:
         reader.faults.append("catalogue.toml: no form at all")
+    labels: dict[str, dict[str, Label]] = {
+        name: reader.toml(f"{FAMILIES[name].folder}/labels.toml", dict[str, Label]) or {}
+        for name in dict.fromkeys(row.family for row in rows)
+    }
     seen: set[tuple[str, str, str]] = set()
     loaded: list[LoadedForm] = []
     for row in rows:
@@ -116,11 +128,11 @@ def load_all(directory: Path) -> tuple[tuple[LoadedForm, ...], Labels, Mapping[s
             f"catalogue.toml: form {' '.join(key)} is listed twice" for key in keys if key in seen
         )
         if not seen.intersection(keys):
-            loaded.extend(_load_form(reader, row, labels))
+            loaded.extend(_load_form(reader, row, labels[row.family]))
         seen.update(keys)
     if reader.faults:
         raise CatalogueError(tuple(reader.faults))
-    return tuple(loaded), Labels(labels), known
+    return tuple(loaded), {name: Labels(labels.get(name, {})) for name in FAMILIES}, known
 
 
 class _Reader:
@@ -159,7 +171,8 @@ def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -
     settings = reader.toml(f"{row.folder}/form.toml", _FormFile)
     own_labels = reader.toml(f"{row.folder}/labels.toml", dict[str, Label])
     rule_file = reader.toml(f"{row.folder}/rules.toml", _RuleFile)
-    schema = _load_schema(reader, row.folder)
+    family = FAMILIES[row.family]
+    schema = _load_schema(reader, row.folder, family)
     if settings is None or own_labels is None or rule_file is None or schema is None:
         return []
     source, explaining = schema
@@ -173,7 +186,7 @@ def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -
         if name not in explaining.elements:
             add("form.xsd", f"it declares no annex {name}")
     fields = Fields(
-        explaining.elements[TAX_ROOT],
+        explaining.elements[family.body],
         Labels(labels | own_labels),
         frozenset(settings.one_place),
         [explaining.elements[name] for name in dict.fromkeys(annexes) if name in explaining.elements],
@@ -183,14 +196,16 @@ def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -
     _check_settings(settings, row, add)
     for fault in _label_faults(own_labels, fields):
         add("labels.toml", fault)
+    rules_of = HEADER_RULES[row.family]
     common = LoadedForm(
         form=_form(row, row.kinds[0] if row.kinds else "", settings, reader.directory),
         fields=fields,
         one_place=tuple(_one_place(settings, fields, add)),
         rules=tuple(_rules(rules, fields, add)),
-        header_rules=tuple(HEADER_RULES[name] for name in settings.header_rules if name in HEADER_RULES),
+        header_rules=tuple(rules_of[name] for name in settings.header_rules if name in rules_of),
         due=settings.due,
         annexes=(),
+        attachments=settings.attachments,
         max_elements=settings.max_elements,
         payable=_amount(settings.summary.payable, fields, add),
         carried_forward=_amount(settings.summary.carried_forward, fields, add),
@@ -229,7 +244,7 @@ def _form(row: _Row, kind: str, settings: _FormFile, directory: Path) -> Form:
     )
 
 
-def _load_schema(reader: _Reader, folder: str) -> tuple[bytes, Any] | None:
+def _load_schema(reader: _Reader, folder: str, family: Family) -> tuple[bytes, Any] | None:
     name = f"{folder}/form.xsd"
     try:
         source = flatten(reader.directory, name)
@@ -241,8 +256,8 @@ def _load_schema(reader: _Reader, folder: str) -> tuple[bytes, Any] | None:
     except (etree.XMLSchemaParseError, etree.XMLSyntaxError, xmlschema.XMLSchemaException) as error:
         reader.faults.append(f"{name}: {str(error).strip().splitlines()[0]}")
         return None
-    if explaining.target_namespace != TAX_NAMESPACE or TAX_ROOT not in explaining.elements:
-        reader.faults.append(f"{name}: it declares no element {TAX_ROOT} of {TAX_NAMESPACE}")
+    if explaining.target_namespace != family.namespace or family.body not in explaining.elements:
+        reader.faults.append(f"{name}: it declares no element {family.body} of {family.namespace}")
         return None
     return source, explaining
 
@@ -265,15 +280,19 @@ def _check_row(row: _Row, add: _Add) -> None:
 
 def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:
     for name in settings.header_rules:
-        if name not in HEADER_RULES:
+        if name not in HEADER_RULES[row.family]:
             add("form.toml", f"no header rule is called {name!r}")
     for kind in (*settings.period_kinds, *settings.due):
         if not is_period_kind(kind):
             add("form.toml", f"{kind!r} is no kind of period")
+    for attachment in settings.attachments:
+        for kind in attachment.required_for_kinds:
+            if kind not in row.kinds:
+                add("form.toml", f"attachment {attachment.kind}: the kind {kind!r} is not taken")
     for kind in settings.annexes:
         if kind not in row.kinds:
             add("form.toml", f"annexes of the kind {kind!r}, which is not taken")
-    if not settings.period_kinds:
+    if row.family == TAX.name and not settings.period_kinds:
         add("form.toml", "no kind of period: nothing could be filed")
     if settings.max_elements < 1:
         add("form.toml", "max_elements must be at least 1")

@@ -12,9 +12,6 @@ from lxml import etree
 
 from schemas.faults import Fault, Place, Words, make_fault
 
-TAX_NAMESPACE = "http://kekhaithue.gdt.gov.vn/TKhaiThue"
-TAX_ROOT = "HSoKhaiThue"
-_TAX = f"{{{TAX_NAMESPACE}}}"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 MAX_PATH = 300
@@ -65,7 +62,7 @@ class Reading:
 
     The first where a path repeats (the schema refuses the rest).
 
-    Elements of another namespace are kept under their full name, so nothing of them is ever read for ours.
+    Elements of another namespace than the root's are kept under their full name: nothing of them is read for ours.
     """
 
     root: etree._Element
@@ -74,6 +71,10 @@ class Reading:
     commented: list[etree._Element] = field(default_factory=list)
     instance_attributes: list[tuple[etree._Element, str]] = field(default_factory=list)
     _positions: dict[etree._Element, dict[etree._Element, tuple[int, int]]] = field(default_factory=dict)
+
+    @property
+    def namespace(self) -> str:
+        return etree.QName(self.root).namespace or ""
 
     def text(self, path: str) -> str:
         """The text of the element at `path`, "" where it is absent or empty."""
@@ -146,6 +147,7 @@ def _shortened(path: str) -> str:
 def read(root: etree._Element, *, max_elements: int) -> Reading:
     """Walk the document once. Raises UnreadableError beyond `max_elements` elements."""
     reading = Reading(root)
+    ours = f"{{{reading.namespace}}}"
     stack: list[tuple[etree._Element, str]] = [(root, "")]
     seen = 0
     _note_attributes(reading, root)
@@ -159,7 +161,7 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
                 continue
             nested = True
             seen += 1
-            name = tag.removeprefix(_TAX)
+            name = tag.removeprefix(ours)
             child_path = f"{path}/{name}"[-MAX_PATH:] if path else name
             if len(path) + len(name) < MAX_PATH:
                 reading.elements.setdefault(child_path, child)

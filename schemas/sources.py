@@ -58,7 +58,7 @@ def _put_in(base: Path, path: Path, name: str, include: etree._Element, seen: se
     assert holder is not None  # a child of the root
     if target not in seen:
         included = _read(base, target, seen)
-        if included.get("targetNamespace") != holder.get("targetNamespace"):
+        if included.get("targetNamespace") not in (None, holder.get("targetNamespace")):
             raise SchemaSourceError(f"{name}: {location} has another target namespace")
         at = holder.index(include)
         for offset, child in enumerate(list(included)):

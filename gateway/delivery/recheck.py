@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import schemas
 import signing
 from gateway.delivery.world import DeliveryWorld
 from gateway.filing.filing import Filing
@@ -15,8 +16,7 @@ from gateway.filing.status import Status
 from gateway.filing.story import told
 from gateway.intake.record import evidence_of
 from gateway.intake.verify import TRY_LATER, SignatureRules, judgements
-from gateway.intake.verify_texts import status_lost
-from gateway.ports import Claim, Outcome
+from gateway.ports import STATUS_LOST, Claim, Outcome
 
 LOST_AFTER = timedelta(days=7)
 """Of the certificate's end, or of the receipt where that was later: time for the operator to get an answer."""
@@ -28,17 +28,18 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
     Who signed in which role was judged at the receipt, by the rules and the provider's entry of then, and stays.
 
     Gives `acknowledged` with a confirmation, `refused` with a notice, or `provisional` again: an outage neither
-    accepts nor refuses while an answer may still come. It ends LOST_AFTER the end of the certificate that no answer
-    tells of (decision 0005): authorities drop certificates that have ended from their lists.
+    accepts nor refuses. LOST_AFTER the end of the certificate that no answer tells of it is `stuck`, the operator's
+    to settle (decision 0005): authorities drop certificates that have ended from their lists.
     """
     body = await world.deliveries.body(claim.filing.number)
     report = await asyncio.to_thread(_judge_again, body, claim.filing, world.signatures())
-    lost: tuple[Finding, ...] = ()
     if report.sub_indication == TRY_LATER:
         ended = _unknown_until(report)
         if ended is not None and world.clock() > max(ended, claim.filing.received_at) + LOST_AFTER:
-            lost = (status_lost(ended),)
-    if report.sub_indication == TRY_LATER and not lost:
+            detail = (
+                f"the certificate ended on {ended:%Y-%m-%d}, no answer tells of its status at the receipt"
+            )
+            return Outcome(claim, Status.STUCK, STATUS_LOST, detail, progress=False)
         return Outcome(
             claim,
             Status.PROVISIONAL,
@@ -48,7 +49,9 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
         )
     holds = report.indication is signing.Indication.PASSED
     status = Status.ACKNOWLEDGED if holds else Status.REFUSED
-    return _settled(claim, status, (*lost, *judgements(report)), report, world)
+    assert claim.filing.summary is not None, "a provisional filing was read"
+    family = schemas.FAMILIES[claim.filing.summary.family]
+    return _settled(claim, status, tuple(judgements(report, family)), report, world)
 
 
 def _unknown_until(report: signing.Report) -> datetime | None:

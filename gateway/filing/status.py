@@ -19,18 +19,18 @@ class Status(StrEnum):
 
 
 FOLLOWS: dict[Status, frozenset[Status]] = {
-    Status.PROVISIONAL: frozenset({Status.ACKNOWLEDGED, Status.REFUSED}),
+    Status.PROVISIONAL: frozenset({Status.ACKNOWLEDGED, Status.REFUSED, Status.STUCK}),
     Status.ACKNOWLEDGED: frozenset({Status.DELIVERING, Status.STUCK}),
     Status.DELIVERING: frozenset({Status.DELIVERED, Status.STUCK, Status.ACCEPTED, Status.REJECTED}),
     Status.DELIVERED: frozenset({Status.ACCEPTED, Status.REJECTED, Status.DELIVERING, Status.STUCK}),
-    Status.STUCK: frozenset({Status.ACKNOWLEDGED, Status.ACCEPTED, Status.REJECTED}),
+    Status.STUCK: frozenset({Status.ACKNOWLEDGED, Status.PROVISIONAL, Status.ACCEPTED, Status.REJECTED}),
     Status.ACCEPTED: frozenset(),
     Status.REJECTED: frozenset(),
     Status.REFUSED: frozenset(),
 }
 """Allowed moves. A verdict may overtake our own knowledge of the delivery (its answer was lost): hence the
 moves from `delivering` and `stuck` straight to a verdict. `delivered` returns to `delivering` when the
-agency says that it has never seen the filing."""
+agency says that it has never seen the filing. What got stuck `provisional` returns there, and nowhere else."""
 
 FINAL = frozenset(status for status, following in FOLLOWS.items() if not following)
 

@@ -7,24 +7,26 @@ from typing import cast
 
 from lxml import etree
 
+import schemas
 import signing
 from gateway.errors import Unreadable
 from gateway.filing.findings import Finding, Severity, Text
 from gateway.filing.stages import Stage
 from gateway.intake.identify import Identified
 
-DECLARATION_NAMESPACE = "http://kekhaithue.gdt.gov.vn/TKhaiThue"
-ROOT = f"{{{DECLARATION_NAMESPACE}}}HSoThueDTu"
-BODY = f"{{{DECLARATION_NAMESPACE}}}HSoKhaiThue"
-SIGNATURES = f"{{{DECLARATION_NAMESPACE}}}CKyDTu"
-
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A well-formed tax dossier (HSoThueDTu) whose contents nobody has vouched for yet."""
+    """A well-formed document of a family that we take (HSoThueDTu, HoSoDienTu), which nobody has vouched for yet."""
 
     identified: Identified
     document: signing.XmlDocument
+    family: schemas.Family
+
+    @property
+    def body(self) -> etree._Element | None:
+        """What should be signed."""
+        return self.document.root.find(self.family.body_tag)
 
 
 def parse(identified: Identified, limits: signing.ParseLimits) -> Parsed:
@@ -39,9 +41,14 @@ def parse(identified: Identified, limits: signing.ParseLimits) -> Parsed:
         document = signing.parse_xml(identified.received.body, limits)
     except signing.XmlRefused as refused:
         raise Unreadable([_finding(fault) for fault in refused.faults]) from refused
-    if document.root.tag != ROOT:
+    family = schemas.family_of_root(str(document.root.tag))
+    if family is None:
         raise Unreadable([_unknown_root(str(document.root.tag))])
-    return Parsed(identified, document)
+    return Parsed(identified, document, family)
+
+
+_ROOTS_VI = "; ".join(f"{f.root} (không gian tên {f.namespace})" for f in schemas.FAMILIES.values())
+_ROOTS_EN = "; ".join(f"{f.root} (namespace {f.namespace})" for f in schemas.FAMILIES.values())
 
 
 def line_of(element: etree._Element) -> int | None:
@@ -70,8 +77,8 @@ def _unknown_root(tag: str) -> Finding:
             f"The root element “{tag[:200]}” is not a kind of dossier that this gateway takes in.",
         ),
         remedy=Text(
-            f"Gửi hồ sơ khai thuế điện tử có phần tử gốc HSoThueDTu (không gian tên {DECLARATION_NAMESPACE}).",
-            f"Send an electronic tax dossier whose root is HSoThueDTu (namespace {DECLARATION_NAMESPACE}).",
+            f"Gửi hồ sơ điện tử có phần tử gốc là một trong: {_ROOTS_VI}.",
+            f"Send an electronic dossier whose root is one of: {_ROOTS_EN}.",
         ),
         line=1,
     )

@@ -15,7 +15,7 @@ from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.intake import verify_texts as texts
 from gateway.intake.identify import Identified
-from gateway.intake.parse import BODY, Parsed, line_of
+from gateway.intake.parse import Parsed, line_of
 from gateway.intake.roles import Role
 from gateway.intake.verify import SignaturesRefused, Verified
 
@@ -65,13 +65,13 @@ def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalo
     Its contents are unproven; they serve the sender's own list of faults and the refusal's heading only.
     """
     identified = parsed.identified
-    body = parsed.document.root.find(BODY)
+    body = parsed.body
     if body is None:
         return Refusal(identified, None, refused.findings, refused.report)
     try:
         alone = _alone(body)
     except etree.LxmlError as error:
-        findings = (*refused.findings, texts.unreadable_body(body, str(error)))
+        findings = (*refused.findings, texts.unreadable_body(body, str(error), parsed.family))
         return Refusal(identified, None, findings, refused.report)
     examination = catalogue.examine_element(alone, received_at=identified.received.at)
     findings = refused.findings + _findings(examination, parsed)
@@ -85,7 +85,7 @@ def _alone(body: etree._Element) -> etree._Element:
 
 
 def _findings(examination: schemas.Examination, parsed: Parsed) -> tuple[Finding, ...]:
-    lines = _Lines(parsed.document.root.find(BODY))
+    lines = _Lines(parsed.body)
     return tuple(
         Finding(
             code=fault.code,
@@ -138,7 +138,7 @@ def _summary(examination: schemas.Examination) -> Summary | None:
         form_label=declaration.form_label,
         form_name=declaration.form_name,
         tax_name=declaration.tax_name,
-        period=declaration.period.label,
+        period=declaration.period.label if declaration.period else "",
         submission_no=declaration.submission_no,
         taxpayer_code=declaration.taxpayer.tax_code,
         taxpayer_name=declaration.taxpayer.name,

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from lxml import etree
 
+import schemas
 import signing
 from gateway.filing.findings import Finding, Severity, Text, refuses
 from gateway.filing.stages import Stage
 from gateway.intake import verify_texts as texts
 from gateway.intake.dossier import structure
-from gateway.intake.parse import BODY, DECLARATION_NAMESPACE, Parsed
+from gateway.intake.parse import Parsed
 from gateway.intake.roles import Role, roles_of, tvan_must_sign
-from gateway.ports import Provider
 
-_NS = {"t": DECLARATION_NAMESPACE}
-_TAXPAYER = etree.XPath("string(t:TTinChung/t:TTinTKhaiThue/t:NNT/t:mst)", namespaces=_NS)
-_AGENT = etree.XPath("string(t:TTinChung/t:TTinTKhaiThue/t:DLyThue/t:mstDLyThue)", namespaces=_NS)
 TRY_LATER = "TRY_LATER"
 
 
@@ -59,25 +55,26 @@ def verify(parsed: Parsed, rules: SignatureRules) -> Verified:
     """Judge every signature in the document at the time of receipt.
 
     Takes a parsed dossier; gives the signed element read from the covered octets. The dossier must have one
-    HSoKhaiThue followed by one CKyDTu and nothing else (`dossier.py`); every signature must lie in CKyDTu, hold,
-    and cover exactly that HSoKhaiThue; the taxpayer or the declared tax agent must be among the signers, and the
-    T-VAN where the dated rule and its entry say so. Clause: EN 319 102-1 §5; TT 19/2021 and TT 89/2026 on signers.
+    body (HSoKhaiThue) followed by one CKyDTu and nothing else (`dossier.py`); every signature must lie in CKyDTu, hold,
+    and cover exactly that body; who files, or their declared agent, must be among the signers, and under a tax
+    declaration the T-VAN where the dated rule and its entry say so. Clause: EN 319 102-1 §5; on
+    signers TT 19/2021, TT 89/2026.
 
     Raises:
         SignaturesRefused: with all findings. An unavailable revocation status alone never raises.
     """
     document, received = parsed.document, parsed.identified.received
     report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=received.at)
-    findings = [*structure(document.root), *judgements(report)]
-    body = document.root.find(BODY)
+    findings = [*structure(parsed), *judgements(report, parsed.family)]
+    body = parsed.body
     covered = [octets for signature in report.signatures if (octets := _covers(signature, body)) is not None]
     if body is not None:
-        findings += _coverage(report, body)
+        findings += _coverage(report, body, parsed.family)
     element = etree.fromstring(covered[0], _reader()) if covered else None
     roles: tuple[Role, ...] = ()
     named = body if element is None else element  # unproven names serve the list of faults alone
     if named is not None:
-        roles, faults = _roles(report, named, received.provider, received.at)
+        roles, faults = _roles(report, named, parsed)
         findings += faults
     if element is None or refuses(findings):
         raise SignaturesRefused(findings, report)
@@ -90,7 +87,7 @@ def _reader() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
 
 
-def judgements(report: signing.Report) -> Iterator[Finding]:
+def judgements(report: signing.Report, family: schemas.Family) -> Iterator[Finding]:
     """The checks that did not pass, of the document and of each signature."""
     for check in report.checks:
         yield from _finding(check)
@@ -101,7 +98,7 @@ def judgements(report: signing.Report) -> Iterator[Finding]:
                 yield replace(
                     finding,
                     line=signature.location.line,
-                    path=f"HSoThueDTu/CKyDTu/Signature[{position}]",
+                    path=f"{texts.block_path(family)}/Signature[{position}]",
                     value=signer,
                 )
 
@@ -125,7 +122,7 @@ def _covers(signature: signing.SignatureReport, body: etree._Element | None) -> 
     if body is None or len(signature.covered) != 1 or signature.covered[0].decoded:
         return None
     covered = signature.covered[0]
-    return covered.octets if covered.path == (_position(body),) and covered.tag == BODY else None
+    return covered.octets if covered.path == (_position(body),) and covered.tag == body.tag else None
 
 
 def _position(element: etree._Element) -> int:
@@ -134,20 +131,22 @@ def _position(element: etree._Element) -> int:
     return next(index for index, child in enumerate(parent.iterchildren("*")) if child is element)
 
 
-def _coverage(report: signing.Report, body: etree._Element) -> Iterator[Finding]:
+def _coverage(report: signing.Report, body: etree._Element, family: schemas.Family) -> Iterator[Finding]:
     """Every signature lies in CKyDTu beside the body and covers exactly it."""
     for signature in report.signatures:
         path, line = signature.location.path, signature.location.line
         if len(path) != 2 or path[0] != _position(body) + 1:
             yield texts.misplaced_signature(line)
         if signature.covered and _covers(signature, body) is None:
-            yield texts.wrong_coverage(line, [covered.uri for covered in signature.covered])
+            yield texts.wrong_coverage(family, line, [covered.uri for covered in signature.covered])
 
 
 def _roles(
-    report: signing.Report, element: etree._Element, provider: Provider, at: datetime
+    report: signing.Report, element: etree._Element, parsed: Parsed
 ) -> tuple[tuple[Role, ...], list[Finding]]:
-    taxpayer, agent = str(_TAXPAYER(element)).strip(), str(_AGENT(element)).strip() or None
+    family, provider = parsed.family, parsed.identified.received.provider
+    taxpayer = (element.findtext(family.find(family.filer)) or "").strip()
+    agent = (element.findtext(family.find(family.agent)) or "").strip() or None
     roles: set[Role] = set()
     findings: list[Finding] = []
     for signature in report.signatures:
@@ -160,8 +159,8 @@ def _roles(
     if any(signature.signer is None for signature in report.signatures):
         return _ordered(roles), findings  # whose those are cannot be told: nobody is called missing
     if report.signatures and not {Role.TAXPAYER, Role.AGENT} & roles:
-        findings.append(texts.taxpayer_missing(taxpayer))
-    clause = tvan_must_sign(provider, at)
+        findings.append(texts.taxpayer_missing(taxpayer, family))
+    clause = tvan_must_sign(provider, parsed.identified.received.at) if family is schemas.TAX else None
     if clause is not None and Role.TVAN not in roles:
         findings.append(texts.tvan_missing(provider, clause))
     return _ordered(roles), findings

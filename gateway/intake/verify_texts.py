@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from lxml import etree
 
+import schemas
 import signing
 from gateway.filing.findings import Finding, Severity, Text
-from gateway.filing.identifiers import VIETNAM
 from gateway.filing.stages import Stage
 from gateway.intake.parse import line_of
 from gateway.ports import Provider
@@ -21,19 +20,24 @@ def _error(
     return Finding(code, Severity.ERROR, Stage.VERIFY, message, remedy, line=line, path=path)
 
 
-def missing_body(root: etree._Element) -> Finding:
-    """HSoThueDTu without children."""
+def block_path(family: schemas.Family) -> str:
+    """Where a document of this family keeps its signatures."""
+    return f"{family.root}/{family.signatures}"
+
+
+def missing_body(root: etree._Element, family: schemas.Family) -> Finding:
+    """A root without children."""
     return _error(
         "document.body-missing",
-        Text("Hồ sơ không có phần HSoKhaiThue.", "The dossier has no HSoKhaiThue."),
+        Text(f"Hồ sơ không có phần {family.body}.", f"The dossier has no {family.body}."),
         Text("Xuất lại tệp từ phần mềm kê khai.", "Export the file again from the declaration software."),
         line=line_of(root),
-        path="HSoThueDTu",
+        path=family.root,
     )
 
 
-def unexpected_element(element: etree._Element, expected: str | None) -> Finding:
-    """A child of HSoThueDTu that has no business there."""
+def unexpected_element(element: etree._Element, expected: str | None, family: schemas.Family) -> Finding:
+    """A child of the root that has no business there."""
     name = etree.QName(element).localname[:100]
     want_vi = f"ở đây phải là {expected}" if expected else "sau CKyDTu không được có phần tử nào"
     want_en = f"{expected} must stand here" if expected else "nothing may follow CKyDTu"
@@ -41,48 +45,29 @@ def unexpected_element(element: etree._Element, expected: str | None) -> Finding
         "document.unexpected-element",
         Text(f"Phần tử «{name}» không đúng chỗ: {want_vi}.", f"Element “{name}” is out of place: {want_en}."),
         Text(
-            "Hồ sơ chỉ gồm một HSoKhaiThue, tiếp theo là một CKyDTu. Xuất và ký lại tệp.",
-            "A dossier is one HSoKhaiThue followed by one CKyDTu. Export and sign the file again.",
+            f"Hồ sơ chỉ gồm một {family.body}, tiếp theo là một CKyDTu. Xuất và ký lại tệp.",
+            f"A dossier is one {family.body} followed by one CKyDTu. Export and sign the file again.",
         ),
         line=line_of(element),
-        path=f"HSoThueDTu/{name}",
+        path=f"{family.root}/{name}",
     )
 
 
-def status_lost(ended: datetime) -> Finding:
-    """A certificate has ended, and no answer will tell any more whether it was revoked at the receipt."""
-    day = ended.astimezone(VIETNAM).strftime("%d/%m/%Y")
-    return _error(
-        "signature.status-lost",
-        Text(
-            f"Không xác định được chứng thư số có bị thu hồi tại thời điểm tiếp nhận hay không: chứng thư số đã hết "
-            f"hạn ngày {day} và tổ chức chứng thực không còn cung cấp trạng thái của nó.",
-            f"Whether the certificate was revoked at the time of receipt cannot be told any more: it ended on {day}, "
-            "and no answer of its authority covers that time.",
-        ),
-        Text(
-            "Ký lại bằng chứng thư số còn hiệu lực và nộp lại; giữ thông báo tiếp nhận tạm thời làm bằng chứng về thời "
-            "điểm nộp.",
-            "Sign with a certificate in force and file again; the provisional receipt proves when you filed.",
-        ),
-    )
-
-
-def unreadable_body(body: etree._Element, reason: str) -> Finding:
-    """An HSoKhaiThue that is no document by itself."""
+def unreadable_body(body: etree._Element, reason: str, family: schemas.Family) -> Finding:
+    """A body that is no document by itself."""
     return _error(
         "document.body-unreadable",
         Text(
-            f"Không đọc được phần HSoKhaiThue: {reason[:200]}",
-            f"The HSoKhaiThue cannot be read: {reason[:200]}",
+            f"Không đọc được phần {family.body}: {reason[:200]}",
+            f"The {family.body} cannot be read: {reason[:200]}",
         ),
         Text("Xuất lại tệp từ phần mềm kê khai.", "Export the file again from the declaration software."),
         line=line_of(body),
-        path="HSoThueDTu/HSoKhaiThue",
+        path=f"{family.root}/{family.body}",
     )
 
 
-def stray_content(where: str, what: str, line: int | None) -> Finding:
+def stray_content(family: schemas.Family, where: str, what: str, line: int | None) -> Finding:
     """Something beside the body that some reader could take for a part of the declaration."""
     return _error(
         "document.stray-content",
@@ -91,8 +76,8 @@ def stray_content(where: str, what: str, line: int | None) -> Finding:
             f"{where} holds something that is unsigned and no part of a dossier: {what}.",
         ),
         Text(
-            "Hồ sơ chỉ gồm một HSoKhaiThue và một CKyDTu chứa các chữ ký. Xuất và ký lại tệp.",
-            "A dossier is one HSoKhaiThue and one CKyDTu that holds signatures. Export and sign the file again.",
+            f"Hồ sơ chỉ gồm một {family.body} và một CKyDTu chứa các chữ ký. Xuất và ký lại tệp.",
+            f"A dossier is one {family.body} and one CKyDTu that holds signatures. Export and sign the file again.",
         ),
         line=line,
         path=where,
@@ -109,18 +94,18 @@ def misplaced_signature(line: int | None) -> Finding:
     )
 
 
-def wrong_coverage(line: int | None, uris: Sequence[str]) -> Finding:
-    """A signature over something else than the HSoKhaiThue that will be read."""
+def wrong_coverage(family: schemas.Family, line: int | None, uris: Sequence[str]) -> Finding:
+    """A signature over something else than the body that will be read."""
     signed = ", ".join(uri[:60] for uri in uris[:5]) or "(nothing)"
     return _error(
         "signature.coverage",
         Text(
-            f"Chữ ký không phủ đúng phần HSoKhaiThue của hồ sơ (đang ký: {signed}).",
-            f"The signature does not cover exactly the dossier's HSoKhaiThue (it covers: {signed}).",
+            f"Chữ ký không phủ đúng phần {family.body} của hồ sơ (đang ký: {signed}).",
+            f"The signature does not cover exactly the dossier's {family.body} (it covers: {signed}).",
         ),
         Text(
-            "Ký lại với đúng một tham chiếu tới thuộc tính id của HSoKhaiThue.",
-            "Sign again with exactly one reference, to the id of HSoKhaiThue.",
+            f"Ký lại với đúng một tham chiếu tới thuộc tính id của {family.body}.",
+            f"Sign again with exactly one reference, to the id of {family.body}.",
         ),
         line=line,
     )
@@ -146,7 +131,7 @@ def stranger_signs(signature: signing.SignatureReport, taxpayer: str) -> Finding
     )
 
 
-def taxpayer_missing(taxpayer: str) -> Finding:
+def taxpayer_missing(taxpayer: str, family: schemas.Family) -> Finding:
     """Nobody who may file has signed."""
     return _error(
         "signature.taxpayer-missing",
@@ -158,7 +143,7 @@ def taxpayer_missing(taxpayer: str) -> Finding:
             "Người nộp thuế (hoặc đại lý thuế) ký hồ sơ bằng chứng thư số của mình.",
             "The taxpayer (or the tax agent) signs with its own certificate.",
         ),
-        path="HSoThueDTu/CKyDTu",
+        path=block_path(family),
     )
 
 
@@ -174,5 +159,5 @@ def tvan_missing(provider: Provider, clause: str) -> Finding:
             "Tổ chức T-VAN ký thêm vào CKyDTu, bên cạnh chữ ký của người nộp thuế, rồi gửi lại.",
             "The T-VAN adds its signature to CKyDTu beside the taxpayer's and sends the document again.",
         ),
-        path="HSoThueDTu/CKyDTu",
+        path=block_path(schemas.TAX),
     )

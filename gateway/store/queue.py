@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway.errors import NotFound
 from gateway.filing.status import Status
+from gateway.ports import STATUS_LOST
 from gateway.store.operations import INSERT_EVENT, NOW, Statement, Steps
 from gateway.store.rows import time_text
 from gateway.store.seeds import append_audit
@@ -51,7 +52,10 @@ class Replay:
 
 
 def replay(batch: Sequence[Replay]) -> Steps:
-    """A stuck filing becomes `acknowledged` again: it is routed anew, since its route may have been the trouble."""
+    """A stuck filing becomes `acknowledged` again: it is routed anew, since its route may have been the trouble.
+
+    One whose certificate's status was lost becomes `provisional`: its signatures are judged before anything else.
+    """
     results: list[NotFound | NotStuck | None] = []
     for order in batch:
         (found,) = yield Statement(
@@ -67,9 +71,14 @@ def replay(batch: Sequence[Replay]) -> Steps:
             f"UPDATE delivery SET due_at = {NOW}, failures = 0, owner = NULL, lease_until = NULL WHERE number = ?",
             [(order.number,)],
         )
-        yield Statement(
-            "UPDATE filing SET status = ? WHERE number = ?", [(Status.ACKNOWLEDGED.value, order.number)]
+        (why_stuck,) = yield Statement(
+            "SELECT name FROM event WHERE number = ? AND name IN (?, 'stuck') ORDER BY seq DESC LIMIT 1",
+            [(order.number, STATUS_LOST)],
+            fetch=True,
         )
+        lost = bool(why_stuck) and why_stuck[0][0] == STATUS_LOST
+        status = Status.PROVISIONAL if lost else Status.ACKNOWLEDGED
+        yield Statement("UPDATE filing SET status = ? WHERE number = ?", [(status.value, order.number)])
         yield Statement(INSERT_EVENT, [(order.number, time_text(order.at), "replayed", order.why)])
         yield from append_audit(order.at, order.actor, "filing.replay", order.number, order.why)
         results.append(None)

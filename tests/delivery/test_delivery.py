@@ -15,7 +15,6 @@ import schemas
 from adapters.simulator import Refusal
 from gateway.app import clock
 from gateway.delivery.world import Backoff
-from gateway.filing.filing import NoticeKind
 from gateway.filing.story import told as retold
 from gateway.store.queue import NotStuck
 from gateway.store.seeds import Seed
@@ -234,7 +233,7 @@ class TestProvisional:
         return filing.status
 
     async def test_it_ends_a_week_after_the_certificate(self, tmp_path: Path, pki_home: Path) -> None:
-        """No list tells of what has ended: refused with a notice that says so, not provisional for ever."""
+        """No list tells of what has ended: the operator's move, not provisional for ever; an outage refuses nothing."""
         ahead = [timedelta()]
         async with (
             house_at(tmp_path, pki_home, now=lambda: clock() + ahead[0]) as house,
@@ -251,11 +250,16 @@ class TestProvisional:
             async with asyncio.timeout(20):
                 while await self.status(house, number) == "provisional":
                     await asyncio.sleep(0.05)
-            assert await self.status(house, number) == "refused"
-            kept = await house.gateway.store.notice(number, [NoticeKind.REFUSAL])
-            assert kept is not None
-            reasons = {reason.code for reason in schemas.read_notice(kept.document).reasons}
-            assert "signature.status-lost" in reasons
+            assert await self.status(house, number) == "stuck"
+            (waiting,) = house.gateway.store.waiting(stuck=True)
+            assert waiting.last_event == "status-lost"
+            assert not house.simulator.books
+            await house.gateway.store.replay(number, "operator", "asked the authority")
+            assert await self.status(house, number) in ("provisional", "stuck"), "never on to the agency"
+            async with asyncio.timeout(20):
+                while await self.status(house, number) != "stuck":
+                    await asyncio.sleep(0.05)
+            assert not house.simulator.books
 
     async def test_another_fault_is_not_provisional(self, house: House) -> None:
         self.blind(house)

@@ -1,0 +1,105 @@
+"""The summary of a permit dossier (HoSo), and the files attached to it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from lxml import etree
+
+from schemas.declaration import Declaration, Party
+from schemas.families import PERMIT
+from schemas.period import read_iso_day
+from schemas.reading import Reading
+
+GENERAL = "ThongTinChung"
+PROCEDURE = f"{GENERAL}/ThuTuc"
+APPLICANT = f"{GENERAL}/NguoiNop"
+AGENT = f"{GENERAL}/NguoiDuocUyQuyen"
+PLACE = f"{GENERAL}/DiaBan"
+ATTACHMENTS = "DinhKem"
+MOST_ATTACHMENTS = 200
+
+
+def dossier_of(reading: Reading) -> Declaration | None:
+    """None where the service, its version, the purpose or who files does not read: there is nothing to file under."""
+    text = reading.text
+    code, version, kind = text(PERMIT.code), text(PERMIT.version), text(PERMIT.kind)
+    identity = text(PERMIT.filer)
+    if not all((code, version, kind, identity)):
+        return None
+    return Declaration(
+        form_code=code,
+        form_version=version,
+        kind=kind,
+        submission_no=0,
+        form_name=text(f"{PROCEDURE}/tenThuTuc"),
+        period=None,
+        taxpayer=Party(identity, text(f"{APPLICANT}/hoTen"), _address(reading)),
+        agent=_agent(reading),
+        tax_office_code="",
+        tax_office_name=text(f"{PROCEDURE}/coQuanTiepNhan"),
+        signer_name=text(f"{GENERAL}/nguoiKy"),
+        signed_on=read_iso_day(text(f"{GENERAL}/ngayLap")),
+        element_id=reading.root.get("id") or "",
+        family=PERMIT.name,
+    )
+
+
+def _address(reading: Reading) -> str:
+    parts = (reading.text(f"{APPLICANT}/DiaChi/{name}") for name in ("soNha", "tenXa", "tenHuyen", "tenTinh"))
+    return ", ".join(part for part in parts if part)
+
+
+def _agent(reading: Reading) -> Party | None:
+    code = reading.text(PERMIT.agent)
+    return Party(code, reading.text(f"{AGENT}/hoTen")) if code else None
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """One TepDinhKem as it stands. `element` for its place; texts as filed, "" where absent."""
+
+    element: etree._Element
+    kind: str
+    file_name: str
+    media_type: str
+    size: str
+    sha256: str
+    base64_text: str | None
+
+    @cached_property
+    def content(self) -> bytes | None:
+        """The octets that are in the dossier itself; None where there are none, or they are not base64."""
+        if self.base64_text is None:
+            return None
+        try:
+            return base64.b64decode("".join(self.base64_text.split()), validate=True)
+        except (binascii.Error, ValueError):
+            return None
+
+
+def attachments_of(reading: Reading) -> Iterator[Attachment]:
+    """Every file that the dossier lists, at most MOST_ATTACHMENTS and one more."""
+    holder = reading.elements.get(ATTACHMENTS)
+    files = holder.iterchildren(PERMIT.tag("TepDinhKem")) if holder is not None else iter(())
+    for number, element in enumerate(files):
+        if number > MOST_ATTACHMENTS:
+            return
+
+        def text(name: str, element: etree._Element = element) -> str | None:
+            found = element.find(PERMIT.tag(name))
+            return (found.text or "") if found is not None else None
+
+        yield Attachment(
+            element=element,
+            kind=text("loaiGiayTo") or "",
+            file_name=text("tenTep") or "",
+            media_type=text("kieuNoiDung") or "",
+            size=text("dungLuong") or "",
+            sha256=text("sha256") or "",
+            base64_text=text("noiDung"),
+        )
