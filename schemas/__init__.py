@@ -1,11 +1,11 @@
 """The catalogue of forms: schemas, rules and faults of declarations, and the notices that answer them (README.md)."""
 
 from schemas.catalogue import OWN_CATALOGUE, Catalogue, CatalogueError, load_catalogue
-from schemas.declaration import HEADER_PATH, Declaration, Party, read_declaration
+from schemas.declaration import Declaration, Party, read_declaration
 from schemas.describe import Description, export_catalogue
 from schemas.examine import Examination
 from schemas.examples import EXAMPLE_NAME, EXAMPLE_TAX_CODE, example_declaration
-from schemas.families import FAMILIES, PERMIT, TAX, Family, family_of_root
+from schemas.families import FAMILIES, HEADER_PATHS, PERMIT, TAX, Family, family_of_root
 from schemas.faults import Fault, Severity
 from schemas.forms import Form
 from schemas.notice_build import build_notice, build_notice_element
@@ -28,7 +28,7 @@ __all__ = [
     "EXAMPLE_NAME",
     "EXAMPLE_TAX_CODE",
     "FAMILIES",
-    "HEADER_PATH",
+    "HEADER_PATHS",
     "OWN_CATALOGUE",
     "PERMIT",
     "TAX",

@@ -15,9 +15,7 @@ from schemas.families import TAX
 from schemas.period import Period, read_iso_day, read_period
 from schemas.reading import Reading, UnreadableError, parse, read
 
-HEADER_PATH = "TTinChung/"
-"""Below it lies what all declarations share."""
-HEADER = f"{HEADER_PATH}TTinTKhaiThue"
+HEADER = "TTinChung/TTinTKhaiThue"
 FORM = f"{HEADER}/TKhaiThue"
 PERIOD = f"{FORM}/KyKKhaiThue"
 TAXPAYER = f"{HEADER}/NNT"

@@ -33,10 +33,11 @@ class Description:
         return {name: codes for name, _, codes in examples(folder, read_cases(folder))}
 
     def example(self, name: str, *, tax_code: str | None = None) -> bytes:
-        """An unsigned document, of the taxpayer `tax_code` where one is given. Raises KeyError: no such example."""
+        """An unsigned document, of the filer `tax_code` where one is given. Raises KeyError: no such example."""
         folder = self.form.folder / "examples"
         document = {name: document for name, document, _ in examples(folder, read_cases(folder))}[name]
-        return document if tax_code is None else changed(document, {"NNT/mst": tax_code})
+        filer = "/".join(FAMILIES[self.form.family].filer.split("/")[-2:])
+        return document if tax_code is None else changed(document, {filer: tax_code})
 
 
 def export_catalogue(source: Path, target: Path) -> None:

@@ -76,6 +76,9 @@ PERMIT = Family(
 )
 """Dossiers of the provincial services: the element names are this project's own, in the terms of the procedures."""
 
+HEADER_PATHS = ("TTinChung/", "ThongTinChung/")
+"""Below them lies what all documents of a family share."""
+
 FAMILIES: Mapping[str, Family] = {family.name: family for family in (TAX, PERMIT)}
 _BY_ROOT = {family.root_tag: family for family in FAMILIES.values()}
 _BY_BODY = {family.body_tag: family for family in FAMILIES.values()}

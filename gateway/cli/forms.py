@@ -88,21 +88,25 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
 def _row(one: schemas.Description) -> None:
     form = one.form
     head = click.style(f"{form.code}-{form.version}", bold=True)
-    click.echo(f"{head:24}  {''.join(one.kinds):2}  {form.label:14}  {form.name_vi}")
-    click.echo(f"{'':17}  {'':14}  {form.name_en}")
+    click.echo(f"{head}  {form.label}  ({', '.join(one.kinds)})")
+    click.echo(f"    {form.name_vi} / {form.name_en}")
 
 
 def _explain(one: schemas.Description) -> None:
     form = one.form
     _row(one)
     click.echo(f"  legal basis  {form.legal_basis}")
-    click.echo(f"  kinds        {', '.join(one.kinds)}; periods {', '.join(form.period_kinds)}")
-    click.echo(f"  for periods  {form.periods_from} to {form.periods_until}")
+    if form.period_kinds:
+        click.echo(
+            f"  for periods  {', '.join(form.period_kinds)}, {form.periods_from} to {form.periods_until}"
+        )
+    else:
+        click.echo(f"  for filing   {form.periods_from} to {form.periods_until}")
     for kind, names in one.annexes.items():
         click.echo(f"  annexes      kind {kind}: {', '.join(names)}")
     click.secho("  fields", bold=True)
     for field in one.fields:
-        if field.path.startswith(schemas.HEADER_PATH):  # the same in every declaration
+        if field.path.startswith(schemas.HEADER_PATHS):  # the same in every document of the family
             continue
         number = f"[{field.label.indicator}]" if field.label.indicator else ""
         table = " (a row of a table)" if field.group is not None else ""

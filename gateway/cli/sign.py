@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+import schemas
 import signing
 from gateway.cli.keys import key_options, open_key
 from gateway.cli.output import EXIT_REFUSED, EXIT_UNREACHABLE, json_option, print_json
@@ -33,7 +34,7 @@ _TIMED = ("xades-t", *_LEVELS, "pades-t")
     help="XAdES (EN 319 132-1), PAdES (EN 319 142-1), or plain XML Signature as in older tax files. "
     "[default: pades-b for a PDF, else xades-b]",
 )
-@click.option("--id", "target_id", help="Id of the element to sign. [default: that of HSoKhaiThue]")
+@click.option("--id", "target_id", help="Id of the element to sign. [default: that of HSoKhaiThue or HoSo]")
 @click.option("--tsa", metavar="URL", help="Time-stamping authority (RFC 3161), for the profiles with time.")
 @trust_options
 @click.option(
@@ -170,7 +171,8 @@ def _authority(url: str) -> signing.TimestampClient:
 
 def _body_id(document: bytes) -> str:
     root = signing.parse_xml(document).root
+    bodies = {family.body_tag for family in schemas.FAMILIES.values()}
     for element in root:
-        if isinstance(element.tag, str) and element.tag.endswith("}HSoKhaiThue") and element.get("id"):
+        if element.tag in bodies and element.get("id"):
             return str(element.get("id"))
-    raise click.UsageError("no HSoKhaiThue with an id; say which element with --id")
+    raise click.UsageError("no HSoKhaiThue or HoSo with an id; say which element with --id")

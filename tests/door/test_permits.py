@@ -1,0 +1,86 @@
+"""A permit dossier through the door, to its agency and back; and what is wrong with one, all at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from lxml import etree
+
+import schemas
+import signing
+from gateway.store.seeds import Seed
+from schemas.example_checks import changed
+from signing.algorithms import DS
+from tests.documents import key_of, sign
+from tests.house import House
+
+PERMITS = [one for one in schemas.load_catalogue().descriptions() if one.form.family == "permit"]
+
+
+def dossier(house: House, one: schemas.Description, example: str = "passes.xml") -> bytes:
+    code = str(house.pki.plan.identities["taxpayer"].uid).removeprefix("MST:")
+    return one.example(example, tax_code=code)
+
+
+def signed(house: House, document: bytes, *signers: str) -> bytes:
+    return sign(house.pki, document, *signers, target_id="_NODE_TO_SIGN")
+
+
+@pytest.mark.parametrize("one", PERMITS, ids=lambda one: one.form.code)
+async def test_it_is_filed_carried_to_its_agency_and_decided(house: House, one: schemas.Description) -> None:
+    await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["permit"]'})], "test")
+    async with house.client("provider-a") as client:  # a T-VAN that signs declarations need not sign dossiers
+        reply = await client.submit(signed(house, dossier(house, one)))
+        assert reply.status == 201, reply.body
+        number = reply.body["number"]
+        receipt = schemas.read_notice((await client.part(number, "receipt")).octets)
+        assert receipt.filing_number == number
+        assert receipt.form_label == one.form.label
+        assert (await house.follow(client, number))["status"] == "accepted"
+        verdict = schemas.read_notice((await client.part(number, "verdict")).octets)
+        assert verdict.kind == "verdict-accepted"
+
+
+async def test_its_faults_are_told_all_at_once(house: House) -> None:
+    [one] = [one for one in PERMITS if one.form.code == "karaoke-licence"]
+    async with house.client() as client:
+        refused = await client.submit(signed(house, dossier(house, one, "rooms")))
+        assert refused.status == 422
+        assert {finding["code"] for finding in refused.body["findings"]} >= set(one.examples["rooms"])
+        stranger = await client.submit(signed(house, one.example("passes.xml")))
+        assert "signature.signer-not-in-declaration" in {f["code"] for f in stranger.body["findings"]}
+        nowhere = await client.submit(signed(house, changed(dossier(house, one), {"maDichVu": "fishing"})))
+        assert "form.unknown" in {finding["code"] for finding in nowhere.body["findings"]}
+
+
+async def test_a_second_body_beside_the_signed_one_is_refused(house: House) -> None:
+    [one] = [one for one in PERMITS if one.form.code == "karaoke-licence"]
+    root = etree.fromstring(signed(house, dossier(house, one)))
+    block = root.find(schemas.PERMIT.signatures_tag)
+    assert block is not None
+    signature = block[0]
+    etree.SubElement(
+        etree.SubElement(signature, f"{{{DS}}}Object"), schemas.PERMIT.tag("PhongHat")
+    ).text = "x"
+    async with house.client() as client:
+        refused = await client.submit(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
+    assert refused.status == 422
+    codes = {finding["code"] for finding in refused.body["findings"]}
+    assert "document.stray-content" in codes, codes
+
+
+async def test_a_signature_over_a_part_is_no_signature(house: House) -> None:
+    [one] = [one for one in PERMITS if one.form.code == "karaoke-licence"]
+    root = etree.fromstring(dossier(house, one))
+    content = root.find(f"{schemas.PERMIT.body_tag}/{schemas.PERMIT.tag('NoiDung')}")
+    assert content is not None
+    content.set("id", "part")
+    document = signing.sign_xml(
+        etree.tostring(root), key_of(house.pki, "taxpayer"), profile="xmldsig",
+        target_id="part", place="CKyDTu", at=datetime.now(UTC),
+    )  # fmt: skip
+    async with house.client() as client:
+        refused = await client.submit(document)
+    assert refused.status == 422
+    assert "signature.coverage" in {finding["code"] for finding in refused.body["findings"]}
