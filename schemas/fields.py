@@ -23,7 +23,7 @@ MAX_DEPTH = 20
 _KINDS: Mapping[str, Kind] = {
     "SoTien": "integer", "SoTienTuyChon": "integer", "SoDem": "integer", "SoDemTuyChon": "integer",
     "SoThapPhan": "decimal", "SoThapPhanTuyChon": "decimal", "DanhDau": "tick",
-    "NgayVN": "date", "NgayVNTuyChon": "date", "NgayISO": "date", "NgayISOTuyChon": "date",
+    "Ngay": "date", "NgayVN": "date", "NgayVNTuyChon": "date", "NgayISO": "date", "NgayISOTuyChon": "date",
     "integer": "integer", "decimal": "decimal", "boolean": "tick", "date": "date",
 }  # fmt: skip
 """By the name of a field's type, or of the nearest type it is derived from."""
@@ -165,6 +165,7 @@ class Fields:
         """From every element's path to its name."""
         self.faults: list[str] = []
         self._one_place = one_place
+        self._operands: dict[str, FieldOperand | None] = {}
         self._element(root, _Spot(), 0)
         for annex in annexes:
             find = f"{{{annex.target_namespace}}}PLuc/{annex.name}"
@@ -172,6 +173,11 @@ class Fields:
 
     def operand(self, name: str) -> FieldOperand | None:
         """The field of an indicator, or of the end of a path. None where there is none, or more than one."""
+        if name not in self._operands:
+            self._operands[name] = self._find(name)
+        return self._operands[name]
+
+    def _find(self, name: str) -> FieldOperand | None:
         found = [one for one in self.by_path.values() if one.label.indicator == name]
         if not found:
             found = [

@@ -86,11 +86,11 @@ class _Parser:
         claim = self.condition(0)
         if self.at != len(self.tokens):
             raise self.error("the end of the rule")
-        about = self.operands[before:] + self.operands[:before] if condition is None else self.operands
-        if not about:
+        if not self.operands:
             raise RuleSyntaxError("the rule names no indicator")
+        claimed = (self.operands[before:] or self.operands)[0]
         groups = claim.groups | (condition.groups if condition is not None else frozenset())
-        return Arithmetic(self.source, tuple(about), condition, claim, _innermost(groups))
+        return Arithmetic(self.source, tuple(self.operands), claimed, condition, claim, _innermost(groups))
 
     def condition(self, depth: int) -> Condition:
         return self.compound("or", lambda: self.compound("and", lambda: self.comparison(depth)))
