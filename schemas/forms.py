@@ -48,8 +48,10 @@ class Form:
 
 
 class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Day `day` of the month `months` after the period's last month, and `days` after that; without a month, `days` after
-    the period's end."""
+    """Day `day` of the month `months` after the period's last month, and `days` after that.
+
+    Without a month, `days` after the period's end.
+    """
 
     months: int | None = None
     day: int = 31

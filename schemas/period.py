@@ -70,8 +70,10 @@ def month_end(year: int, month: int) -> date:
 
 
 def due_date(period: Period, *, months: int | None, day: int, days: int = 0) -> date:
-    """Day `day` of the month `months` after the period's last month, clipped to that month's last day (the period's end where
-    `months` is None), and `days` after that."""
+    """Day `day` of the month `months` after the period's last month, clipped to its last day, and `days` after.
+
+    Where `months` is None, `days` after the period's end.
+    """
     if months is None:
         return period.end + timedelta(days=days)
     month0 = period.end.month - 1 + months

@@ -140,7 +140,7 @@ class _Parser:
             "+": lambda scope: one(scope) + two(scope),
             "-": lambda scope: one(scope) - two(scope),
             "*": lambda scope: one(scope) * two(scope),
-            "/": lambda scope: Fraction(one(scope)) / two(scope),
+            "/": lambda scope: _divided(one(scope), two(scope)),
         }
         return Term(joined(left.text, shown_as, right.text), values[sign], groups=groups)
 
@@ -296,6 +296,10 @@ def _tokens(source: str) -> Iterator[str]:
 
 def _same(text: str) -> Words:
     return Words(text, text)
+
+
+def _divided(dividend: int | Fraction, divisor: int | Fraction) -> int | Fraction:
+    return Fraction(dividend, divisor) if dividend % divisor else dividend // divisor
 
 
 def _rounded(value: int | Fraction) -> int:

@@ -18,8 +18,8 @@ equal but for one unit, where a product was rounded. A rule that names a field o
 row of it. Functions:
 
     max, min, abs, round (half away from zero), nonzero (how many of its arguments are not 0)
-    sum, count (over the rows of a repeated element; count: of the rows in which the field is filled in). Over the rows of a
-        table in the rows of a table: within one outer row; for all of them sum(sum([MoKhoangSan/NoiDung/ct8]))
+    sum, count (over the rows of a repeated element; count: of the rows in which the field is filled in; of a table in
+        the rows of a table: within one outer row; for all of them sum(sum([MoKhoangSan/NoiDungMoKhoangSan/ct8])))
     present (1 where the field is filled in, else 0), years (whole years from a date to a date)
 
 Numbers are exact. No names, no calls but these, no loops: a rule costs its own length times the rows it sees. A rule is
