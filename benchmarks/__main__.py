@@ -3,6 +3,7 @@
 make bench                        the main cells, under five minutes
 BENCH_SECONDS=10 make bench       shorter cells
 python -m benchmarks.signature    verification alone, beside its peers
+python -m benchmarks.validation   XSD and rules alone, beside xmlschema
 BENCH_PROFILE=1 make bench        with cProfile of the check path (not for figures)
 """
 
@@ -20,6 +21,7 @@ from benchmarks.floor import floor_cpu_seconds
 from benchmarks.load import Cell, measure
 from benchmarks.signature import main as print_signature
 from benchmarks.stages import print_stages
+from benchmarks.validation import main as print_validation
 from gateway.development import Ports, install
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
@@ -37,6 +39,7 @@ def main() -> None:
         floor = _floor(corpus)
         print_stages(made.pki, corpus)
         print_signature()
+        print_validation()
         print(f"\n{'cell':44} {'filings/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'× floor':>8}")
         for cell in cells():
             result = asyncio.run(measure(made, corpus, cell, SECONDS))

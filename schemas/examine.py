@@ -136,7 +136,8 @@ def _arithmetic(reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> I
 
 
 def _broken(rule: Rule, reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> Fault:
-    about: FieldOperand = rule.arithmetic.operands[0]
+    # a message of the rule's own may be about its condition; a made one says what the claimed field is
+    about: FieldOperand = rule.arithmetic.operands[0] if rule.message else rule.arithmetic.claimed
     element = scope.element(about) if about.group in _around(scope) else None
     if element is not None:
         place = reading.place(element, loaded.labelling)

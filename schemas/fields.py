@@ -23,7 +23,7 @@ MAX_DEPTH = 20
 _KINDS: Mapping[str, Kind] = {
     "SoTien": "integer", "SoTienTuyChon": "integer", "SoDem": "integer", "SoDemTuyChon": "integer",
     "SoThapPhan": "decimal", "SoThapPhanTuyChon": "decimal", "DanhDau": "tick",
-    "NgayVN": "date", "NgayVNTuyChon": "date", "NgayISO": "date", "NgayISOTuyChon": "date",
+    "Ngay": "date", "NgayVN": "date", "NgayVNTuyChon": "date", "NgayISO": "date", "NgayISOTuyChon": "date",
     "integer": "integer", "decimal": "decimal", "boolean": "tick", "date": "date",
 }  # fmt: skip
 """By the name of a field's type, or of the nearest type it is derived from."""
@@ -83,6 +83,8 @@ class Field:
 
     path: str
     find: str
+    steps: tuple[str, str]
+    """The way to the element around it, "" where that is the row, and its own name ("." where it is the row itself)."""
     kind: Kind
     optional: bool
     may_be_empty: bool
@@ -109,10 +111,14 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _decimal(text: str) -> Fraction:
+def _decimal(text: str) -> int | Fraction:
+    """An int where it can be: fractions cost ten times as much."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
     if not _DECIMAL.fullmatch(text):
         raise Unjudged
-    return Fraction(text)
+    whole, _, decimals = text.partition(".")
+    return Fraction(int(whole + decimals), 10 ** len(decimals))
 
 
 def _tick(text: str) -> int:
@@ -165,6 +171,7 @@ class Fields:
         """From every element's path to its name."""
         self.faults: list[str] = []
         self._one_place = one_place
+        self._operands: dict[str, FieldOperand | None] = {}
         self._element(root, _Spot(), 0)
         for annex in annexes:
             find = f"{{{annex.target_namespace}}}PLuc/{annex.name}"
@@ -172,6 +179,11 @@ class Fields:
 
     def operand(self, name: str) -> FieldOperand | None:
         """The field of an indicator, or of the end of a path. None where there is none, or more than one."""
+        if name not in self._operands:
+            self._operands[name] = self._find(name)
+        return self._operands[name]
+
+    def _find(self, name: str) -> FieldOperand | None:
         found = [one for one in self.by_path.values() if one.label.indicator == name]
         if not found:
             found = [
@@ -233,6 +245,7 @@ class Fields:
         self.by_path[spot.path] = Field(
             path=spot.path,
             find=spot.find or ".",
+            steps=_steps(spot.find or "."),
             kind=_kind_of(kind),
             optional=spot.optional,
             may_be_empty=bool(kind.is_valid("")),
@@ -263,6 +276,11 @@ def _particles(
             yield particle, optional or particle.min_occurs == 0, repeated or particle.max_occurs != 1
         elif type(particle).__name__ == "XsdGroup":
             yield from _particles(particle, optional, repeated)
+
+
+def _steps(find: str) -> tuple[str, str]:
+    around, slash, last = find.rpartition("/{")
+    return around, f"{{{last}" if slash else last
 
 
 def _kind_of(kind: Any) -> Kind:

@@ -48,8 +48,14 @@ class Form:
 
 
 class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    months: int
-    day: int
+    """Day `day` of the month `months` after the period's last month, and `days` after that.
+
+    Without a month, `days` after the period's end.
+    """
+
+    months: int | None = None
+    day: int = 31
+    days: int = 0
 
 
 class AttachmentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

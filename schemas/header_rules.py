@@ -105,7 +105,9 @@ def period_future(case: Case) -> Iterator[Fault]:
 
 def period_ended(case: Case) -> Iterator[Fault]:
     today = vietnam_day(case.received_at)
-    if case.period is not None and case.period.start <= today <= case.period.end:
+    if case.period is None or case.period.kind == "D":  # an occurrence may be declared on its day
+        return
+    if case.period.start <= today <= case.period.end:
         words = {"period": case.period.label, "today": show_day(today)}
         yield case.fault("header.period.not-ended", f"{PERIOD}/kyKKhai", **words)
 
@@ -115,7 +117,8 @@ def filed_late(case: Case) -> Iterator[Fault]:
     due = case.loaded.due.get(case.period.kind) if case.period is not None else None
     if case.period is None or due is None:
         return
-    today, last = vietnam_day(case.received_at), due_date(case.period, months=due.months, day=due.day)
+    today = vietnam_day(case.received_at)
+    last = due_date(case.period, months=due.months, day=due.day, days=due.days)
     if today > last:
         words = {"period": case.period.label, "today": show_day(today), "due": show_day(last)}
         yield case.fault("header.filed-late", f"{PERIOD}/kyKKhai", **words)

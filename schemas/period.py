@@ -69,11 +69,16 @@ def month_end(year: int, month: int) -> date:
     return date(year, month, calendar.monthrange(year, month)[1])
 
 
-def due_date(period: Period, *, months: int, day: int) -> date:
-    """Day `day` of the month `months` after the period's last month, clipped to that month's last day."""
+def due_date(period: Period, *, months: int | None, day: int, days: int = 0) -> date:
+    """Day `day` of the month `months` after the period's last month, clipped to its last day, and `days` after.
+
+    Where `months` is None, `days` after the period's end.
+    """
+    if months is None:
+        return period.end + timedelta(days=days)
     month0 = period.end.month - 1 + months
     last = month_end(period.end.year + month0 // 12, month0 % 12 + 1)
-    return last.replace(day=min(day, last.day))
+    return last.replace(day=min(day, last.day)) + timedelta(days=days)
 
 
 def read_day(text: str) -> date | None:

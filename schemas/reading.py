@@ -14,6 +14,8 @@ from schemas.faults import Fault, Place, Words, make_fault
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
+_ATTRIBUTED: Any = etree.XPath("descendant-or-self::*[@xsi:*]", namespaces={"xsi": _XSI.strip("{}")})
+
 MAX_PATH = 300
 """In characters: longer than any form's; what lies deeper is counted and never read."""
 MAX_NOTED = 1000
@@ -148,11 +150,14 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
     """Walk the document once. Raises UnreadableError beyond `max_elements` elements."""
     reading = Reading(root)
     ours = f"{{{reading.namespace}}}"
-    stack: list[tuple[etree._Element, str]] = [(root, "")]
+    stack: list[tuple[etree._Element, str, dict[str, str]]] = [(root, "", {})]
+    paths: dict[str, dict[str, str]] = {}
+    """By an element's path those of its children by their tags: the rows of a table have few, thousands of times."""
     seen = 0
-    _note_attributes(reading, root)
+    for bearer in _ATTRIBUTED(root):
+        _note_attributes(reading, bearer)
     while stack:
-        parent, path = stack.pop()
+        parent, path, known = stack.pop()
         commented = nested = False
         for child in parent:
             tag: Any = child.tag
@@ -161,14 +166,14 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
                 continue
             nested = True
             seen += 1
-            name = tag.removeprefix(ours)
-            child_path = f"{path}/{name}"[-MAX_PATH:] if path else name
-            if len(path) + len(name) < MAX_PATH:
-                reading.elements.setdefault(child_path, child)
-            if child.keys():
-                _note_attributes(reading, child)
+            child_path = known.get(tag)
+            if child_path is None:
+                name = tag.removeprefix(ours)
+                child_path = known[tag] = f"{path}/{name}"[-MAX_PATH:] if path else name
+                if len(path) + len(name) < MAX_PATH:
+                    reading.elements.setdefault(child_path, child)
             if len(child):
-                stack.append((child, child_path))
+                stack.append((child, child_path, paths.setdefault(child_path, {})))
         if commented and not nested:
             reading.commented.append(parent)
         if seen > max_elements:

@@ -86,11 +86,11 @@ class _Parser:
         claim = self.condition(0)
         if self.at != len(self.tokens):
             raise self.error("the end of the rule")
-        about = self.operands[before:] + self.operands[:before] if condition is None else self.operands
-        if not about:
+        if not self.operands:
             raise RuleSyntaxError("the rule names no indicator")
+        claimed = (self.operands[before:] or self.operands)[0]
         groups = claim.groups | (condition.groups if condition is not None else frozenset())
-        return Arithmetic(self.source, tuple(about), condition, claim, _innermost(groups))
+        return Arithmetic(self.source, tuple(self.operands), claimed, condition, claim, _innermost(groups))
 
     def condition(self, depth: int) -> Condition:
         return self.compound("or", lambda: self.compound("and", lambda: self.comparison(depth)))
@@ -140,7 +140,7 @@ class _Parser:
             "+": lambda scope: one(scope) + two(scope),
             "-": lambda scope: one(scope) - two(scope),
             "*": lambda scope: one(scope) * two(scope),
-            "/": lambda scope: Fraction(one(scope)) / two(scope),
+            "/": lambda scope: _divided(one(scope), two(scope)),
         }
         return Term(joined(left.text, shown_as, right.text), values[sign], groups=groups)
 
@@ -296,6 +296,10 @@ def _tokens(source: str) -> Iterator[str]:
 
 def _same(text: str) -> Words:
     return Words(text, text)
+
+
+def _divided(dividend: int | Fraction, divisor: int | Fraction) -> int | Fraction:
+    return Fraction(dividend, divisor) if dividend % divisor else dividend // divisor
 
 
 def _rounded(value: int | Fraction) -> int:

@@ -18,7 +18,8 @@ equal but for one unit, where a product was rounded. A rule that names a field o
 row of it. Functions:
 
     max, min, abs, round (half away from zero), nonzero (how many of its arguments are not 0)
-    sum, count (over the rows of a repeated element; count: of the rows in which the field is filled in)
+    sum, count (over the rows of a repeated element; count: of the rows in which the field is filled in; of a table in
+        the rows of a table: within one outer row; for all of them sum(sum([MoKhoangSan/NoiDungMoKhoangSan/ct8])))
     present (1 where the field is filled in, else 0), years (whole years from a date to a date)
 
 Numbers are exact. No names, no calls but these, no loops: a rule costs its own length times the rows it sees. A rule is
@@ -148,12 +149,13 @@ Condition = Comparison | Compound
 class Arithmetic:
     """A compiled rule.
 
-    `operands` in the order in which they are written, the first is the one the rule is about; `group`: the repeated
-    element for whose every row it holds, None where it is about the document.
+    `operands` in the order in which they are written; `claimed`: the first of what it claims, the others after "if";
+    `group`: the repeated element for whose every row it holds, None where it is about the document.
     """
 
     source: str
     operands: tuple[Any, ...]
+    claimed: Any
     condition: Condition | None
     claim: Condition
     group: Any = None
@@ -184,7 +186,8 @@ class Arithmetic:
         )
 
     def remedy(self) -> Words:
-        about, *others = dict.fromkeys(self.operands)
+        about = self.claimed
+        others = [operand for operand in dict.fromkeys(self.operands) if operand is not about]
         claim = self.claim.text if isinstance(self.claim, Comparison) else Words(self.source, self.source)
         if not others:
             return Words(

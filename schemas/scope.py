@@ -21,33 +21,62 @@ class DocumentScope:
     today: date
     group: Group | None = None
     around: DocumentScope | None = None
-    memo: dict[Any, Value] = field(default_factory=dict)
-    _rows: dict[Group, Sequence[DocumentScope]] = field(default_factory=dict)
-    _found: dict[Field, etree._Element | None] = field(default_factory=dict)
+    _values: dict[Field, Value] = field(default_factory=dict)
+    _children: dict[str, dict[str, etree._Element]] = field(default_factory=dict)
+    _rows: dict[Group, Sequence[DocumentScope]] | None = None
+    _memo: dict[Any, Value] | None = None
+
+    @property
+    def memo(self) -> dict[Any, Value]:
+        if self._memo is None:
+            self._memo = {}
+        return self._memo
 
     def element(self, operand: FieldOperand) -> etree._Element | None:
         """The operand's element; of several places the first that is there."""
         for one in operand.fields:
-            found = self._element(one)
+            found = self._holder_of(one)._find(one)
             if found is not None:
                 return found
         return None
 
-    def _element(self, wanted: Field) -> etree._Element | None:
+    def _holder_of(self, wanted: Field) -> DocumentScope:
         scope = self
         while scope.group is not wanted.group:
             assert scope.around is not None, "a rule is judged in the rows that its fields lie in"
             scope = scope.around
-        if wanted not in scope._found:
-            scope._found[wanted] = scope.root.find(wanted.find)
-        return scope._found[wanted]
+        return scope
+
+    def _find(self, wanted: Field) -> etree._Element | None:
+        if self.group is None:
+            return self.root.find(wanted.find)
+        around, name = wanted.steps
+        children = self._children.get(around)
+        if children is None:
+            children = self._children[around] = self._look_below(around)
+        return children.get(name)
+
+    def _look_below(self, around: str) -> dict[str, etree._Element]:
+        """All children of an element of the row, by name, the first of each: rules ask for most of them."""
+        element = self.root.find(around) if around else self.root
+        if element is None:
+            return {}
+        children = {str(child.tag): child for child in element.iterchildren("*", reversed=True)}
+        children["."] = element
+        return children
 
     def value(self, operand: FieldOperand) -> Value:
-        there = [one for one in operand.fields if self._element(one) is not None]
-        if len(operand.fields) > 1 and len(there) != 1:
-            raise Unjudged
-        one = there[0] if there else operand.fields[0]
-        return one.read(self._element(one))
+        one = operand.fields[0]
+        if len(operand.fields) > 1:
+            there = [place for place in operand.fields if self._holder_of(place)._find(place) is not None]
+            if len(there) != 1:
+                raise Unjudged
+            one = there[0]
+        scope = self if self.group is one.group else self._holder_of(one)
+        found = scope._values.get(one)
+        if found is None:
+            found = scope._values[one] = one.read(scope._find(one))
+        return found
 
     def filled(self, operand: FieldOperand) -> bool:
         element = self.element(operand)
@@ -69,6 +98,8 @@ class DocumentScope:
         return scope
 
     def rows(self, group: Group) -> Sequence[DocumentScope]:
+        if self._rows is None:
+            self._rows = {}
         if group not in self._rows:
             holders: Sequence[DocumentScope] = (
                 (self,) if group.parent is self.group else self.rows_above(group)
