@@ -22,7 +22,7 @@ from signing.cms.values import embedded_evidence
 from signing.evidence import Evidence
 from signing.integrity import check_key_strength
 from signing.policy import Policy
-from signing.proven import judge_at_proven_time
+from signing.proven import judge_at_proven_time, unproven_evidence
 from signing.report import (
     Algorithms,
     Check,
@@ -308,10 +308,13 @@ class _Judgement:
         assert self.certificate is not None
         assert self.where.trust is not None
         evidence = embedded_evidence(signed, signer, attributes).joined(where.evidence)
+        above = (*signed.certificates, *evidence.certificates)
         judged = judge_at_proven_time(
             self.certificate,
-            (*signed.certificates, *evidence.certificates),
-            trust=evidence.added_to(self.where.trust) if where.policy.proven_times else self.where.trust,
+            above,
+            trust=unproven_evidence(
+                self.certificate, above, evidence, trust=self.where.trust, policy=where.policy, at=where.at
+            ),
             policy=where.policy,
             at=where.at,
             proven=self.best if where.policy.proven_times else None,

@@ -13,8 +13,7 @@ a token that stands in a second place while it holds in its own: it proves nothi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 
 from cryptography import x509
 
@@ -27,7 +26,7 @@ from signing.longterm.level import level_of
 from signing.longterm.properties import COUNTER_SIGNATURE, TimeStamp, read_properties
 from signing.longterm.values import ancestors, check_references, evidence_of
 from signing.policy import Policy
-from signing.proven import judge_at_proven_time
+from signing.proven import end_of_authorities, judge_at_proven_time
 from signing.references import ReferenceReader
 from signing.report import (
     Check,
@@ -39,13 +38,11 @@ from signing.report import (
     failed,
     passed,
 )
-from signing.revocation import Revoked
 from signing.timestamps import judge_timestamp
 from signing.trust import TrustStore
 from signing.xades import XADES
 from signing.xmldsig import SignatureParts
 
-_INSTANT = timedelta(microseconds=1)
 MAX_OFFERED = 32
 """Certificates offered for one token's authority."""
 MAX_TOKENS_OF_DOCUMENT = 64
@@ -132,9 +129,8 @@ class InTime:
         it counts only where an archive time stamp proves that it existed before.
         """
         everything = self._everything()
-        end = self._end_of_authorities(
-            certificate, above, everything.for_timestamps if stamping else everything
-        )
+        store = everything.for_timestamps if stamping else everything
+        end = end_of_authorities(certificate, above, trust=store, policy=self.policy, at=self.at)
         if end is None:
             return everything
         stamps = [j for j in self.judged if j.stamp.kind == "archive" and j.time is not None]
@@ -152,24 +148,6 @@ class InTime:
         if self._all is None:
             self._all = with_evidence(self.trust, [piece for _, piece in self.pieces])
         return self._all
-
-    def _end_of_authorities(
-        self, certificate: x509.Certificate, above: tuple[x509.Certificate, ...], store: TrustStore
-    ) -> datetime | None:
-        """When the first authority above it ended, None if none had by now (of the path that lasts longest)."""
-        ends = []
-        for path in store.paths.paths(certificate, above):
-            chain = path.certificates[1:]
-            end = min((c.not_valid_after_utc for c in chain), default=self.at)
-            for ca, issuer in pairwise(chain):
-                status = store.revocation.status(ca, issuer, self.at, self.policy.status_rules)
-                end = min(end, status.at) if isinstance(status, Revoked) else end
-            if store.window(path.certificates[-1], self.at) is None:
-                windows = store.windows.get(path.certificates[-1], ())
-                end = min(end, max((w.end for w in windows if w.end <= self.at), default=self.at - _INSTANT))
-            ends.append(end)
-        last = max(ends, default=self.at)
-        return None if last >= self.at else last
 
 
 def judge_in_time(

@@ -335,6 +335,34 @@ def test_revoked_before_and_after_the_proven_time(made: bytes, policy: Policy) -
         assert report.indication is expected, offset
 
 
+def test_an_answer_of_an_authority_revoked_since_counts_for_nothing(made: bytes, policy: Policy) -> None:
+    """Who stole its key can date an empty list back; nothing proves that this one existed before the theft."""
+    from cryptography import x509
+
+    from tests.signing.pki import hierarchy
+
+    lenient = msgspec.structs.replace(policy, proven_times=True)
+    late = AT + timedelta(days=20)
+    for stolen, expected in ((False, Indication.PASSED), (True, Indication.INDETERMINATE)):
+        pki = hierarchy()
+        signed = _signed_at(_with_certificate(made, pki.taxpayer), pki.taxpayer)
+        told = pki.ca.crl(next_update=late + YEAR)  # says nothing of a revocation, whoever made it
+
+        def change(data: Any, first: Any, told: bytes = told) -> None:
+            data["crls"] = [cms.RevocationInfoChoice("crl", crl.CertificateList.load(told))]
+
+        signed = remade(signed, change)
+        tsa = Tsa(pki.root, not_after=AT + 3 * YEAR)
+        der = stamped(signed, tsa(hashlib.sha256(value_of(signed)).digest(), "sha256"))
+        if stolen:
+            serial = pki.ca.certificate.serial_number
+            pki.root.revoked.append((serial, AT + timedelta(days=1), x509.ReasonFlags.ca_compromise))
+        known = pki.root.crl(this_update=late - timedelta(hours=1), next_update=late + YEAR)
+        trust = TrustStore.of([pki.root.certificate], [pki.ca.certificate], [known])
+        report = verify_cms(der, policy=lenient, trust=trust, at=late)
+        assert report.indication is expected, codes(report)
+
+
 def _with_certificate(made: bytes, key: FileKey) -> bytes:
     from asn1crypto import x509 as asn1_x509
     from cryptography.hazmat.primitives.serialization import Encoding
