@@ -127,13 +127,14 @@ def verify_document(
     check_arguments(at, trust, key)
     checks = [check_in_force(policy, at)]
     signatures: list[SignatureReport] = []
-    elements = list(doc.root.iter(f"{{{DS}}}Signature"))
-    try:
-        reader = _check_document(doc, elements, policy, checks, files)
-        for element in elements:
-            signatures.append(_Judgement(reader, element, policy, trust, at, key).report())
-    except CheckFailed as error:
-        checks.append(error.check)
+    with doc.lock:
+        try:
+            elements = list(doc.root.iter(f"{{{DS}}}Signature"))
+            reader = _check_document(doc, elements, policy, checks, files)
+            for element in elements:
+                signatures.append(_Judgement(reader, element, policy, trust, at, key).report())
+        except CheckFailed as error:
+            checks.append(error.check)
     verdicts = [conclude(checks), *((s.indication, s.sub_indication) for s in signatures)]
     indication, sub_indication = worst_of(verdicts)
     return Report(indication, sub_indication, policy.name, at, tuple(checks), tuple(signatures))
