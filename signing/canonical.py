@@ -19,7 +19,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from signing.exclusive import exclusive_of
-from signing.parsing import hardened_parser
+from signing.parsing import hardened_parser, is_bare
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 MAX_INCLUSIVE_PREFIXES = 32
@@ -77,24 +77,29 @@ class CanonicalisationRefused(Exception):
 class CanonicalForm:
     """The canonical octets of a document or of one element, and where its elements stand in them."""
 
-    def __init__(self, top: etree._Element | etree._ElementTree, method: Canonicalisation) -> None:
+    def __init__(
+        self, top: etree._Element | etree._ElementTree, method: Canonicalisation, *, bare: bool = False
+    ) -> None:
         """`top`: a document under any method, or an element under a method that is `in_place`.
 
-        Raises CanonicalisationRefused.
+        `bare`: there is no comment and no processing instruction in it. Raises CanonicalisationRefused.
         """
         self.octets = _canonical(top, method)
+        self._bare = bare
         self._top = top.getroot() if isinstance(top, etree._ElementTree) else top
         self._spans: dict[etree._Element, Span] = {}
         if self._top.getparent() is not None:
             self._spans[self._top] = (0, len(self.octets))
 
     @cached_property
-    def _tags(self) -> bytes:
+    def _tags(self) -> bytes | bytearray:
         """In canonical octets `<` begins a tag, a comment or an instruction: with these blanked, a tag."""
-        around = (self._top.getprevious(), self._top.getnext())
-        if around == (None, None) and next(self._top.iter(etree.Comment, etree.PI), None) is None:
+        if self._bare or is_bare(self._top):
             return self.octets
-        return _NO_TAG.sub(lambda found: b" " * len(found[0]), self.octets)
+        tags = bytearray(self.octets)
+        for found in _NO_TAG.finditer(self.octets):
+            tags[found.start() : found.end()] = bytes(found.end() - found.start())
+        return tags
 
     def part(
         self, element: etree._Element | None, method: Canonicalisation, without: Sequence[etree._Element] = ()
@@ -142,7 +147,7 @@ class CanonicalForm:
         return found
 
 
-def _span(tags: bytes, name: bytes, same: Sequence[bool], start: int, end: int) -> Span:
+def _span(tags: bytes | bytearray, name: bytes, same: Sequence[bool], start: int, end: int) -> Span:
     """Where the element of that name stands for which `same` is true: one word for each element of that name."""
     opening, closing, after = b"<" + name, b"</" + name + b">", len(name) + 1
     starts = array("Q", (at for at in _all(tags, opening, start, end) if tags[at + after] in b" >"))
@@ -156,7 +161,7 @@ def _span(tags: bytes, name: bytes, same: Sequence[bool], start: int, end: int) 
     raise CanonicalisationRefused("an element without an end")
 
 
-def _all(octets: bytes, what: bytes, start: int, end: int) -> Iterator[int]:
+def _all(octets: bytes | bytearray, what: bytes, start: int, end: int) -> Iterator[int]:
     at = octets.find(what, start, end)
     while at >= 0:
         yield at
@@ -181,9 +186,12 @@ def canonicalise(
     return exclusive_of(octets, method.prefixes) if method.rewritten else octets
 
 
-def form_of_document(tree: etree._ElementTree, method: Canonicalisation) -> CanonicalForm:
+def form_of_document(
+    tree: etree._ElementTree, method: Canonicalisation, *, bare: bool = False
+) -> CanonicalForm:
     """The canonical form out of which the parts under a method are cut. Raises CanonicalisationRefused."""
-    return CanonicalForm(tree, method if method.in_place else with_comments(INCLUSIVE, method.comments))
+    written = method if method.in_place else with_comments(INCLUSIVE, method.comments)
+    return CanonicalForm(tree, written, bare=bare)
 
 
 def canonicalise_document(data: bytes, method: Canonicalisation) -> bytes:

@@ -48,6 +48,8 @@ class ParseLimits:
     max_attributes_per_element: int = 64
     max_elements: int = 500_000
     max_attributes: int = 500_000
+    max_nodes: int = 900_000
+    """Elements, comments, instructions and texts, attributes twice: about 140 octets of memory each."""
     max_namespaces: int = 10_000
     max_namespace_cost: int = 12_000_000
     """Bound on the sum over all elements of n * n, n = namespaces in scope: what inclusive C14N may have to do."""
@@ -87,6 +89,8 @@ class XmlDocument:
     root: etree._Element
     namespace_cost: int = 0
     """What one inclusive canonicalisation may do for namespaces, in the units of ParseLimits; 0 where little."""
+    bare: bool = False
+    """Surely without comments and processing instructions, also around the root."""
     lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
 
@@ -107,7 +111,7 @@ def parse_xml(
     """
     limits = limits or ParseLimits()
     data = _as_utf8(data, limits, encodings)
-    _refuse_bytes(data, limits)
+    namespaces = _refuse_bytes(data, limits)
     parser = hardened_parser()
     try:
         root = etree.fromstring(data, parser)
@@ -116,7 +120,14 @@ def parse_xml(
     except (ValueError, etree.LxmlError) as error:
         raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
     _refuse_tree(data, root, limits)
-    return XmlDocument(data=data, root=root, namespace_cost=_namespace_cost(data, root, limits))
+    cost = _namespace_cost(data, root, namespaces, limits)
+    return XmlDocument(data=data, root=root, namespace_cost=cost, bare=is_bare(root))
+
+
+def is_bare(root: etree._Element) -> bool:
+    """Whether a document has neither comments nor processing instructions."""
+    around = (root.getprevious(), root.getnext())
+    return around == (None, None) and next(root.iter(etree.Comment, etree.ProcessingInstruction), None) is None
 
 
 def _as_utf8(data: bytes, limits: ParseLimits, encodings: frozenset[str]) -> bytes:
@@ -144,7 +155,8 @@ def _declared_encoding(data: bytes) -> str:
     return "utf-8" if said is None else said[1].lower().decode("ascii", "replace")
 
 
-def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
+def _refuse_bytes(data: bytes, limits: ParseLimits) -> int:
+    """How many namespaces are declared, at most, where nothing is refused."""
     if len(data) > limits.max_bytes:
         raise XmlRefused([_fault("xml.too-large", None, size=len(data), limit=limits.max_bytes)])
     if not data or data.isspace():
@@ -161,17 +173,30 @@ def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
     if doctype >= 0:
         raise XmlRefused([_fault("xml.doctype", data.count(b"\n", 0, doctype) + 1)])
     _refuse_declaration(data)
-    # What a parser would have to hold: bounded by what is written, before anything is built.
-    # Counting is not free: what is too short for so many of a thing is not searched for them.
-    if len(data) > _SHORTEST * limits.max_elements and _start_tags(data) > limits.max_elements:
-        raise XmlRefused([_fault("xml.elements", None, limit=limits.max_elements)])
-    if len(data) > _SHORTEST * limits.max_attributes and data.count(b"=") > limits.max_attributes:
-        written = sum(1 for _ in _ATTRIBUTE.finditer(data))
-        if written > limits.max_attributes:
-            raise XmlRefused([_fault("xml.attribute-count", None, limit=limits.max_attributes)])
+    _refuse_nodes(data, limits)
     namespaces = data.count(b"xmlns")
     if namespaces > limits.max_namespaces:
         raise XmlRefused([_fault("xml.namespace-cost", None, count=namespaces)])
+    return namespaces
+
+
+def _refuse_nodes(data: bytes, limits: ParseLimits) -> None:
+    """What a parser would have to hold, bounded by what is written, before anything is built.
+
+    Counting is not free: bytes too short for so many of a thing are not searched for them.
+    """
+    starts = attributes = 0
+    if len(data) > _SHORTEST * limits.max_elements and (starts := _start_tags(data)) > limits.max_elements:
+        raise XmlRefused([_fault("xml.elements", None, limit=limits.max_elements)])
+    if len(data) > _SHORTEST * limits.max_attributes and (attributes := data.count(b"=")) > 10_000:
+        attributes = sum(1 for _ in _ATTRIBUTE.finditer(data))
+    if attributes > limits.max_attributes:
+        raise XmlRefused([_fault("xml.attribute-count", None, limit=limits.max_attributes)])
+    if len(data) > _SHORTEST * limits.max_nodes // 2:
+        # Every tag has a `<` and a `>`; a text lies between two of them.
+        texts = max(data.count(b"<"), data.count(b">")) - data.count(b"><")
+        if (starts or _start_tags(data)) + texts + 2 * attributes > limits.max_nodes:
+            raise XmlRefused([_fault("xml.nodes", None, limit=limits.max_nodes)])
 
 
 def _start_tags(data: bytes) -> int:
@@ -211,9 +236,8 @@ def _refuse_tree(data: bytes, root: etree._Element, limits: ParseLimits) -> None
         raise XmlRefused(faults)
 
 
-def _namespace_cost(data: bytes, root: etree._Element, limits: ParseLimits) -> int:
+def _namespace_cost(data: bytes, root: etree._Element, namespaces: int, limits: ParseLimits) -> int:
     """Bound the work of canonicalisation: cheaply from above, and by a walk for what that cannot clear."""
-    namespaces = data.count(b"xmlns")
     # two units an octet do not double what canonicalising it costs anyway
     little = min(max(limits.little_namespace_cost, 2 * len(data)), limits.max_namespace_cost)
     most = len(data) // _SHORTEST * namespaces * namespaces

@@ -40,11 +40,10 @@ MAX_IDS = 50_000
 _SAML_1_IDS = ("AssertionID", "RequestID", "ResponseID")
 _SAML_1 = "{urn:oasis:names:tc:SAML:1.0:"
 """SAML 1.x types its ids by its own names (OASIS SAML 1.1 core, 1.3.4): they count on its own elements alone."""
-# One scan in C; the prefix of wsu:Id is anyone's choice, so the namespace is compared below.
+_LOCAL_NAMES = " ".join(("", "id", "Id", "ID", *_SAML_1_IDS, ""))
+# One scan in C; whose attributes count is decided below, by their namespaces.
 _IDS = etree.XPath(
-    "(/descendant::*/@*[name()='id' or name()='Id' or name()='ID' or name()='xml:id' or local-name()='Id'"
-    " or name()='AssertionID' or name()='RequestID' or name()='ResponseID'])"
-    f"[position() <= {MAX_IDS + 1}]"
+    f"(/descendant::*/@*[contains('{_LOCAL_NAMES}', concat(' ', local-name(), ' '))])[position() <= {MAX_IDS + 1}]"
 )
 
 _STRING_VALUE = etree.XPath("string()")
@@ -246,8 +245,11 @@ class ReferenceReader:
         form = self._forms.get(key)
         if form is None:
             self._charge(self._namespace_octets)
-            tree = self.document.root.getroottree()
-            form = form_of_document(tree, method) if top is None else CanonicalForm(top, method)
+            tree, bare = self.document.root.getroottree(), self.document.bare
+            if top is None:
+                form = form_of_document(tree, method, bare=bare)
+            else:
+                form = CanonicalForm(top, method, bare=bare)
             self._forms[key] = form
         return form
 
