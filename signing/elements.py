@@ -8,9 +8,13 @@ from typing import NoReturn
 
 from lxml import etree
 
+from signing.parsing import hardened_parser
 from signing.report import CheckFailed, failed
 
 MAX_BASE64_CHARACTERS = 65_536
+MAX_PROPERTIES_BYTES = 500_000
+"""Canonical octets of signed properties, which are parsed again to be read as they were signed."""
+
 
 def element_children(element: etree._Element) -> list[etree._Element]:
     """Child elements. Comments are passed over; a processing instruction or stray text has no place here: refused."""
@@ -54,6 +58,13 @@ def base64_of(element: etree._Element, *, lenient: bool = False) -> bytes:
             failed("format.base64", element=short(element.tag), detail="empty, or unused bits are set")
         )
     return octets
+
+
+def parsed_properties(octets: bytes) -> etree._Element:
+    """Signed properties out of their canonical octets. Raises CheckFailed (format.structure), etree.LxmlError."""
+    if len(octets) > MAX_PROPERTIES_BYTES:
+        refuse_structure(f"signed properties of more than {MAX_PROPERTIES_BYTES} octets")
+    return etree.fromstring(octets, hardened_parser())
 
 
 def refuse_structure(detail: str) -> NoReturn:

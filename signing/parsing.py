@@ -127,7 +127,9 @@ def parse_xml(
 def is_bare(root: etree._Element) -> bool:
     """Whether a document has neither comments nor processing instructions."""
     around = (root.getprevious(), root.getnext())
-    return around == (None, None) and next(root.iter(etree.Comment, etree.ProcessingInstruction), None) is None
+    return (
+        around == (None, None) and next(root.iter(etree.Comment, etree.ProcessingInstruction), None) is None
+    )
 
 
 def _as_utf8(data: bytes, limits: ParseLimits, encodings: frozenset[str]) -> bytes:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote
 
@@ -16,11 +16,11 @@ from signing.algorithms import DIGESTS, DS, digest
 from signing.canonical import (
     INCLUSIVE,
     METHODS,
-    Canonicalisation,
     CanonicalForm,
+    Canonicalisation,
     CanonicalisationRefused,
     canonicalise_document,
-    form_of_document,
+    form_of,
     with_comments,
 )
 from signing.elements import printable
@@ -119,7 +119,7 @@ class ReferenceReader:
             return None
         for method in METHODS.values():
             try:
-                octets = self._canonical(wrong.element, method, wrong.removed)
+                octets = self.canonical(wrong.element, method, wrong.removed)
             except (CheckFailed, CanonicalisationRefused):
                 return None
             if digest(DIGESTS[reference.digest_method], octets) == reference.digest_value:
@@ -217,7 +217,7 @@ class ReferenceReader:
             raise CheckFailed(failed("reference.transforms", algorithm=printable(wrong)))
         first = methods[0] if methods else INCLUSIVE
         try:
-            octets = self._canonical(element, with_comments(first, comments and first.comments), removed)
+            octets = self.canonical(element, with_comments(first, comments and first.comments), removed)
             for method in methods[1:]:
                 self._charge((2 if method.rewritten else 1) * len(octets) + self._namespace_octets)
                 octets = canonicalise_document(octets, method)
@@ -226,16 +226,24 @@ class ReferenceReader:
             raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=detail)) from None
         return octets
 
-    def _canonical(
-        self, element: etree._Element | None, method: Canonicalisation, removed: tuple[etree._Element, ...]
+    def canonical(
+        self,
+        element: etree._Element | None,
+        method: Canonicalisation,
+        removed: tuple[etree._Element, ...] = (),
     ) -> bytes:
+        """Canonical octets of an element (None: the document), made once. Raises CheckFailed (reference.work) or
+        CanonicalisationRefused.
+        """
         key = (element, method.family, method.comments, method.prefixes, removed)
         octets = self._done.get(key)
         if octets is None:
             if (self.document.root if element is None else element) in removed:
                 raise CanonicalisationRefused("nothing is left when the signature is taken out")
-            octets = self._done[key] = self._form(element, method).part(element, method, removed)
-            self._charge((2 if method.rewritten else 1) * len(octets))
+            form = self._form(element, method)
+            before = form.work
+            octets = self._done[key] = form.part(element, method, removed)
+            self._charge((2 if method.rewritten else 1) * len(octets) + form.work - before)
         return octets
 
     def _form(self, element: etree._Element | None, method: Canonicalisation) -> CanonicalForm:
@@ -245,12 +253,8 @@ class ReferenceReader:
         form = self._forms.get(key)
         if form is None:
             self._charge(self._namespace_octets)
-            tree, bare = self.document.root.getroottree(), self.document.bare
-            if top is None:
-                form = form_of_document(tree, method, bare=bare)
-            else:
-                form = CanonicalForm(top, method, bare=bare)
-            self._forms[key] = form
+            bare, tree = self.document.bare, self.document.root.getroottree()
+            form = self._forms[key] = form_of(tree if top is None else top, method, bare=bare)
         return form
 
     @property

@@ -17,7 +17,7 @@ from lxml import etree
 
 from signing.algorithms import DIGESTS, DS
 from signing.certificates import PublicKey, public_key_of, signer_of, spki
-from signing.elements import printable
+from signing.elements import parsed_properties, printable
 from signing.integrity import (
     Content,
     certificate_by_value,
@@ -30,7 +30,7 @@ from signing.integrity import (
 from signing.keyinfo import read_certificates_in
 from signing.longterm.judge import InTime, judge_in_time, renamed
 from signing.lookup import named_certificates
-from signing.parsing import XmlDocument, XmlFault, XmlRefused, hardened_parser, parse_xml
+from signing.parsing import XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, load_policy
 from signing.references import ReferenceReader, element_path, line_of, reader_of
 from signing.report import (
@@ -354,7 +354,7 @@ def _signed_time(content: Content) -> datetime | None:
         if covered.decoded:
             continue
         try:
-            root = etree.fromstring(covered.octets, hardened_parser())
+            root = parsed_properties(covered.octets)
         except etree.LxmlError:
             return None
         for element in root.iter("{*}SigningTime"):

@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from signing.algorithms import DIGESTS, DS, digest
-from signing.elements import base64_of, element_children, printable, text_of
-from signing.parsing import hardened_parser
+from signing.elements import base64_of, element_children, parsed_properties, printable, text_of
 from signing.references import Dereferenced
 from signing.report import Check, CheckFailed, Outcome, failed, passed
 from signing.xmldsig import SignatureParts
@@ -106,7 +105,7 @@ def read_signed_properties(octets: bytes, *, lenient: bool = False) -> SignedPro
     `lenient`: an IssuerSerial that cannot be read is one that disagrees: the digest decides.
     """
     try:
-        root = etree.fromstring(octets, hardened_parser())
+        root = parsed_properties(octets)
     except etree.LxmlError as error:
         raise CheckFailed(failed("xades.structure", detail=printable(str(error)))) from None
     signature_properties = root.findall(f"{{{XADES}}}SignedSignatureProperties")

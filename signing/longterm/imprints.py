@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from lxml import etree
 
 from signing.algorithms import DS
-from signing.canonical import CanonicalisationRefused, canonicalise
+from signing.canonical import CanonicalisationRefused
 from signing.elements import printable
 from signing.longterm.properties import REFERENCES, Properties, TimeStamp
 from signing.references import ReferenceReader
@@ -111,7 +111,7 @@ class Imprints:
 
     def _canonical(self, element: etree._Element, stamp: TimeStamp) -> bytes:
         try:
-            octets = canonicalise(element, stamp.canonicalisation)
+            octets = self.reader.canonical(element, stamp.canonicalisation)
         except CanonicalisationRefused as error:
             raise CheckFailed(failed("xades.time-structure", detail=printable(str(error)))) from None
         self._charge(len(octets))
