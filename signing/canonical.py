@@ -29,6 +29,8 @@ _NAMESPACE = re.compile(rb' xmlns(?::[^\s=]+)?="[^"]*"')
 _NO_TAG = re.compile(rb"(?:(?:<!--.*?-->|<\?.*?\?>)[^<]*+)++", re.DOTALL)
 """Comments and instructions, and texts between them; possessive, so that a million of them are one match."""
 
+SMALL_PART = 64_000
+"""Octets of a part that is serialised and parsed again."""
 _OCTETS_SEARCHED = 16
 _OCTETS_AN_ELEMENT = 40
 """An octet is canonicalised in about 20 ns; so many are searched in that time, or pay for an element of one name."""
@@ -161,6 +163,8 @@ def _span(tags: bytes | bytearray, name: bytes, same: Sequence[bool], start: int
     starts = array("Q", (at for at in _all(tags, opening, start, end) if tags[at + after] in b" >"))
     if len(starts) != len(same):
         raise CanonicalisationRefused(f"{len(starts)} elements in the octets, {len(same)} in the document")
+    if len(same) == 1:
+        return starts[0], tags.rindex(closing, starts[0], end) + len(closing)
     first = within = same.index(True)
     for closed, at in enumerate(_all(tags, closing, starts[first], end), 1):
         within = bisect(starts, at, within)
@@ -187,8 +191,22 @@ def canonicalise(
         return form_of(element, method).part(element, method, without)
     if without:
         return form_of(element.getroottree(), method).part(element, method, without)
-    # a small part of a large document: serialising writes the namespaces that it inherits
-    alone = _reparse(etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=False))
+    return _canonical_alone(element, method, _serialised(element))
+
+
+def canonicalise_small(element: etree._Element, method: Canonicalisation) -> bytes | None:
+    """`canonicalise` for a part that costs less than its document's canonical form; None for a large one."""
+    serialised = _serialised(element)
+    return _canonical_alone(element, method, serialised) if len(serialised) <= SMALL_PART else None
+
+
+def _serialised(element: etree._Element) -> bytes:
+    """As a document of its own: serialising writes the namespaces that it inherits."""
+    return etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=False)
+
+
+def _canonical_alone(element: etree._Element, method: Canonicalisation, serialised: bytes) -> bytes:
+    alone = _reparse(serialised)
     _inherit_xml_attributes(element, alone, method)
     octets = _canonical(alone, with_comments(INCLUSIVE, method.comments))
     return exclusive_of(octets, method.prefixes) if method.rewritten else octets

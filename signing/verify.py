@@ -305,9 +305,8 @@ class _Judgement:
         """The claimed time must not lie ahead of us, nor outside the certificate's validity."""
         if self.claimed is None:
             return
-        time = self.claimed.isoformat()
         if self.claimed > self.at + self.policy.signing_time_tolerance:
-            self.checks.append(failed("signing-time.future", time=time))
+            self.checks.append(failed("signing-time.future", time=self.claimed.isoformat()))
         else:
             self.checks.append(passed("signing-time.future"))
         if self.certificate is None:
@@ -316,7 +315,7 @@ class _Judgement:
         if start <= self.claimed <= end:
             self.checks.append(passed("signing-time.validity"))
         else:
-            self.checks.append(failed("signing-time.validity", time=time))
+            self.checks.append(failed("signing-time.validity", time=self.claimed.isoformat()))
 
     def _judge_in_time(self, parts: SignatureParts) -> InTime:
         """Time stamps and values, which are not signed: what they prove, and what of them refuses the signature."""

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta, timezone
 
 from asn1crypto import tsp
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, digest
+from signing.algorithms import DIGESTS, DS, fingerprint
 from signing.elements import base64_of, element_children, parsed_properties, printable, text_of
 from signing.references import Dereferenced
 from signing.report import Check, CheckFailed, Outcome, failed, passed
@@ -183,7 +182,7 @@ def choose_certificate(
     if name is None:
         raise CheckFailed(failed("algorithm.digest", algorithm=printable(reference.digest_method)))
     for candidate in candidates:
-        if digest(name, candidate.public_bytes(Encoding.DER)) == reference.digest_value:
+        if fingerprint(candidate, name) == reference.digest_value:
             checks = [passed("xades.signing-certificate")]
             if reference.serial is not None and reference.serial != candidate.serial_number:
                 checks.append(failed("xades.issuer-serial", claimed=f"{reference.serial:x}"))
