@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.certificates import PublicKey
 
@@ -111,6 +114,12 @@ class ValueMismatch(Exception):
 def digest(name: str, data: bytes) -> bytes:
     """Digest of octets, by hashlib name."""
     return hashlib.new(name, data, usedforsecurity=True).digest()
+
+
+@lru_cache(maxsize=2048)
+def fingerprint(certificate: x509.Certificate, name: str) -> bytes:
+    """Digest of a certificate's DER octets, by hashlib name."""
+    return digest(name, certificate.public_bytes(Encoding.DER))
 
 
 def verify_value(

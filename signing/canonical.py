@@ -1,23 +1,41 @@
 """Canonical XML 1.0, 1.1 and exclusive, of a document or a part of it (W3C REC-xml-c14n, -c14n11, -exc-c14n).
 
 lxml canonicalises a sub-element wrongly under the inclusive methods (spurious `xmlns=""`, lost inherited namespaces
-and `xml:*`). So a part is serialised, which writes its inherited namespaces, parsed again as a document of its own,
-given the inherited `xml:*` attributes, and then canonicalised: where libxml2 is right.
+and `xml:*`). But what an element holds is written the same in the canonical form of its document as in its own; its
+start tag alone differs, by what it inherits. And what is left out of a node-set with all that is in it, a signature, is
+one run of octets. So parts are cut out of canonical forms, and no large thing is parsed or canonicalised twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from array import array
+from bisect import bisect
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
 from signing.exclusive import exclusive_of
-from signing.parsing import hardened_parser
+from signing.parsing import hardened_parser, is_bare
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 MAX_INCLUSIVE_PREFIXES = 32
 """libxml2 searches every prefix of the list for every element."""
+_START_TAG = re.compile(rb'<(?P<name>[^\s>]+)(?P<attributes>(?: [^\s=]+="[^"]*")*)>')
+_NAMESPACE = re.compile(rb' xmlns(?::[^\s=]+)?="[^"]*"')
+_NO_TAG = re.compile(rb"(?:(?:<!--.*?-->|<\?.*?\?>)[^<]*+)++", re.DOTALL)
+"""Comments and instructions, and texts between them; possessive, so that a million of them are one match."""
+
+SMALL_PART = 64_000
+"""Octets of a part that is serialised and parsed again."""
+_OCTETS_SEARCHED = 16
+_OCTETS_AN_ELEMENT = 40
+"""An octet is canonicalised in about 20 ns; so many are searched in that time, or pay for an element of one name."""
+
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +47,16 @@ class Canonicalisation:
     family: str
     comments: bool
     prefixes: tuple[str, ...] = ()
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether it is made out of the inclusive octets, because lxml does not know `#default`."""
+        return self.family == "exclusive" and "#default" in self.prefixes
+
+    @property
+    def in_place(self) -> bool:
+        """Whether lxml canonicalises any element of a document rightly under it."""
+        return self.family == "exclusive" and "#default" not in self.prefixes
 
 
 def _rows() -> dict[str, Canonicalisation]:
@@ -53,43 +81,148 @@ class CanonicalisationRefused(Exception):
     """No canonical form exists or is supported; the text says why."""
 
 
-def detached(element: etree._Element) -> bytes:
-    """A part as a document of its own: UTF-8, with the namespaces in scope, without its tail."""
-    return etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=False)
+class CanonicalForm:
+    """The canonical octets of a document or of one element, and where its elements stand in them."""
+
+    def __init__(
+        self, top: etree._Element | etree._ElementTree, method: Canonicalisation, *, bare: bool = False
+    ) -> None:
+        """`top`: a document under any method, or an element under a method that is `in_place`.
+
+        `bare`: there is no comment and no processing instruction in it. Raises CanonicalisationRefused.
+        """
+        self.octets = _canonical(top, method)
+        self.work = 0
+        """What finding the parts has cost so far, in octets of canonicalisation that cost as much."""
+        self._bare = bare
+        self._top = top.getroot() if isinstance(top, etree._ElementTree) else top
+        self._spans: dict[etree._Element, Span] = {}
+        if self._top.getparent() is not None:
+            self._spans[self._top] = (0, len(self.octets))
+
+    @cached_property
+    def _tags(self) -> bytes | bytearray:
+        """In canonical octets `<` begins a tag, a comment or an instruction: with these blanked, a tag."""
+        if self._bare or is_bare(self._top):
+            return self.octets
+        tags = bytearray(self.octets)
+        for found in _NO_TAG.finditer(self.octets):
+            tags[found.start() : found.end()] = bytes(found.end() - found.start())
+        return tags
+
+    def part(
+        self, element: etree._Element | None, method: Canonicalisation, without: Sequence[etree._Element] = ()
+    ) -> bytes:
+        """The octets of an element (None: of all) under a method, less those of the elements `without` inside it.
+
+        Raises CanonicalisationRefused.
+        """
+        at, end = (0, len(self.octets)) if element is None else self._span(element)
+        pieces = []
+        if element is not None and element.getparent() is not None and not method.in_place:
+            head, at = self._start_tag(element, at, method)
+            pieces.append(head)
+        for start, stop in sorted(map(self._span, without)):
+            pieces.append(self.octets[at:start])
+            at = stop
+        pieces.append(self.octets[at:end])
+        octets = b"".join(pieces) if len(pieces) > 1 else pieces[0]
+        return exclusive_of(octets, method.prefixes) if method.rewritten else octets
+
+    def _start_tag(self, element: etree._Element, at: int, method: Canonicalisation) -> tuple[bytes, int]:
+        """The element's start tag with all that it inherits, and where the one in the octets ends."""
+        tag = _START_TAG.match(self.octets, at)
+        if tag is None:
+            raise CanonicalisationRefused("a start tag that cannot be read")
+        namespaces = "".join(
+            f" xmlns{':' if prefix else ''}{prefix or ''}={quoteattr(uri)}"
+            for prefix, uri in element.nsmap.items()
+        )
+        attributes = _NAMESPACE.sub(b"", tag["attributes"])
+        alone = _reparse(b"<%s%s%s/>" % (tag["name"], namespaces.encode("utf-8"), attributes))
+        _inherit_xml_attributes(element, alone, method)
+        return _canonical(alone, INCLUSIVE).removesuffix(b"</%s>" % tag["name"]), tag.end()
+
+    def _span(self, element: etree._Element) -> Span:
+        """Found by counting the elements of the same written name before it, in the tree and in the octets."""
+        found = self._spans.get(element)
+        if found is None:
+            holder = next((a for a in element.iterancestors() if a in self._spans), self._top)
+            start, end = self._spans.get(holder, (0, len(self.octets)))
+            local = etree.QName(element).localname
+            name = f"{element.prefix}:{local}" if element.prefix else local
+            same = [each is element for each in holder.iter(f"{{*}}{local}") if each.prefix == element.prefix]
+            self.work += (end - start) // _OCTETS_SEARCHED + _OCTETS_AN_ELEMENT * len(same)
+            found = self._spans[element] = _span(self._tags, name.encode("utf-8"), same, start, end)
+        return found
+
+
+def _span(tags: bytes | bytearray, name: bytes, same: Sequence[bool], start: int, end: int) -> Span:
+    """Where the element of that name stands for which `same` is true: one word for each element of that name."""
+    opening, closing, after = b"<" + name, b"</" + name + b">", len(name) + 1
+    starts = array("Q", (at for at in _all(tags, opening, start, end) if tags[at + after] in b" >"))
+    if len(starts) != len(same):
+        raise CanonicalisationRefused(f"{len(starts)} elements in the octets, {len(same)} in the document")
+    if len(same) == 1:
+        return starts[0], tags.rindex(closing, starts[0], end) + len(closing)
+    first = within = same.index(True)
+    for closed, at in enumerate(_all(tags, closing, starts[first], end), 1):
+        within = bisect(starts, at, within)
+        if within - first == closed:
+            return starts[first], at + len(closing)
+    raise CanonicalisationRefused("an element without an end")
+
+
+def _all(octets: bytes | bytearray, what: bytes, start: int, end: int) -> Iterator[int]:
+    at = octets.find(what, start, end)
+    while at >= 0:
+        yield at
+        at = octets.find(what, at + len(what), end)
 
 
 def canonicalise(
-    element: etree._Element,
-    method: Canonicalisation,
-    *,
-    without: Sequence[etree._Element] = (),
-    serialised: bytes | None = None,
+    element: etree._Element, method: Canonicalisation, *, without: Sequence[etree._Element] = ()
 ) -> bytes:
     """Canonical octets of an element and its content, less the elements `without` inside it.
 
-    `serialised`: `detached(element)` if the caller has it already. Raises CanonicalisationRefused.
+    Raises CanonicalisationRefused.
     """
-    copy = _reparse(serialised if serialised is not None else detached(element))
-    _remove(copy, [_steps(element, gone) for gone in without])
-    _inherit_xml_attributes(element, copy, method)
-    return _octets(copy, method)
+    if method.in_place:
+        return form_of(element, method).part(element, method, without)
+    if without:
+        return form_of(element.getroottree(), method).part(element, method, without)
+    return _canonical_alone(element, method, _serialised(element))
 
 
-def canonicalise_document(
-    data: bytes, method: Canonicalisation, *, without: Sequence[tuple[int, ...]] = ()
-) -> bytes:
-    """Canonical octets of a whole document given by its bytes, less the nodes at the paths `without`.
-
-    A path counts all child nodes that lxml counts, comments and processing instructions included.
-    """
-    copy = _reparse(data)
-    _remove(copy, without)
-    return _octets(copy.getroottree(), method)
+def canonicalise_small(element: etree._Element, method: Canonicalisation) -> bytes | None:
+    """`canonicalise` for a part that costs less than its document's canonical form; None for a large one."""
+    serialised = _serialised(element)
+    return _canonical_alone(element, method, serialised) if len(serialised) <= SMALL_PART else None
 
 
-def node_path(element: etree._Element) -> tuple[int, ...]:
-    """Child indexes from the root, comments and processing instructions included."""
-    return _steps(element.getroottree().getroot(), element)
+def _serialised(element: etree._Element) -> bytes:
+    """As a document of its own: serialising writes the namespaces that it inherits."""
+    return etree.tostring(element, encoding="UTF-8", xml_declaration=False, with_tail=False)
+
+
+def _canonical_alone(element: etree._Element, method: Canonicalisation, serialised: bytes) -> bytes:
+    alone = _reparse(serialised)
+    _inherit_xml_attributes(element, alone, method)
+    octets = _canonical(alone, with_comments(INCLUSIVE, method.comments))
+    return exclusive_of(octets, method.prefixes) if method.rewritten else octets
+
+
+def form_of(
+    top: etree._Element | etree._ElementTree, method: Canonicalisation, *, bare: bool = False
+) -> CanonicalForm:
+    """The canonical form out of which parts under a method are cut. Raises CanonicalisationRefused."""
+    written = method if method.in_place else with_comments(INCLUSIVE, method.comments)
+    return CanonicalForm(top, written, bare=bare)
+
+
+def canonicalise_document(data: bytes, method: Canonicalisation) -> bytes:
+    """Canonical octets of a whole document given by its bytes. Raises CanonicalisationRefused."""
+    return form_of(_reparse(data).getroottree(), method).part(None, method)
 
 
 def with_comments(method: Canonicalisation, comments: bool) -> Canonicalisation:
@@ -104,21 +237,19 @@ def _reparse(data: bytes) -> etree._Element:
         raise CanonicalisationRefused(str(error)) from None
 
 
-def _octets(tree: etree._Element | etree._ElementTree, method: Canonicalisation) -> bytes:
+def _canonical(tree: etree._Element | etree._ElementTree, method: Canonicalisation) -> bytes:
     exclusive = method.family == "exclusive"
-    rewritten = exclusive and "#default" in method.prefixes
     try:
-        octets = etree.tostring(
+        return etree.tostring(
             tree,
             method="c14n",
-            exclusive=exclusive and not rewritten,
+            exclusive=exclusive,
             with_comments=method.comments,
             inclusive_ns_prefixes=list(method.prefixes) if exclusive and method.prefixes else None,
         )
     except (etree.LxmlError, ValueError) as error:
         # a relative namespace URI has no canonical form; an empty answer here would be a universal digest
         raise CanonicalisationRefused(str(error)) from None
-    return exclusive_of(octets, method.prefixes) if rewritten else octets
 
 
 def _inherit_xml_attributes(element: etree._Element, copy: etree._Element, method: Canonicalisation) -> None:
@@ -134,39 +265,3 @@ def _inherit_xml_attributes(element: etree._Element, copy: etree._Element, metho
             if method.family == "1.1" and local == "base":
                 raise CanonicalisationRefused("xml:base above the signed element under C14N 1.1")
             copy.set(name, value)
-
-
-def _steps(top: etree._Element, element: etree._Element) -> tuple[int, ...]:
-    steps = []
-    while element is not top:
-        parent = element.getparent()
-        if parent is None:
-            raise CanonicalisationRefused("the element to leave out lies outside the signed element")
-        steps.append(parent.index(element))
-        element = parent
-    return tuple(reversed(steps))
-
-
-def _remove(top: etree._Element, paths: Sequence[tuple[int, ...]]) -> None:
-    doomed = []
-    for path in paths:
-        node = top
-        for step in path:
-            node = node[step]
-        doomed.append(node)
-    for node in doomed:
-        parent = node.getparent()
-        if parent is None:
-            raise CanonicalisationRefused("nothing is left when the signature is taken out")
-        _keep_tail(node, parent)
-        parent.remove(node)
-
-
-def _keep_tail(node: etree._Element, parent: etree._Element) -> None:
-    if not node.tail:
-        return
-    previous = node.getprevious()
-    if previous is None:
-        parent.text = (parent.text or "") + node.tail
-    else:
-        previous.tail = (previous.tail or "") + node.tail

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import NoReturn
 
 from lxml import etree
 
+from signing.parsing import hardened_parser
 from signing.report import CheckFailed, failed
 
 MAX_BASE64_CHARACTERS = 65_536
-_SPACE = re.compile(r"[ \t\r\n]+")
+MAX_PROPERTIES_BYTES = 500_000
+"""Canonical octets of signed properties, which are parsed again to be read as they were signed."""
 
 
 def element_children(element: etree._Element) -> list[etree._Element]:
@@ -47,16 +48,23 @@ def base64_of(element: etree._Element, *, lenient: bool = False) -> bytes:
         raise CheckFailed(
             failed("format.base64", element=short(element.tag), detail=f"{len(text)} characters")
         )
-    packed = _SPACE.sub("", text)
     try:
+        packed = text.encode("ascii").translate(None, b" \t\r\n")
         octets = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError) as error:
         raise CheckFailed(failed("format.base64", element=short(element.tag), detail=error)) from None
-    if not octets or not (lenient or base64.b64encode(octets).decode("ascii") == packed):
+    if not octets or not (lenient or base64.b64encode(octets) == packed):
         raise CheckFailed(
             failed("format.base64", element=short(element.tag), detail="empty, or unused bits are set")
         )
     return octets
+
+
+def parsed_properties(octets: bytes) -> etree._Element:
+    """Signed properties out of their canonical octets. Raises CheckFailed (format.structure), etree.LxmlError."""
+    if len(octets) > MAX_PROPERTIES_BYTES:
+        refuse_structure(f"signed properties of more than {MAX_PROPERTIES_BYTES} octets")
+    return etree.fromstring(octets, hardened_parser())
 
 
 def refuse_structure(detail: str) -> NoReturn:

@@ -10,10 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, ValueMismatch, verify_value
+from signing.algorithms import DIGESTS, DS, ValueMismatch, digest, verify_value
 from signing.certificates import PublicKey, is_ca, is_readable, public_key_of, spki
 from signing.elements import printable
 from signing.keyinfo import KeyInfo
+from signing.parsing import XmlDocument
 from signing.policy import Policy
 from signing.references import ID_ATTRIBUTES, Dereferenced, ReferenceReader, line_of
 from signing.report import Check, CheckFailed, Covered, failed, passed
@@ -64,25 +65,24 @@ def check_digests(
 ) -> tuple[Content, list[Check]]:
     """Dereference and digest every reference. Raises CheckFailed where one cannot be dereferenced."""
     references = tuple(reader.read(reference, parts.element) for reference in parts.signed_info.references)
-    wrong = [found for found in references if not _matches(found, reader)]
+    wrong = [found for found in references if not _matches(found)]
     checks = [_mismatch(found, reader) for found in wrong] or [passed("reference.digest")]
-    own = [found for found in references if _is_own(found.element, parts)]
-    content = Content(
-        references=references,
-        covered=tuple(found.covered() for found in references if found not in own),
-        properties=tuple(found.covered() for found in own),
-    )
+    covered: list[Covered] = []
+    properties: list[Covered] = []
+    for found in references:
+        (properties if _is_own(found.element, parts) else covered).append(found.covered())
+    content = Content(references, tuple(covered), tuple(properties))
     checks.append(passed("coverage.content") if content.covered else failed("coverage.content"))
     if any(gone is not parts.element for found in references for gone in found.removed):
         checks.append(failed("coverage.other-signatures"))
     checks += _check_enveloped(parts, references)
     if policy.refuse_interrupted_text:
-        checks.append(_check_text(reader.document.root, references))
+        checks.append(_check_text(reader.document, references))
     return content, checks
 
 
-def _matches(found: Dereferenced, reader: ReferenceReader) -> bool:
-    computed = reader.digest_of(found.reference.digest_method, found.octets)
+def _matches(found: Dereferenced) -> bool:
+    computed = digest(DIGESTS[found.reference.digest_method], found.octets)
     return hmac.compare_digest(computed, found.reference.digest_value)
 
 
@@ -136,10 +136,12 @@ def _holds_properties(element: etree._Element) -> bool:
     return element.tag in _PROPERTIES or element.tag == f"{{{XADES}}}QualifyingProperties"
 
 
-def _check_text(root: etree._Element, references: Iterable[Dereferenced]) -> Check:
+def _check_text(document: XmlDocument, references: Iterable[Dereferenced]) -> Check:
+    if document.bare:
+        return passed("content.interrupted-text")
     clean: set[etree._Element] = set()  # asked once per parent: a hundred thousand comments may share one
     own = (found for found in references if found.file is None)
-    tops = dict.fromkeys(root if found.element is None else found.element for found in own)
+    tops = dict.fromkeys(document.root if found.element is None else found.element for found in own)
     for top in tops:
         for node in top.iter(etree.Comment, etree.ProcessingInstruction):
             parent = node.getparent()

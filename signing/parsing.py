@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from threading import Lock
 from typing import Any, cast
 
 from lxml import etree
@@ -29,6 +30,8 @@ ENCODINGS: Mapping[str, str] = {
     "windows-1252": "cp1252",
 }
 """Name in declarations and policies → codec. All but UTF-8 are turned into UTF-8 before anything else is looked at."""
+_SHORTEST = 4
+"""Octets of the shortest element, comment, instruction or attribute."""
 _ATTRIBUTE = re.compile(rb"""=\s*["']""")
 _DECLARATION = re.compile(rb"<\?xml[\s](.*?)\?>", re.DOTALL)
 _DECLARED_VERSION = re.compile(rb"""version\s*=\s*["']([^"']*)["']""")
@@ -45,6 +48,8 @@ class ParseLimits:
     max_attributes_per_element: int = 64
     max_elements: int = 500_000
     max_attributes: int = 500_000
+    max_nodes: int = 900_000
+    """Elements, comments, instructions and texts, attributes twice: about 140 octets of memory each."""
     max_namespaces: int = 10_000
     max_namespace_cost: int = 12_000_000
     """Bound on the sum over all elements of n * n, n = namespaces in scope: what inclusive C14N may have to do."""
@@ -76,13 +81,17 @@ class XmlRefused(Exception):
 class XmlDocument:
     """A parsed document beside the exact bytes it came from; those of another encoding than UTF-8 turned into UTF-8.
 
-    `root` keeps comments and processing instructions.
+    `root` keeps comments and processing instructions. Nobody else may read in it while a signature of it is judged:
+    lxml hangs an element's children elsewhere while it canonicalises that element. Judging holds `lock`.
     """
 
     data: bytes
     root: etree._Element
     namespace_cost: int = 0
     """What one inclusive canonicalisation may do for namespaces, in the units of ParseLimits; 0 where little."""
+    bare: bool = False
+    """Surely without comments and processing instructions, also around the root."""
+    lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
 
 def hardened_parser() -> etree.XMLParser:
@@ -102,7 +111,7 @@ def parse_xml(
     """
     limits = limits or ParseLimits()
     data = _as_utf8(data, limits, encodings)
-    _refuse_bytes(data, limits)
+    namespaces = _refuse_bytes(data, limits)
     parser = hardened_parser()
     try:
         root = etree.fromstring(data, parser)
@@ -110,8 +119,17 @@ def parse_xml(
         raise XmlRefused(_syntax_faults(parser, error)) from None
     except (ValueError, etree.LxmlError) as error:
         raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
-    _refuse_tree(root, limits)
-    return XmlDocument(data=data, root=root, namespace_cost=_namespace_cost(data, root, limits))
+    _refuse_tree(data, root, limits)
+    cost = _namespace_cost(data, root, namespaces, limits)
+    return XmlDocument(data=data, root=root, namespace_cost=cost, bare=is_bare(root))
+
+
+def is_bare(root: etree._Element) -> bool:
+    """Whether a document has neither comments nor processing instructions."""
+    around = (root.getprevious(), root.getnext())
+    return (
+        around == (None, None) and next(root.iter(etree.Comment, etree.ProcessingInstruction), None) is None
+    )
 
 
 def _as_utf8(data: bytes, limits: ParseLimits, encodings: frozenset[str]) -> bytes:
@@ -139,10 +157,11 @@ def _declared_encoding(data: bytes) -> str:
     return "utf-8" if said is None else said[1].lower().decode("ascii", "replace")
 
 
-def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
+def _refuse_bytes(data: bytes, limits: ParseLimits) -> int:
+    """How many namespaces are declared, at most, where nothing is refused."""
     if len(data) > limits.max_bytes:
         raise XmlRefused([_fault("xml.too-large", None, size=len(data), limit=limits.max_bytes)])
-    if not data.strip():
+    if not data or data.isspace():
         raise XmlRefused([_fault("xml.empty", None)])
     nul = data.find(b"\0")
     if nul >= 0:
@@ -156,17 +175,30 @@ def _refuse_bytes(data: bytes, limits: ParseLimits) -> None:
     if doctype >= 0:
         raise XmlRefused([_fault("xml.doctype", data.count(b"\n", 0, doctype) + 1)])
     _refuse_declaration(data)
-    # What a parser would have to hold: bounded by what is written, before anything is built.
-    # Counting costs more than parsing a small file: where the bytes are fewer than the limit, so are the things.
-    if len(data) > limits.max_elements and _start_tags(data) > limits.max_elements:
-        raise XmlRefused([_fault("xml.elements", None, limit=limits.max_elements)])
-    if len(data) > limits.max_attributes and data.count(b"=") > limits.max_attributes:
-        written = sum(1 for _ in _ATTRIBUTE.finditer(data))
-        if written > limits.max_attributes:
-            raise XmlRefused([_fault("xml.attribute-count", None, limit=limits.max_attributes)])
+    _refuse_nodes(data, limits)
     namespaces = data.count(b"xmlns")
     if namespaces > limits.max_namespaces:
         raise XmlRefused([_fault("xml.namespace-cost", None, count=namespaces)])
+    return namespaces
+
+
+def _refuse_nodes(data: bytes, limits: ParseLimits) -> None:
+    """What a parser would have to hold, bounded by what is written, before anything is built.
+
+    Counting is not free: bytes too short for so many of a thing are not searched for them.
+    """
+    starts = attributes = 0
+    if len(data) > _SHORTEST * limits.max_elements and (starts := _start_tags(data)) > limits.max_elements:
+        raise XmlRefused([_fault("xml.elements", None, limit=limits.max_elements)])
+    if len(data) > _SHORTEST * limits.max_attributes and (attributes := data.count(b"=")) > 10_000:
+        attributes = sum(1 for _ in _ATTRIBUTE.finditer(data))
+    if attributes > limits.max_attributes:
+        raise XmlRefused([_fault("xml.attribute-count", None, limit=limits.max_attributes)])
+    if len(data) > _SHORTEST * limits.max_nodes // 2:
+        # Every tag has a `<` and a `>`; a text lies between two of them.
+        texts = max(data.count(b"<"), data.count(b">")) - data.count(b"><")
+        if (starts or _start_tags(data)) + texts + 2 * attributes > limits.max_nodes:
+            raise XmlRefused([_fault("xml.nodes", None, limit=limits.max_nodes)])
 
 
 def _start_tags(data: bytes) -> int:
@@ -193,24 +225,25 @@ def declared_standalone(data: bytes) -> bool | None:
     return None if said is None else said[1] == b"yes"
 
 
-def _refuse_tree(root: etree._Element, limits: ParseLimits) -> None:
+def _refuse_tree(data: bytes, root: etree._Element, limits: ParseLimits) -> None:
     faults = []
     if root.getroottree().docinfo.internalDTD is not None:
         faults.append(_fault("xml.doctype", None))
     if _deeper_than(limits.max_depth)(root):
         faults.append(_fault("xml.depth", None, limit=limits.max_depth))
-    if _more_attributes_than(limits.max_attributes_per_element)(root):
+    most = limits.max_attributes_per_element
+    if data.count(b"=") > most and _more_attributes_than(most)(root):
         faults.append(_fault("xml.attributes", None, limit=limits.max_attributes_per_element))
     if faults:
         raise XmlRefused(faults)
 
 
-def _namespace_cost(data: bytes, root: etree._Element, limits: ParseLimits) -> int:
+def _namespace_cost(data: bytes, root: etree._Element, namespaces: int, limits: ParseLimits) -> int:
     """Bound the work of canonicalisation: cheaply from above, and by a walk for what that cannot clear."""
-    namespaces = data.count(b"xmlns")
     # two units an octet do not double what canonicalising it costs anyway
     little = min(max(limits.little_namespace_cost, 2 * len(data)), limits.max_namespace_cost)
-    if namespaces * namespaces * _start_tags(data) <= little:
+    most = len(data) // _SHORTEST * namespaces * namespaces
+    if most <= little or namespaces * namespaces * _start_tags(data) <= little:
         return 0
     in_scope, cost = 0, 0
     for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns", "start")):

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote
 
@@ -16,12 +16,12 @@ from signing.algorithms import DIGESTS, DS, digest
 from signing.canonical import (
     INCLUSIVE,
     METHODS,
+    CanonicalForm,
     Canonicalisation,
     CanonicalisationRefused,
-    canonicalise,
     canonicalise_document,
-    detached,
-    node_path,
+    canonicalise_small,
+    form_of,
     with_comments,
 )
 from signing.elements import printable
@@ -41,11 +41,10 @@ MAX_IDS = 50_000
 _SAML_1_IDS = ("AssertionID", "RequestID", "ResponseID")
 _SAML_1 = "{urn:oasis:names:tc:SAML:1.0:"
 """SAML 1.x types its ids by its own names (OASIS SAML 1.1 core, 1.3.4): they count on its own elements alone."""
-# One scan in C; the prefix of wsu:Id is anyone's choice, so the namespace is compared below.
+_LOCAL_NAMES = " ".join(("", "id", "Id", "ID", *_SAML_1_IDS, ""))
+# One scan in C; whose attributes count is decided below, by their namespaces.
 _IDS = etree.XPath(
-    "(//@*[name()='id' or name()='Id' or name()='ID' or name()='xml:id' or local-name()='Id'"
-    " or name()='AssertionID' or name()='RequestID' or name()='ResponseID'])"
-    f"[position() <= {MAX_IDS + 1}]"
+    f"(/descendant::*/@*[contains('{_LOCAL_NAMES}', concat(' ', local-name(), ' '))])[position() <= {MAX_IDS + 1}]"
 )
 
 _STRING_VALUE = etree.XPath("string()")
@@ -88,7 +87,7 @@ class ReferenceReader:
     files: Mapping[str, bytes] | None = None
     """What else references may point to, by name: the files of a container. None: nothing outside the document."""
     _done: dict[object, bytes] = field(default_factory=dict)
-    _digests: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    _forms: dict[object, CanonicalForm] = field(default_factory=dict)
     _paths: dict[etree._Element, tuple[int, ...]] = field(default_factory=dict)
 
     def read(self, reference: Reference, signature: etree._Element) -> Dereferenced:
@@ -102,14 +101,6 @@ class ReferenceReader:
         excluded = tuple(self.path_of(gone) for gone in removed)
         decoded = any(transform.uri == BASE64 for transform in reference.transforms)
         return Dereferenced(reference, element, path, octets, removed, excluded, decoded)
-
-    def digest_of(self, uri: str, octets: bytes) -> bytes:
-        """The same octets under the same method are digested once, however many references name them."""
-        key = (uri, octets)
-        found = self._digests.get(key)
-        if found is None:
-            found = self._digests[key] = digest(DIGESTS[uri], octets)
-        return found
 
     def path_of(self, element: etree._Element) -> tuple[int, ...]:
         """`element_path`, walked once for each element."""
@@ -129,10 +120,10 @@ class ReferenceReader:
             return None
         for method in METHODS.values():
             try:
-                octets = self._canonical(wrong.element, method, wrong.removed)
+                octets = self.canonical(wrong.element, method, wrong.removed)
             except (CheckFailed, CanonicalisationRefused):
                 return None
-            if self.digest_of(reference.digest_method, octets) == reference.digest_value:
+            if digest(DIGESTS[reference.digest_method], octets) == reference.digest_value:
                 return method.uri
         return None
 
@@ -227,35 +218,57 @@ class ReferenceReader:
             raise CheckFailed(failed("reference.transforms", algorithm=printable(wrong)))
         first = methods[0] if methods else INCLUSIVE
         try:
-            octets = self._canonical(element, with_comments(first, comments and first.comments), removed)
+            octets = self.canonical(element, with_comments(first, comments and first.comments), removed)
             for method in methods[1:]:
-                self._charge(_weight(method) * len(octets) + self._namespace_octets)
+                self._charge((2 if method.rewritten else 1) * len(octets) + self._namespace_octets)
                 octets = canonicalise_document(octets, method)
         except CanonicalisationRefused as error:
             detail = printable(str(error))
             raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=detail)) from None
         return octets
 
-    def _canonical(
-        self, element: etree._Element | None, method: Canonicalisation, removed: tuple[etree._Element, ...]
+    def canonical(
+        self,
+        element: etree._Element | None,
+        method: Canonicalisation,
+        removed: tuple[etree._Element, ...] = (),
     ) -> bytes:
-        key = (element, replace(method, uri="", name=""), removed)
+        """Canonical octets of an element (None: the document), made once. Raises CheckFailed (reference.work) or
+        CanonicalisationRefused.
+        """
+        key = (element, method.family, method.comments, method.prefixes, removed)
         octets = self._done.get(key)
         if octets is None:
-            octets = self._done[key] = self._canonical_now(element, method, removed)
+            if (self.document.root if element is None else element) in removed:
+                raise CanonicalisationRefused("nothing is left when the signature is taken out")
+            octets = self._done[key] = self._cut(element, method, removed)
+            self._charge((2 if method.rewritten else 1) * len(octets))
         return octets
 
-    def _canonical_now(
+    def _cut(
         self, element: etree._Element | None, method: Canonicalisation, removed: tuple[etree._Element, ...]
     ) -> bytes:
-        if element is None:
-            self._charge(_weight(method) * len(self.document.data) + self._namespace_octets)
-            return canonicalise_document(
-                self.document.data, method, without=[node_path(gone) for gone in removed]
-            )
-        serialised = detached(element)
-        self._charge(_weight(method) * len(serialised) + self._namespace_octets)
-        return canonicalise(element, method, without=removed, serialised=serialised)
+        if element is not None and _is_small(element) and not removed and not method.in_place:
+            self._charge(self._namespace_octets)
+            octets = canonicalise_small(element, method)
+            if octets is not None:
+                return octets
+        form = self._form(element, method)
+        before = form.work
+        octets = form.part(element, method, removed)
+        self._charge(form.work - before)
+        return octets
+
+    def _form(self, element: etree._Element | None, method: Canonicalisation) -> CanonicalForm:
+        """That which the part is cut out of, made once: the element's own where that is right, else the document's."""
+        top = element if method.in_place else None
+        key = (top, method.comments, method.prefixes if method.in_place else None)
+        form = self._forms.get(key)
+        if form is None:
+            self._charge(self._namespace_octets)
+            bare, tree = self.document.bare, self.document.root.getroottree()
+            form = self._forms[key] = form_of(tree if top is None else top, method, bare=bare)
+        return form
 
     @property
     def _namespace_octets(self) -> int:
@@ -268,6 +281,11 @@ class ReferenceReader:
             raise CheckFailed(failed("reference.work"))
 
 
+def _is_small(element: etree._Element) -> bool:
+    """Whether it is likely small; where it is not, that costs time alone."""
+    return str(element.tag).endswith("}SignedProperties")
+
+
 def reader_of(document: XmlDocument, files: Mapping[str, bytes] | None = None) -> ReferenceReader:
     """A reader for one document. Raises CheckFailed (document.ids-unique) if two elements bear the same id.
 
@@ -276,10 +294,6 @@ def reader_of(document: XmlDocument, files: Mapping[str, bytes] | None = None) -
     """
     size = len(document.data) + document.namespace_cost // 2 + sum(map(len, (files or {}).values()))
     return ReferenceReader(document, ids_of(document.root), 2 * size + 2_000_000, files)
-
-
-def _weight(method: Canonicalisation) -> int:
-    return 2 if "#default" in method.prefixes else 1  # that one is written here, not in C
 
 
 def ids_of(root: etree._Element) -> dict[str, etree._Element]:

@@ -68,6 +68,9 @@ class Check:
     remedy_en: str
 
 
+_BAD = (Outcome.FAILED, Outcome.INDETERMINATE)
+
+
 class CheckFailed(Exception):
     """Raised where going on makes no sense; carries the failed check."""
 
@@ -218,7 +221,7 @@ class Report:
 
 def conclude(checks: Iterable[Check]) -> tuple[Indication, str | None]:
     """The indication that a list of checks adds up to, and the sub-indication of its worst."""
-    bad = [check for check in checks if check.outcome in (Outcome.FAILED, Outcome.INDETERMINATE)]
+    bad = [check for check in checks if check.outcome in _BAD]
     if not bad:
         return Indication.PASSED, None
     failures = [check for check in bad if check.outcome is Outcome.FAILED]

@@ -17,7 +17,7 @@ from lxml import etree
 
 from signing.algorithms import DIGESTS, DS
 from signing.certificates import PublicKey, public_key_of, signer_of, spki
-from signing.elements import printable
+from signing.elements import parsed_properties, printable
 from signing.integrity import (
     Content,
     certificate_by_value,
@@ -30,7 +30,7 @@ from signing.integrity import (
 from signing.keyinfo import read_certificates_in
 from signing.longterm.judge import InTime, judge_in_time, renamed
 from signing.lookup import named_certificates
-from signing.parsing import XmlDocument, XmlFault, XmlRefused, hardened_parser, parse_xml
+from signing.parsing import XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, load_policy
 from signing.references import ReferenceReader, element_path, line_of, reader_of
 from signing.report import (
@@ -127,13 +127,14 @@ def verify_document(
     check_arguments(at, trust, key)
     checks = [check_in_force(policy, at)]
     signatures: list[SignatureReport] = []
-    elements = list(doc.root.iter(f"{{{DS}}}Signature"))
-    try:
-        reader = _check_document(doc, elements, policy, checks, files)
-        for element in elements:
-            signatures.append(_Judgement(reader, element, policy, trust, at, key).report())
-    except CheckFailed as error:
-        checks.append(error.check)
+    with doc.lock:
+        try:
+            elements = list(doc.root.iter(f"{{{DS}}}Signature"))
+            reader = _check_document(doc, elements, policy, checks, files)
+            for element in elements:
+                signatures.append(_Judgement(reader, element, policy, trust, at, key).report())
+        except CheckFailed as error:
+            checks.append(error.check)
     verdicts = [conclude(checks), *((s.indication, s.sub_indication) for s in signatures)]
     indication, sub_indication = worst_of(verdicts)
     return Report(indication, sub_indication, policy.name, at, tuple(checks), tuple(signatures))
@@ -281,7 +282,7 @@ class _Judgement:
         self.certificate, checks = choose_certificate(properties, candidates)
         self.checks += [*checks, *check_counter_signature(parts, content.references)]
         key = public_key_of(self.certificate)
-        if isinstance(self.key, PublicKey | x509.Certificate):
+        if self.key is not None and self.key != "embedded":
             wanted = public_key_of(self.key) if isinstance(self.key, x509.Certificate) else self.key
             if spki(wanted) != spki(key):
                 raise CheckFailed(failed("key.pinned"))
@@ -304,9 +305,8 @@ class _Judgement:
         """The claimed time must not lie ahead of us, nor outside the certificate's validity."""
         if self.claimed is None:
             return
-        time = self.claimed.isoformat()
         if self.claimed > self.at + self.policy.signing_time_tolerance:
-            self.checks.append(failed("signing-time.future", time=time))
+            self.checks.append(failed("signing-time.future", time=self.claimed.isoformat()))
         else:
             self.checks.append(passed("signing-time.future"))
         if self.certificate is None:
@@ -315,7 +315,7 @@ class _Judgement:
         if start <= self.claimed <= end:
             self.checks.append(passed("signing-time.validity"))
         else:
-            self.checks.append(failed("signing-time.validity", time=time))
+            self.checks.append(failed("signing-time.validity", time=self.claimed.isoformat()))
 
     def _judge_in_time(self, parts: SignatureParts) -> InTime:
         """Time stamps and values, which are not signed: what they prove, and what of them refuses the signature."""
@@ -353,7 +353,7 @@ def _signed_time(content: Content) -> datetime | None:
         if covered.decoded:
             continue
         try:
-            root = etree.fromstring(covered.octets, hardened_parser())
+            root = parsed_properties(covered.octets)
         except etree.LxmlError:
             return None
         for element in root.iter("{*}SigningTime"):

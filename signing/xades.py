@@ -7,12 +7,10 @@ from datetime import datetime, timedelta, timezone
 
 from asn1crypto import tsp
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, digest
-from signing.elements import base64_of, element_children, printable, text_of
-from signing.parsing import hardened_parser
+from signing.algorithms import DIGESTS, DS, fingerprint
+from signing.elements import base64_of, element_children, parsed_properties, printable, text_of
 from signing.references import Dereferenced
 from signing.report import Check, CheckFailed, Outcome, failed, passed
 from signing.xmldsig import SignatureParts
@@ -106,7 +104,7 @@ def read_signed_properties(octets: bytes, *, lenient: bool = False) -> SignedPro
     `lenient`: an IssuerSerial that cannot be read is one that disagrees: the digest decides.
     """
     try:
-        root = etree.fromstring(octets, hardened_parser())
+        root = parsed_properties(octets)
     except etree.LxmlError as error:
         raise CheckFailed(failed("xades.structure", detail=printable(str(error)))) from None
     signature_properties = root.findall(f"{{{XADES}}}SignedSignatureProperties")
@@ -184,7 +182,7 @@ def choose_certificate(
     if name is None:
         raise CheckFailed(failed("algorithm.digest", algorithm=printable(reference.digest_method)))
     for candidate in candidates:
-        if digest(name, candidate.public_bytes(Encoding.DER)) == reference.digest_value:
+        if fingerprint(candidate, name) == reference.digest_value:
             checks = [passed("xades.signing-certificate")]
             if reference.serial is not None and reference.serial != candidate.serial_number:
                 checks.append(failed("xades.issuer-serial", claimed=f"{reference.serial:x}"))

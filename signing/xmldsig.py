@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from lxml import etree
 
@@ -20,6 +21,8 @@ from signing.report import CheckFailed, failed
 from signing.transforms import EXPRESSIONS, Transform, algorithm_of, canonicalisation_of, read_transform
 
 MAX_TRANSFORMS = 4
+MAX_NODES = 5_000
+"""Elements, comments and instructions in SignedInfo, which is parsed again to be read as it was signed."""
 _MGF1 = "http://www.w3.org/2007/05/xmldsig-more#MGF1"
 _PSS = "{http://www.w3.org/2007/05/xmldsig-more#}"
 
@@ -89,6 +92,8 @@ def _read_signed_info(element: etree._Element, max_references: int) -> SignedInf
     # Two elements stand before the references; counted here so that a hostile list is never canonicalised.
     if len(element) > 2 * max_references + 8:
         raise CheckFailed(failed("format.reference-count", count=len(element) - 2, limit=max_references))
+    if next(islice(element.iter(), MAX_NODES, None), None) is not None:
+        refuse_structure(f"SignedInfo of more than {MAX_NODES} elements and comments")
     declared = canonicalisation_of(_first(element, "CanonicalizationMethod"))
     try:
         octets = canonicalise(element, declared)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from lxml import etree
 
 from signing.algorithms import DS
-from signing.canonical import CanonicalisationRefused, canonicalise, detached
+from signing.canonical import CanonicalisationRefused
 from signing.elements import printable
 from signing.longterm.properties import REFERENCES, Properties, TimeStamp
 from signing.references import ReferenceReader
@@ -110,12 +110,12 @@ class Imprints:
         return octets
 
     def _canonical(self, element: etree._Element, stamp: TimeStamp) -> bytes:
-        serialised = detached(element)
-        self._charge(len(serialised))
         try:
-            return canonicalise(element, stamp.canonicalisation, serialised=serialised)
+            octets = self.reader.canonical(element, stamp.canonicalisation)
         except CanonicalisationRefused as error:
             raise CheckFailed(failed("xades.time-structure", detail=printable(str(error)))) from None
+        self._charge(len(octets))
+        return octets
 
     def _charge(self, octets: int) -> None:
         self.budget -= octets

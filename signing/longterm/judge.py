@@ -23,7 +23,7 @@ from signing.certificates import is_readable
 from signing.evidence import Evidence, with_evidence
 from signing.longterm.imprints import Imprints
 from signing.longterm.level import level_of
-from signing.longterm.properties import COUNTER_SIGNATURE, TimeStamp, read_properties
+from signing.longterm.properties import COUNTER_SIGNATURE, Properties, TimeStamp, read_properties
 from signing.longterm.values import ancestors, check_references, evidence_of
 from signing.policy import Policy
 from signing.proven import end_of_authorities, judge_at_proven_time
@@ -161,9 +161,11 @@ def judge_in_time(
 ) -> InTime:
     """Judge the time stamps, values and references of a signature. Raises CheckFailed for what is not in due form."""
     properties = read_properties(parts)
+    known = Evidence(tuple(c for c in parts.key_info.certificates if is_readable(c)))
+    if properties == Properties():
+        return InTime(policy, trust, at, [(-1, known)])
     if properties.content_stamps or properties.unsigned_stamps:
         _limit_tokens(reader)
-    known = Evidence(tuple(c for c in parts.key_info.certificates if is_readable(c)))
     result = InTime(policy, trust, at, [(-1, known), *evidence_of(properties)])
     imprints = Imprints(parts, properties, reader, budget=4 * len(reader.document.data) + 2_000_000)
     for stamp in reversed((*properties.content_stamps, *properties.unsigned_stamps)):

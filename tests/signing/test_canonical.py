@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 
 from signing import CANONICALISATIONS, CanonicalisationRefused, canonicalise, parse_xml
+from signing.canonical import form_of
 from tests.signing.documents import signed
 from tests.signing.oracle import Xmlsec1
 from tests.signing.pki import Hierarchy, signer
@@ -15,6 +16,19 @@ C14N = CANONICALISATIONS["http://www.w3.org/TR/2001/REC-xml-c14n-20010315"]
 C14N_COMMENTS = CANONICALISATIONS["http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments"]
 C14N11 = CANONICALISATIONS["http://www.w3.org/2006/12/xml-c14n11"]
 EXCLUSIVE = CANONICALISATIONS["http://www.w3.org/2001/10/xml-exc-c14n#"]
+
+
+def test_tags_in_comments_instructions_and_texts_are_no_elements() -> None:
+    root = parse_xml(
+        b"<?b <b> ?><!-- <b> --><a><!-- <b> </b> <? --><b>1<?p <b> <!-- ?><b>2</b>&lt;b></b>"
+        b"<b x='>'>3</b></a><!--</b>-->"
+    ).root
+    form = form_of(root.getroottree(), C14N_COMMENTS)
+    outer, last = root.findall("b")
+    assert form.part(outer, C14N_COMMENTS) == b"<b>1<?p <b> <!-- ?><b>2</b>&lt;b&gt;</b>"
+    assert form.part(outer[1], C14N_COMMENTS) == b"<b>2</b>"
+    assert form.part(last, C14N_COMMENTS) == b'<b x=">">3</b>'
+    assert form.part(root, C14N_COMMENTS, [outer, last]) == b"<a><!-- <b> </b> <? --></a>"
 
 
 def part(data: str, path: str) -> etree._Element:

@@ -90,6 +90,10 @@ def test_limits_are_exact() -> None:
     assert refused(b'<a x="1" y="2" z="3"/>', limits) == {"xml.attributes"}
     assert refused(b"<a><b/><c/><d/><e/></a>", limits) == {"xml.elements"}
     assert refused(b"<a>" + b"x" * 100 + b"</a>", limits) == {"xml.too-large"}
+    for text in (b"<a>1<!--2-->3<b/>4<?c?></a>", b"<a>><b/>><b/>><b/></a>", b'<a x="1" y="2" z="3" u="4"/>'):
+        assert refused(text, ParseLimits(max_nodes=6, max_elements=6, max_attributes=5)) == {"xml.nodes"}, (
+            text
+        )
     assert refused(b'<a x="1" y="2"><b x="1" y="2"/><c x="1" y="2"/></a>', limits) == {"xml.attribute-count"}
     both = refused(b'<a x="1" y="2" z="3"><b><c><d/></c></b></a>', limits)
     assert both == {"xml.depth", "xml.attributes"}
