@@ -22,6 +22,7 @@ from signing.exclusive import exclusive_of
 from signing.parsing import hardened_parser, is_bare
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 MAX_INCLUSIVE_PREFIXES = 32
 """libxml2 searches every prefix of the list for every element."""
 _START_TAG = re.compile(rb'<(?P<name>[^\s>]+)(?P<attributes>(?: [^\s=]+="[^"]*")*)>')
@@ -249,7 +250,15 @@ def _canonical(tree: etree._Element | etree._ElementTree, method: Canonicalisati
         )
     except (etree.LxmlError, ValueError) as error:
         # a relative namespace URI has no canonical form; an empty answer here would be a universal digest
-        raise CanonicalisationRefused(str(error)) from None
+        raise CanonicalisationRefused(_relative(tree) or str(error)) from None
+
+
+def _relative(tree: etree._Element | etree._ElementTree) -> str:
+    """Names a relative namespace URI (REC-xml-c14n clause 1.3); empty where there is none."""
+    for _, (_, uri) in etree.iterwalk(tree, events=("start-ns",)):
+        if uri and not _ABSOLUTE.match(uri):
+            return f"relative namespace URI {uri[:80]!r}"
+    return ""
 
 
 def _inherit_xml_attributes(element: etree._Element, copy: etree._Element, method: Canonicalisation) -> None:

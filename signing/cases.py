@@ -6,9 +6,10 @@ A case is an object with `id`, `path` and `key`, as public collections of test v
      "key": {"trusted": ["root.pem"], "untrusted": [], "crls": []}}
 
 `key` has one of `pubkey_cert`, `pubkey` (pinned), `embedded` (`true`), or `trusted` (with `untrusted`, `crls`); the
-first of these counts, and nothing is taken as `embedded`. `external` maps names to files: a detached CMS signature
-takes the only one as its content; references of XML signatures never leave their document. Paths are absolute or
-beside the list. Keys that a verifier need not know are ignored.
+first of these counts, and nothing is taken as `embedded`. A pinned key of a kind that no algorithm here uses is refused
+by name (`algorithm.key`), beside what else is wrong with the document. `external` maps names to files: a detached CMS
+signature takes the only one as its content; references of XML signatures never leave their document. Paths are absolute
+or beside the list. Keys that a verifier need not know are ignored.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -28,10 +30,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
-from signing.certificates import PublicKey
+from signing.certificates import KeyUnsupported, supported_key
+from signing.elements import printable
 from signing.formats import verify
 from signing.policy import Policy
-from signing.report import Indication, Outcome, Report
+from signing.report import Indication, Outcome, Report, conclude, failed, worst_of
 from signing.report_text import covered_name
 from signing.trust import TrustStore, read_certificates, read_crls
 from signing.verify import Key
@@ -39,6 +42,9 @@ from signing.verify import Key
 CASE_SECONDS = 30.0
 """A case that takes longer is answered as hanging, and its judge is killed."""
 CASE_MEMORY = 4 << 30
+MAX_FILE_BYTES = 256 << 20
+MAX_REASON = 4000
+"""Characters."""
 _START_SECONDS = 60.0
 
 Answer = dict[str, Any]
@@ -55,17 +61,18 @@ def judge_cases(file: Path, policy: Policy) -> Iterator[Answer]:
     """
     try:
         cases = json.loads(file.read_text("utf-8"))
-        assert isinstance(cases, list)
-        assert all(isinstance(case, dict) for case in cases)
-    except (OSError, ValueError, AssertionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CasesRefused(f"{file}: no list of cases: {error}") from None
+    if not isinstance(cases, list):
+        raise CasesRefused(f"{file}: no list of cases: a JSON array is needed")
     judge = _Judge(file.resolve().parent, policy)
     try:
         for number, case in enumerate(cases):
             start = time.monotonic()
             answer = judge.answer(case)
             seconds = round(time.monotonic() - start, 6)
-            yield {"id": case.get("id", number), **answer, "seconds": seconds}
+            told = case.get("id", number) if isinstance(case, dict) else number
+            yield {"id": told, **answer, "seconds": seconds}
     finally:
         judge.stop()
 
@@ -76,11 +83,11 @@ class _Judge:
     def __init__(self, base: Path, policy: Policy) -> None:
         self._base, self._policy = base, policy
         self._process: SpawnProcess | None = None
-        self._line: Connection | None = self._start()
+        self._line: Connection | None = None
 
-    def answer(self, case: Mapping[str, Any]) -> Answer:
-        line = self._line or self._start()
+    def answer(self, case: object) -> Answer:
         try:
+            line = self._line or self._start()
             line.send(case)
             if line.poll(CASE_SECONDS):
                 answer: Answer = line.recv()
@@ -104,8 +111,9 @@ class _Judge:
         self._process = context.Process(target=_serve, args=(theirs, self._base, self._policy), daemon=True)
         self._process.start()
         theirs.close()
-        if line.poll(_START_SECONDS):
-            line.recv()
+        if not line.poll(_START_SECONDS):
+            raise OSError("the judge did not start")
+        line.recv()
         return line
 
     def _gone(self, reason: str) -> Answer:
@@ -123,14 +131,21 @@ def _serve(line: Connection, base: Path, policy: Policy) -> None:
             case = line.recv()
             try:
                 answer = judge_case(case, base, policy)
+            except _Broken as error:
+                answer = _no_answer(f"case.broken: {error}")
             except Exception as error:  # whatever it was, it is this case's answer
-                answer = _no_answer(f"{type(error).__name__}: {error}")
+                answer = _no_answer(f"{type(error).__name__}: {error}"[:MAX_REASON])
             line.send(answer)
 
 
-def judge_case(case: Mapping[str, Any], base: Path, policy: Policy) -> Answer:
-    """Judge one case here. Raises OSError, ValueError, KeyError and the like for a case that is broken."""
-    report = report_of(case, base, policy, (base / case["path"]).read_bytes())
+class _Broken(ValueError):
+    """The case itself cannot be judged; the text names what is wrong with it."""
+
+
+def judge_case(case: object, base: Path, policy: Policy) -> Answer:
+    """Judge one case here. Raises ValueError for a case that is broken, or whose files cannot be read."""
+    given = _object(case, "the case")
+    report = report_of(given, base, policy, _read(given.get("path"), base, "path"))
     return {
         "indication": report.indication.value,
         "sub_indication": report.sub_indication,
@@ -141,41 +156,87 @@ def judge_case(case: Mapping[str, Any], base: Path, policy: Policy) -> Answer:
 
 def report_of(case: Mapping[str, Any], base: Path, policy: Policy, data: bytes) -> Report:
     """Judge bytes under the keys and the time of a case. Raises as `judge_case`."""
-    given = case.get("key") or {}
-    at = datetime.fromisoformat(case["time"]) if case.get("time") else datetime.now(UTC)
-    external = list((case.get("external") or {}).values())
-    return verify(
-        data,
-        policy=policy,
-        trust=_trust(given, base),
-        key=_key(given, base),
-        at=at if at.tzinfo else at.replace(tzinfo=UTC),
-        content=(base / external[0]).read_bytes() if len(external) == 1 else None,
-    )
+    given = _object(case.get("key"), "key")
+    at = _time(case.get("time"))
+    external = list(_object(case.get("external"), "external").values())
+    content = _read(external[0], base, "external") if len(external) == 1 else None
+    trust = _trust(given, base)
+    try:
+        key = _key(given, base)
+    except KeyUnsupported as error:
+        return _refused_key(error, verify(data, policy=policy, trust=_NOTHING, at=at, content=content))
+    return verify(data, policy=policy, trust=trust, key=key, at=at, content=content)
+
+
+_NOTHING = TrustStore.of([], [], [])
+
+
+def _refused_key(error: KeyUnsupported, report: Report) -> Report:
+    """The report of a document under no trust at all, which cannot have passed, with the refusal of the pinned key."""
+    checks = (failed("algorithm.key", kind=printable(str(error))), *report.checks)
+    indication, sub_indication = worst_of([conclude(checks), (report.indication, report.sub_indication)])
+    return replace(report, checks=checks, indication=indication, sub_indication=sub_indication)
+
+
+def _object(value: object, name: str) -> Mapping[str, Any]:
+    if value is None and name != "the case":
+        return {}
+    if not isinstance(value, dict):
+        raise _Broken(f"{name} is no object")
+    return value
+
+
+def _time(value: object) -> datetime:
+    """ISO 8601; without a zone it is UTC, absent it is now."""
+    if value is None:
+        return datetime.now(UTC)
+    try:
+        at = datetime.fromisoformat(str(value))
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise _Broken(f"time {printable(str(value))!r}") from None
+
+
+def _read(path: object, base: Path, name: str) -> bytes:
+    """A regular file, of at most MAX_FILE_BYTES: what else a path names may never end."""
+    if not isinstance(path, str) or not path:
+        raise _Broken(f"{name} names no file")
+    try:
+        file = base / path
+        if not file.is_file():
+            raise _Broken(f"{name}: no file {printable(path)}")
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise _Broken(f"{name}: more than {MAX_FILE_BYTES} octets")
+        return file.read_bytes()
+    except OSError as error:
+        raise _Broken(f"{name}: {error.strerror}") from None
+
+
+def _files(given: Mapping[str, Any], name: str, base: Path) -> list[bytes]:
+    paths = given.get(name) or []
+    if not isinstance(paths, list):
+        raise _Broken(f"key.{name} is no list")
+    return [_read(path, base, f"key.{name}") for path in paths]
 
 
 def _trust(given: Mapping[str, Any], base: Path) -> TrustStore:
-    def certificates(name: str) -> list[Any]:
-        paths = given.get(name) or []
-        return [c for path in paths for c in read_certificates((base / path).read_bytes())]
-
-    crls = [crl for path in given.get("crls") or [] for crl in read_crls((base / path).read_bytes())]
-    return TrustStore.of(certificates("trusted"), certificates("untrusted"), crls)
+    trusted, untrusted = (
+        [certificate for data in _files(given, name, base) for certificate in read_certificates(data)]
+        for name in ("trusted", "untrusted")
+    )
+    crls = [crl for data in _files(given, "crls", base) for crl in read_crls(data)]
+    return TrustStore.of(trusted, untrusted, crls)
 
 
 def _key(given: Mapping[str, Any], base: Path) -> Key | None:
+    """Raises KeyUnsupported for a pinned key of a kind that nothing here uses."""
     if given.get("pubkey_cert"):
-        return read_certificates((base / given["pubkey_cert"]).read_bytes())[0]
+        return read_certificates(_read(given["pubkey_cert"], base, "key.pubkey_cert"))[0]
     if given.get("pubkey"):
-        return _public_key((base / given["pubkey"]).read_bytes())
+        data = _read(given["pubkey"], base, "key.pubkey")
+        pem = b"-----BEGIN" in data
+        return supported_key(lambda: load_pem_public_key(data) if pem else load_der_public_key(data))
     return "embedded" if given.get("embedded") or not given.get("trusted") else None
-
-
-def _public_key(data: bytes) -> PublicKey:
-    key = load_pem_public_key(data) if b"-----BEGIN" in data else load_der_public_key(data)
-    if not isinstance(key, PublicKey):
-        raise ValueError(f"a key of kind {type(key).__name__} verifies nothing here")  # noqa: TRY004
-    return key
 
 
 def _reason(report: Report) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -93,8 +93,13 @@ def _text(attribute: x509.NameAttribute[str | bytes]) -> str:
     return attribute.value if isinstance(attribute.value, str) else attribute.value.hex()
 
 
+class KeyUnsupported(ValueError):
+    """A key of a kind, or on a curve, that no signature algorithm here uses; the text names it."""
+
+
 def load_certificate(der: bytes, *, tolerant: bool = False) -> x509.Certificate:
-    """Parse one DER certificate. Raises ValueError if it is too large, malformed, or its names or key unreadable.
+    """Parse one DER certificate. Raises ValueError if it is too large, malformed, or its names or key unreadable
+    (KeyUnsupported).
 
     `tolerant`: its extensions need not be readable (see is_readable): its key can verify a value, but no path is ever
     found for it.
@@ -138,15 +143,18 @@ def pem_certificate(data: bytes) -> bytes:
 
 @lru_cache(maxsize=2048)
 def public_key_of(certificate: x509.Certificate) -> PublicKey:
-    """The certified key. Raises ValueError for a kind of key that no supported signature algorithm uses."""
+    """The certified key. Raises KeyUnsupported."""
+    return supported_key(certificate.public_key)
+
+
+def supported_key(load: Callable[[], object]) -> PublicKey:
+    """What `load` gives. Raises KeyUnsupported where it raises, or gives a key that nothing here uses."""
     try:
-        key = certificate.public_key()
-    except (
-        Exception
-    ) as error:  # unknown curves and key kinds raise different types in cryptography's releases
-        raise ValueError(f"public key: {error}") from None
+        key = load()
+    except Exception as error:  # unknown curves and kinds raise different types in cryptography's releases
+        raise KeyUnsupported(str(error)[:200]) from None
     if not isinstance(key, PublicKey):
-        raise ValueError(f"public key of kind {type(key).__name__}")  # noqa: TRY004
+        raise KeyUnsupported(type(key).__name__.removesuffix("PublicKey"))
     return key
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from signing.algorithms import DIGESTS, DS, ValueMismatch, digest, verify_value
@@ -36,10 +37,8 @@ class Content:
 
 
 def check_algorithms(parts: SignatureParts, policy: Policy) -> list[Check]:
-    """The declared algorithms against the policy. Raises CheckFailed for one that this library does not know."""
+    """The declared algorithms against the policy. Raises CheckFailed for a digest that this library does not know."""
     info = parts.signed_info
-    if info.method is None:
-        raise CheckFailed(failed("algorithm.signature", algorithm=printable(info.signature_method)))
     allowed = policy.signatures.issuperset(info.method.names)
     checks = [_allowed("algorithm.signature", info.signature_method, allowed)]
     used = [info.canonicalisation]
@@ -76,8 +75,9 @@ def check_digests(
     if any(gone is not parts.element for found in references for gone in found.removed):
         checks.append(failed("coverage.other-signatures"))
     checks += _check_enveloped(parts, references)
-    if policy.refuse_interrupted_text:
-        checks.append(_check_text(reader.document, references))
+    if policy.interrupted_text != "taken":
+        signed_only = policy.interrupted_text == "signed-only"
+        checks.append(_check_text(reader.document, references, signed_only=signed_only))
     return content, checks
 
 
@@ -136,14 +136,20 @@ def _holds_properties(element: etree._Element) -> bool:
     return element.tag in _PROPERTIES or element.tag == f"{{{XADES}}}QualifyingProperties"
 
 
-def _check_text(document: XmlDocument, references: Iterable[Dereferenced]) -> Check:
+def _check_text(document: XmlDocument, references: Iterable[Dereferenced], *, signed_only: bool) -> Check:
+    """`signed_only`: those are taken that the octets hold; instructions they always do, unless they are decoded."""
     if document.bare:
         return passed("content.interrupted-text")
+    root = document.root
     clean: set[etree._Element] = set()  # asked once per parent: a hundred thousand comments may share one
-    own = (found for found in references if found.file is None)
-    tops = dict.fromkeys(document.root if found.element is None else found.element for found in own)
-    for top in tops:
-        for node in top.iter(etree.Comment, etree.ProcessingInstruction):
+    own = [found for found in references if found.file is None]
+    tops = {
+        root if found.element is None else found.element: found.decoded for found in own if not found.comments
+    }
+    if not signed_only:
+        tops = dict.fromkeys((root if found.element is None else found.element for found in own), True)
+    for top, instructions in tops.items():
+        for node in top.iter(etree.Comment, *([etree.ProcessingInstruction] if instructions else [])):
             parent = node.getparent()
             if parent is None or node is top or parent in clean:
                 continue
@@ -168,7 +174,6 @@ def check_value(parts: SignatureParts, key: PublicKey, policy: Policy) -> Check:
 
 def _verify(parts: SignatureParts, key: PublicKey, policy: Policy) -> None:
     info = parts.signed_info
-    assert info.method is not None
     verify_value(info.method, key, parts.value, info.octets, short_ecdsa=policy.short_ecdsa_values)
 
 
@@ -178,6 +183,8 @@ def check_key_strength(key: PublicKey, policy: Policy) -> Check:
         return failed(
             "algorithm.key-size", found=f"RSA {key.key_size}", needed=f"RSA {policy.minimum_rsa_bits}"
         )
+    if isinstance(key, dsa.DSAPublicKey) and not any(name.startswith("dsa-") for name in policy.signatures):
+        return failed("algorithm.key-size", found=f"DSA {key.key_size}", needed="RSA, ECDSA")
     if isinstance(key, dsa.DSAPublicKey) and key.key_size < policy.minimum_dsa_bits:
         return failed(
             "algorithm.key-size", found=f"DSA {key.key_size}", needed=f"DSA {policy.minimum_dsa_bits}"
@@ -189,10 +196,18 @@ def check_key_strength(key: PublicKey, policy: Policy) -> Check:
 
 def check_key_consistency(key_info: KeyInfo, certificate: x509.Certificate | None) -> list[Check]:
     """A KeyValue beside certificates must be the signing certificate's key: two keys would mean two signers."""
-    if key_info.key is None or certificate is None:
+    if certificate is None or not (key_info.key or key_info.point):
         return []
-    same = spki(key_info.key) == spki(public_key_of(certificate))
+    key = public_key_of(certificate)
+    if key_info.key is not None:
+        same = spki(key_info.key) == spki(key)
+    else:
+        same = isinstance(key, ec.EllipticCurvePublicKey) and key_info.point == _point(key)
     return [passed("key.consistent") if same else failed("key.consistent")]
+
+
+def _point(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 def certificate_by_value(

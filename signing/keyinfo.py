@@ -12,10 +12,16 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from lxml import etree
 
 from signing.algorithms import DS
-from signing.certificates import PublicKey, load_certificate, pem_certificate
+from signing.certificates import (
+    KeyUnsupported,
+    PublicKey,
+    load_certificate,
+    pem_certificate,
+    supported_key,
+)
 from signing.elements import base64_of, element_children, printable, refuse_structure, short, text_of
 from signing.policy import Policy
-from signing.report import CheckFailed, failed
+from signing.report import Check, CheckFailed, failed
 
 DSIG11 = "http://www.w3.org/2009/xmldsig11#"
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
@@ -24,6 +30,7 @@ MAX_HINTS = 16
 MAX_DIGITS = 200
 _PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----\s*", re.DOTALL)
 _CURVES: dict[str, type[ec.EllipticCurve]] = {
+    "urn:oid:1.2.840.10045.3.1.1": ec.SECP192R1,
     "urn:oid:1.2.840.10045.3.1.7": ec.SECP256R1,
     "urn:oid:1.3.132.0.33": ec.SECP224R1,
     "urn:oid:1.3.132.0.34": ec.SECP384R1,
@@ -53,35 +60,57 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """What ds:KeyInfo offers: certificates in document order, a bare key, and hints (if the policy takes them)."""
+    """What ds:KeyInfo offers: certificates in document order, a bare key, and hints (if the policy takes them).
+
+    `unsupported`: why a bare key that stands there is not `key`; `point`: that of an EC key on a curve not taken.
+    """
 
     certificates: tuple[x509.Certificate, ...] = ()
     key: PublicKey | None = None
     hints: Hints = field(default_factory=Hints)
+    unsupported: Check | None = None
+    point: bytes = b""
+
+
+class _Unsupported(CheckFailed):
+    """A bare key in a form, of a kind or on a curve that is not taken; `point`: that of an EC key."""
+
+    def __init__(self, kind: str, point: bytes = b"") -> None:
+        super().__init__(failed("algorithm.key", kind=printable(kind)))
+        self.point = point
 
 
 def read_key_info(element: etree._Element, policy: Policy) -> KeyInfo:
     """Read a ds:KeyInfo. Raises CheckFailed (format.*, key-info.*) for what the policy does not take."""
     certificates: list[x509.Certificate] = []
     keys: list[PublicKey] = []
+    unsupported: list[_Unsupported] = []
     hints = Hints()
     for child in element_children(element):
         if child.tag == f"{{{DS}}}X509Data":
             _read_x509_data(child, certificates, hints, policy)
-        elif child.tag == f"{{{DS}}}KeyValue":
-            keys.append(_read_key_value(child))
-        elif child.tag == f"{{{DSIG11}}}DEREncodedKeyValue":
-            octets = base64_of(child)
-            keys.append(_key(lambda octets=octets: load_der_public_key(octets)))  # type: ignore[misc]
+        elif child.tag in _BARE_KEYS:
+            try:
+                keys.append(_BARE_KEYS[child.tag](child))
+            except _Unsupported as error:
+                if not policy.key_lookups:
+                    raise
+                unsupported.append(error)
         elif child.tag == f"{{{DS}}}RetrievalMethod":
             raise CheckFailed(failed("key-info.retrieval-method"))
         elif child.tag == f"{{{DSIG11}}}KeyInfoReference":
             raise CheckFailed(failed("key-info.keyinfo-reference"))
         elif child.tag != f"{{{DS}}}KeyName" and not policy.key_lookups:
             raise CheckFailed(failed("format.key-info", element=short(child.tag)))
-    if len(keys) > 1:
+    if len(keys) + len(unsupported) > 1:
         refuse_structure("several key values in KeyInfo")
-    return KeyInfo(tuple(dict.fromkeys(certificates)), keys[0] if keys else None, hints)
+    return KeyInfo(
+        certificates=tuple(dict.fromkeys(certificates)),
+        key=keys[0] if keys else None,
+        hints=hints,
+        unsupported=unsupported[0].check if unsupported else None,
+        point=unsupported[0].point if unsupported else b"",
+    )
 
 
 def _read_x509_data(
@@ -127,7 +156,9 @@ def read_certificates_in(elements: Iterable[etree._Element], policy: Policy) -> 
 
 
 def read_certificate(element: etree._Element, policy: Policy) -> x509.Certificate:
-    """The certificate in an element's base64 text. Raises CheckFailed (format.base64, format.certificate)."""
+    """The certificate in an element's base64 text. Raises CheckFailed (format.base64, format.certificate,
+    algorithm.key).
+    """
     lenient = policy.lenient_certificates
     try:
         if lenient and (pem := _PEM.fullmatch(text_of(element))):
@@ -136,6 +167,8 @@ def read_certificate(element: etree._Element, policy: Policy) -> x509.Certificat
         if lenient and octets.lstrip().startswith(b"-----BEGIN CERTIFICATE-----"):
             octets = pem_certificate(octets)
         return load_certificate(octets, tolerant=lenient)
+    except KeyUnsupported as error:
+        raise CheckFailed(failed("algorithm.key", kind=printable(str(error)))) from None
     except ValueError as error:
         raise CheckFailed(failed("format.certificate", detail=printable(str(error)))) from None
 
@@ -178,7 +211,9 @@ _HINTS: dict[object, Callable[[etree._Element, Hints], None]] = {
 
 def _read_key_value(element: etree._Element) -> PublicKey:
     children = element_children(element)
-    found = children[0] if len(children) == 1 else element
+    if len(children) != 1:
+        raise CheckFailed(failed("format.key-info", element="KeyValue without one key"))
+    found = children[0]
     if found.tag == f"{{{DS}}}RSAKeyValue":
         modulus, exponent = (_number(found, name) for name in ("Modulus", "Exponent"))
         return _key(lambda: rsa.RSAPublicNumbers(exponent, modulus).public_key())
@@ -186,21 +221,37 @@ def _read_key_value(element: etree._Element) -> PublicKey:
         p, q, g, y = (_number(found, name) for name in ("P", "Q", "G", "Y"))
         return _key(lambda: dsa.DSAPublicNumbers(y, dsa.DSAParameterNumbers(p, q, g)).public_key())
     if found.tag == f"{{{DSIG11}}}ECKeyValue":
-        curve = _curve(found.find(f"{{{DSIG11}}}NamedCurve"), "URI")
-        point = found.find(f"{{{DSIG11}}}PublicKey")
-        if curve is not None and point is not None:
-            named, octets = curve(), base64_of(point)
-            return _key(lambda: ec.EllipticCurvePublicKey.from_encoded_point(named, octets))
+        point = base64_of(_only(found, f"{{{DSIG11}}}PublicKey"))
+        named = _curve(found.find(f"{{{DSIG11}}}NamedCurve"), "URI", point)
+        return _key(lambda: ec.EllipticCurvePublicKey.from_encoded_point(named, point))
     if found.tag == f"{{{_MORE}}}ECDSAKeyValue":  # RFC 4050 clause 3.4: the form before XMLDSig 1.1
-        curve = _curve(found.find(f"{{{_MORE}}}DomainParameters/{{{_MORE}}}NamedCurve"), "URN")
-        if curve is not None:
-            named, point_x, point_y = curve(), *(_coordinate(found, name) for name in "XY")
-            return _key(lambda: ec.EllipticCurvePublicNumbers(point_x, point_y, named).public_key())
-    raise CheckFailed(failed("format.key-info", element=short(found.tag)))
+        point_x, point_y = (_coordinate(found, name) for name in "XY")
+        named = _curve(found.find(f"{{{_MORE}}}DomainParameters/{{{_MORE}}}NamedCurve"), "URN", b"")
+        return _key(lambda: ec.EllipticCurvePublicNumbers(point_x, point_y, named).public_key())
+    raise _Unsupported(short(found.tag))
 
 
-def _curve(element: etree._Element | None, attribute: str) -> type[ec.EllipticCurve] | None:
-    return None if element is None else _CURVES.get(element.get(attribute, ""))
+def _read_encoded_key(element: etree._Element) -> PublicKey:
+    octets = base64_of(element)
+    try:
+        return supported_key(lambda: load_der_public_key(octets))
+    except KeyUnsupported as error:
+        raise _Unsupported(str(error)) from None
+
+
+_BARE_KEYS: dict[object, Callable[[etree._Element], PublicKey]] = {
+    f"{{{DS}}}KeyValue": _read_key_value,
+    f"{{{DSIG11}}}DEREncodedKeyValue": _read_encoded_key,
+}
+
+
+def _curve(element: etree._Element | None, attribute: str, point: bytes) -> ec.EllipticCurve:
+    """The curve that an element names. Raises _Unsupported for another, or one that is told by its parameters."""
+    name = "EC with explicit parameters" if element is None else element.get(attribute, "")
+    curve = _CURVES.get(name)
+    if curve is None:
+        raise _Unsupported(name, point)
+    return curve()
 
 
 def _coordinate(element: etree._Element, name: str) -> int:
@@ -212,17 +263,18 @@ def _coordinate(element: etree._Element, name: str) -> int:
 
 
 def _number(element: etree._Element, name: str) -> int:
-    found = element.findall(f"{{{DS}}}{name}")
+    return int.from_bytes(base64_of(_only(element, f"{{{DS}}}{name}")), "big")
+
+
+def _only(element: etree._Element, tag: str) -> etree._Element:
+    found = element.findall(tag)
     if len(found) != 1:
-        refuse_structure(f"{short(element.tag)} must have one {name}")
-    return int.from_bytes(base64_of(found[0]), "big")
+        refuse_structure(f"{short(element.tag)} must have one {short(tag)}")
+    return found[0]
 
 
-def _key(make: Callable[[], object]) -> PublicKey:
+def _key(make: Callable[[], PublicKey]) -> PublicKey:
     try:
-        key = make()
+        return make()
     except Exception as error:  # malformed numbers raise several types
         raise CheckFailed(failed("format.key-info", element=f"KeyValue ({printable(str(error))})")) from None
-    if not isinstance(key, PublicKey):
-        raise CheckFailed(failed("format.key-info", element=f"KeyValue ({type(key).__name__})"))
-    return key

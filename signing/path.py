@@ -18,7 +18,9 @@ from threading import Lock
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import SignatureAlgorithmOID
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import (
@@ -30,6 +32,13 @@ from pyhanko_certvalidator.validate import async_validate_path
 
 from signing.certificates import extension
 
+_DSA = (
+    SignatureAlgorithmOID.DSA_WITH_SHA1,
+    SignatureAlgorithmOID.DSA_WITH_SHA224,
+    SignatureAlgorithmOID.DSA_WITH_SHA256,
+    SignatureAlgorithmOID.DSA_WITH_SHA384,
+    SignatureAlgorithmOID.DSA_WITH_SHA512,
+)
 MAX_PATHS = 8
 """Paths tried for one CA: cross-certified pools can hold many."""
 MAX_UNTRUSTED = 4
@@ -137,6 +146,10 @@ def may_issue(certificate: x509.Certificate) -> bool:
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
+        key, algorithm = issuer.public_key(), certificate.signature_hash_algorithm
+        if isinstance(key, dsa.DSAPublicKey) and algorithm is not None:  # which the X.509 library leaves out
+            key.verify(certificate.signature, certificate.tbs_certificate_bytes, algorithm)
+            return certificate.issuer == issuer.subject and certificate.signature_algorithm_oid in _DSA
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False

@@ -55,8 +55,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Whether a certificate that has run out, or whose status is not known now, may be judged at the time that time
     stamps prove, with the values in the document as evidence (EN 319 102-1 clauses 5.5, 5.6). Otherwise time stamps
     are judged and told of, and the time of judgement is the caller's."""
-    refuse_interrupted_text: bool = True
-    """Refuse comments and processing instructions inside signed text: readers disagree on such text."""
+    interrupted_text: Literal["refused", "signed-only", "taken"] = "refused"
+    """Comments and processing instructions inside signed text, on which readers disagree. "signed-only": taken where
+    the canonical octets hold them, so that nobody but the signer can have put them there."""
     encodings: frozenset[str] = frozenset({"utf-8"})
     """Encodings that a document may come in (names of `signing.parsing.ENCODINGS`)."""
     revocation: Literal["required", "if-known"] = "required"

@@ -66,6 +66,8 @@ class Dereferenced:
     removed: tuple[etree._Element, ...] = ()
     excluded: tuple[tuple[int, ...], ...] = ()
     decoded: bool = False
+    comments: bool = False
+    """Whether the comments inside it are among the octets."""
     file: str | None = None
 
     def covered(self) -> Covered:
@@ -100,7 +102,8 @@ class ReferenceReader:
         path = () if element is None else self.path_of(element)
         excluded = tuple(self.path_of(gone) for gone in removed)
         decoded = any(transform.uri == BASE64 for transform in reference.transforms)
-        return Dereferenced(reference, element, path, octets, removed, excluded, decoded)
+        comments = comments and self._keeps_comments(reference)
+        return Dereferenced(reference, element, path, octets, removed, excluded, decoded, comments)
 
     def path_of(self, element: etree._Element) -> tuple[int, ...]:
         """`element_path`, walked once for each element."""
@@ -227,6 +230,11 @@ class ReferenceReader:
             raise CheckFailed(failed("reference.canonicalisation", uri=uri, detail=detail)) from None
         return octets
 
+    @staticmethod
+    def _keeps_comments(reference: Reference) -> bool:
+        methods = [t.canonicalisation for t in reference.transforms if t.canonicalisation is not None]
+        return bool(methods) and all(method.comments for method in methods)
+
     def canonical(
         self,
         element: etree._Element | None,
@@ -293,7 +301,8 @@ def reader_of(document: XmlDocument, files: Mapping[str, bytes] | None = None) -
     is canonicalised once.
     """
     size = len(document.data) + document.namespace_cost // 2 + sum(map(len, (files or {}).values()))
-    return ReferenceReader(document, ids_of(document.root), 2 * size + 2_000_000, files)
+    ids = ids_of(document.root)
+    return ReferenceReader(document, ids, 2 * size + 2_000_000, files)
 
 
 def ids_of(root: etree._Element) -> dict[str, etree._Element]:

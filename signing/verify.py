@@ -299,7 +299,7 @@ class _Judgement:
             return public_key_of(self.certificate)
         if parts.key_info.key is not None and self.key == "embedded":
             return parts.key_info.key
-        raise CheckFailed(failed("key.found"))
+        raise CheckFailed(parts.key_info.unsupported or failed("key.found"))
 
     def _check_time(self) -> None:
         """The claimed time must not lie ahead of us, nor outside the certificate's validity."""

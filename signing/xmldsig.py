@@ -42,13 +42,13 @@ class Reference:
 class SignedInfo:
     """ds:SignedInfo as read from `octets`, the canonical octets under the signature value.
 
-    `method` is what `signature_method` (an identifier) means; None where this library does not know it.
+    `method` is what `signature_method` (an identifier) means.
     """
 
     octets: bytes
     canonicalisation: Canonicalisation
     signature_method: str
-    method: SignatureAlgorithm | None
+    method: SignatureAlgorithm
     references: tuple[Reference, ...]
 
 
@@ -120,8 +120,8 @@ def _read_signed_info(element: etree._Element, max_references: int) -> SignedInf
     )
 
 
-def _read_signature_method(element: etree._Element, uri: str) -> SignatureAlgorithm | None:
-    """What is never taken is refused here, before its keys and parameters are looked at."""
+def _read_signature_method(element: etree._Element, uri: str) -> SignatureAlgorithm:
+    """What is never taken, or not known, is refused here, before its keys and parameters are looked at."""
     name = uri.rpartition("#")[2].lower()
     if name.startswith("hmac-"):
         raise CheckFailed(failed("algorithm.hmac", algorithm=printable(uri)))
@@ -129,9 +129,11 @@ def _read_signature_method(element: etree._Element, uri: str) -> SignatureAlgori
         raise CheckFailed(failed("algorithm.md5", algorithm=printable(uri)))
     if uri == RSA_PSS:
         return _read_pss(element)
+    if uri not in SIGNATURES:
+        raise CheckFailed(failed("algorithm.signature", algorithm=printable(uri)))
     if element_children(element):
         refuse_structure("SignatureMethod with parameters")
-    return SIGNATURES.get(uri)
+    return SIGNATURES[uri]
 
 
 def _read_pss(element: etree._Element) -> SignatureAlgorithm:

@@ -94,7 +94,7 @@ class TestFiles:
         assert "Traceback" not in done.stderr
 
 
-def listed(tmp_path: Path, *given: dict[str, Any]) -> Path:
+def listed(tmp_path: Path, *given: Any) -> Path:
     file = tmp_path / "cases.json"
     file.write_text(json.dumps(list(given)))
     return file
@@ -159,30 +159,47 @@ class TestCases:
         assert passed == {"a", "b"}
         assert answers["a"]["covered"] == ["#ID_1"]
         assert answers["c"]["reason"].startswith("key.pinned")
-        assert "FileNotFoundError" in answers["d"]["reason"]
+        assert answers["d"]["reason"] == "case.broken: path: no file not-there.xml"
         assert answers["e"]["indication"] == "INDETERMINATE"
 
     def test_a_crash_and_a_hang_are_one_cases_answer(
         self, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A path that is a pipe nobody writes to hangs its reader; a process that is killed has crashed."""
-        os.mkfifo(tmp_path / "hangs")
-        monkeypatch.setattr(cases, "CASE_SECONDS", 2.0)
+        """A pipe nobody writes to is no file; a case that takes too long is given up, and those after it are judged."""
+        os.mkfifo(tmp_path / "pipe")
         file = listed(
             tmp_path,
-            {"id": 1, "path": "hangs"},
+            {"id": 1, "path": "pipe"},
             {"id": 2, "path": "signed.xml"},
             {"id": 3, "path": "signed.xml"},
         )
         answers = cases.judge_cases(file, signing.load_policy("tt15-2025"))
-        first, second = next(answers), next(answers)
-        assert first["reason"] == "no answer within 2 s"
-        assert second["indication"] == "TOTAL-PASSED"
+        assert next(answers)["reason"] == "case.broken: path: no file pipe"
+        monkeypatch.setattr(cases, "CASE_SECONDS", 0.0)
+        assert next(answers)["reason"] == "no answer within 0 s"
+        monkeypatch.setattr(cases, "CASE_SECONDS", 30.0)
         assert next(answers)["indication"] == "TOTAL-PASSED"
         answers.close()
 
+    def test_odd_entries_are_each_their_own_answer(self, document: Path, tmp_path: Path) -> None:
+        odd: list[Any] = [
+            None, 7, "text", [], {}, {"path": 5}, {"path": ""}, {"path": "."}, {"path": "/dev/zero"},
+            {"path": "signed.xml", "key": []}, {"path": "signed.xml", "time": "yesterday"},
+            {"path": "signed.xml", "time": 5}, {"path": "signed.xml", "external": 3},
+            {"path": "signed.xml", "key": {"trusted": "a"}}, {"path": "signed.xml", "key": {"pubkey": "signed.xml"}},
+        ]  # fmt: skip
+        answers = list(
+            cases.judge_cases(
+                listed(tmp_path, *odd, {"path": "signed.xml"}), signing.load_policy("tt15-2025")
+            )
+        )
+        assert len(answers) == len(odd) + 1
+        assert {answer["indication"] for answer in answers[:-1]} <= {"INDETERMINATE", "TOTAL-FAILED"}
+        assert answers[-1]["indication"] == "TOTAL-PASSED"
+
     def test_a_killed_judge_is_replaced(self, document: Path, tmp_path: Path) -> None:
         judge = cases._Judge(tmp_path, signing.load_policy("tt15-2025"))
+        assert judge.answer({"path": "signed.xml"})["indication"] == "TOTAL-PASSED"
         assert judge._process is not None
         judge._process.kill()
         assert judge.answer({"path": "signed.xml"})["reason"] == "the judge crashed"

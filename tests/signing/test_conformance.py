@@ -14,10 +14,19 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, p
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from signing import Indication, PolicyRefused, Report, TrustStore, canonicalise, parse_xml, verify_xml
+from signing import (
+    Indication,
+    PolicyRefused,
+    Report,
+    TrustStore,
+    canonicalise,
+    load_policy,
+    parse_xml,
+    verify_xml,
+)
 from signing.algorithms import digest
 from signing.canonical import INCLUSIVE
-from tests.signing.documents import codes, signed
+from tests.signing.documents import DECLARATION, codes, signed
 from tests.signing.pki import AT, Hierarchy, authority, certificate, name, private_key, signer
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
@@ -309,3 +318,25 @@ def test_no_bytes_raise_and_none_altered_pass(policy: str, pki: Hierarchy, trust
             data = data[:start] + rng.choice([*marks, b"", data[start:end] * 2]) + data[end:]
         report = verify_xml(data, policy=policy, trust=trust, at=AT)
         assert report.as_json()["indication"]
+
+
+class TestKeysBesideACertificate:
+    """What a signature's KeyInfo holds beside the certificate, under `conformance`."""
+
+    @staticmethod
+    def judged(pki: Hierarchy, key_value: bytes) -> Report:
+        document = signed(pki.taxpayer, DECLARATION)
+        start, end = document.index(b"<KeyInfo>"), document.index(b"<X509Data>")
+        changed = document[: start + len(b"<KeyInfo>")] + key_value + document[end:]
+        return verify_xml(changed, policy=load_policy("conformance"), trust=pki.trust(), at=AT)
+
+    def test_a_form_that_is_not_known_hides_nothing(self, pki: Hierarchy) -> None:
+        unknown = b'<KeyValue><Other xmlns="urn:x">AAAA</Other></KeyValue>'
+        assert self.judged(pki, unknown).indication is Indication.PASSED
+
+    def test_another_key_is_a_second_signer(self, pki: Hierarchy) -> None:
+        other = (
+            b"<KeyValue><RSAKeyValue><Modulus>%s</Modulus><Exponent>AQAB</Exponent></RSAKeyValue></KeyValue>"
+        )
+        report = self.judged(pki, other % (b"3" * 343 + b"="))
+        assert report.indication is not Indication.PASSED
