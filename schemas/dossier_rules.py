@@ -23,14 +23,13 @@ from schemas.dossier import (
 from schemas.faults import Fault, Words, make_fault
 from schemas.file_types import active_content, media_type_of
 from schemas.forms import AttachmentRule, Case, HeaderRule
-from schemas.header_rules import unicode
-from schemas.period import read_iso_day, show_day, vietnam_day
+from schemas.header_rules import past_day, unicode
+from schemas.period import show_day, vietnam_day
 from schemas.taxcode import judge_tax_code
 
 DISTRICTS_UNTIL = date(2025, 6, 30)
 """The last day of the district level (Nghị quyết 203/2025/QH15): after it, a place is a province and a commune."""
 
-_ISO_SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ORGANISATIONS = frozenset({"doanh-nghiep", "to-chuc", "ho-kinh-doanh"})
 _LATER = frozenset({"cap-lai", "cap-doi", "thay-doi", "gia-han", "bo-sung"})
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f:*?\"<>|]{1,200}")
@@ -59,15 +58,8 @@ def representative(case: Case) -> Iterator[Fault]:
 
 
 def dates(case: Case) -> Iterator[Fault]:
-    today = vietnam_day(case.received_at)
-    for path in (f"{GENERAL}/ngayLap", f"{PROCEDURE}/HoSoTruoc/ngayCap"):
-        if not _ISO_SHAPE.fullmatch(case.text(path)):
-            continue
-        day = read_iso_day(case.text(path))
-        if day is None:
-            yield case.fault("header.date.not-real", path)
-        elif day > today:
-            yield case.fault("header.date.in-future", path, today=show_day(today))
+    yield from past_day(case, f"{GENERAL}/ngayLap")
+    yield from past_day(case, f"{PROCEDURE}/HoSoTruoc/ngayCap")
 
 
 def earlier_dossier(case: Case) -> Iterator[Fault]:

@@ -126,16 +126,20 @@ def filed_late(case: Case) -> Iterator[Fault]:
 
 def dates(case: Case) -> Iterator[Fault]:
     """Whether ngayLapTKhai precedes ngayKy is not checked: genuine files break it, by a ngayLapTKhai to come too."""
-    today = vietnam_day(case.received_at)
-    for path in (f"{FORM}/ngayLapTKhai", f"{FORM}/ngayKy", f"{AGENT}/ngayKyHDDLyThue"):
-        if not _ISO_SHAPE.fullmatch(case.text(path)):
-            continue
-        day = read_iso_day(case.text(path))
-        if day is None:
-            yield case.fault("header.date.not-real", path)
-        elif day > today:
-            code = "header.drawn-up-in-future" if path.endswith("/ngayLapTKhai") else "header.date.in-future"
-            yield case.fault(code, path, today=show_day(today))
+    yield from past_day(case, f"{FORM}/ngayLapTKhai", "header.drawn-up-in-future")
+    yield from past_day(case, f"{FORM}/ngayKy")
+    yield from past_day(case, f"{AGENT}/ngayKyHDDLyThue")
+
+
+def past_day(case: Case, path: str, to_come: str = "header.date.in-future") -> Iterator[Fault]:
+    """A day written yyyy-MM-dd is on the calendar, and not to come (fault `to_come`)."""
+    if not _ISO_SHAPE.fullmatch(case.text(path)):
+        return
+    day, today = read_iso_day(case.text(path)), vietnam_day(case.received_at)
+    if day is None:
+        yield case.fault("header.date.not-real", path)
+    elif day > today:
+        yield case.fault(to_come, path, today=show_day(today))
 
 
 def taxpayer_code(case: Case) -> Iterator[Fault]:
