@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, ValueMismatch, digest, verify_value
+from signing.algorithms import DIGESTS, DS, ValueMismatch, verify_value
 from signing.certificates import PublicKey, is_ca, is_readable, public_key_of, spki
 from signing.elements import printable
 from signing.keyinfo import KeyInfo
@@ -64,7 +64,7 @@ def check_digests(
 ) -> tuple[Content, list[Check]]:
     """Dereference and digest every reference. Raises CheckFailed where one cannot be dereferenced."""
     references = tuple(reader.read(reference, parts.element) for reference in parts.signed_info.references)
-    wrong = [found for found in references if not _matches(found)]
+    wrong = [found for found in references if not _matches(found, reader)]
     checks = [_mismatch(found, reader) for found in wrong] or [passed("reference.digest")]
     covered: list[Covered] = []
     properties: list[Covered] = []
@@ -81,8 +81,8 @@ def check_digests(
     return content, checks
 
 
-def _matches(found: Dereferenced) -> bool:
-    computed = digest(DIGESTS[found.reference.digest_method], found.octets)
+def _matches(found: Dereferenced, reader: ReferenceReader) -> bool:
+    computed = reader.digest_of(found.reference.digest_method, found.octets)
     return hmac.compare_digest(computed, found.reference.digest_value)
 
 

@@ -90,6 +90,7 @@ class ReferenceReader:
     """What else references may point to, by name: the files of a container. None: nothing outside the document."""
     _done: dict[object, bytes] = field(default_factory=dict)
     _forms: dict[object, CanonicalForm] = field(default_factory=dict)
+    _digests: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     _paths: dict[etree._Element, tuple[int, ...]] = field(default_factory=dict)
 
     def read(self, reference: Reference, signature: etree._Element) -> Dereferenced:
@@ -104,6 +105,14 @@ class ReferenceReader:
         decoded = any(transform.uri == BASE64 for transform in reference.transforms)
         comments = comments and self._keeps_comments(reference)
         return Dereferenced(reference, element, path, octets, removed, excluded, decoded, comments)
+
+    def digest_of(self, uri: str, octets: bytes) -> bytes:
+        """The same octets under the same method are digested once, however many references name them."""
+        key = (uri, octets)
+        found = self._digests.get(key)
+        if found is None:
+            found = self._digests[key] = digest(DIGESTS[uri], octets)
+        return found
 
     def path_of(self, element: etree._Element) -> tuple[int, ...]:
         """`element_path`, walked once for each element."""
@@ -126,7 +135,7 @@ class ReferenceReader:
                 octets = self.canonical(wrong.element, method, wrong.removed)
             except (CheckFailed, CanonicalisationRefused):
                 return None
-            if digest(DIGESTS[reference.digest_method], octets) == reference.digest_value:
+            if self.digest_of(reference.digest_method, octets) == reference.digest_value:
                 return method.uri
         return None
 

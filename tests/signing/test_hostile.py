@@ -45,7 +45,7 @@ for path in sys.stdin.read().split("\\n"):
 def document(reference: str, *, count: int = 1, body: str = "<b Id='b'>x</b>", key: str = "") -> bytes:
     """A document with a signature whose references all are `reference`; nothing in it verifies."""
     return (
-        f'<a>{body}<Signature Id="s" xmlns="{DS}"><SignedInfo><CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
+        f'<a>{body}<Signature xmlns="{DS}"><SignedInfo><CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
         '<SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/>'
         f"{reference * count}</SignedInfo><SignatureValue>AAAA</SignatureValue><KeyInfo>{key}</KeyInfo></Signature></a>"
     ).encode()
@@ -84,6 +84,8 @@ def inclusive(prefixes: str) -> str:
 
 
 PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
+SHA256 = b"http://www.w3.org/2001/04/xmlenc#sha256"
+SHA3 = b"http://www.w3.org/2007/05/xmldsig-more#sha3-512"
 XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 DEFAULT = transform(EXCLUSIVE, inclusive("#default " + "p " * 30))
 ENVELOPED = transform(DS + "enveloped-signature")
@@ -133,7 +135,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     ),
     "signed properties": lambda: document(
         reference("#p").replace("<Reference ", f"<Reference Type='{PROPERTIES}' ")
-    ).replace(b"</Signature>", properties("<b/>x" * 440_000)),
+    )
+    .replace(b"<Signature ", b"<Signature Id='s' ")
+    .replace(b"</Signature>", properties("<b/>x" * 440_000)),
     "instructions": lambda: document(reference("", ENVELOPED), body="<?a?>x" * 300_000),
     "ids": lambda: document(reference("#b1"), body="".join(f"<b Id='b{i}'/>" for i in range(60_000))),
     "references": lambda: document(reference("", ENVELOPED + EVERY), count=64, body=WIDE),
@@ -148,6 +152,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     ),
     "signatures": lambda: (
         b"<a>" + document(reference("", ENVELOPED), body=WIDE[:80_000].rpartition("<e")[0]) * 16 + b"</a>"
+    ),
+    "references with SHA3-512": lambda: (
+        b"<a><b Id='b'>%b</b>%b</a>"
+        % (b"x" * 980_000, document(reference("#b"), count=16, body="").replace(SHA256, SHA3) * 16)
     ),
     "too many signatures": lambda: b"<a>" + document(reference("#b")) * 2000 + b"</a>",
     "large key": lambda: document(reference("#b"), key=rsa_key(NUMBER[:2728] + "////", NUMBER[:2732])),
