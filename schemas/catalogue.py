@@ -40,7 +40,8 @@ SUMMARIES: Mapping[str, Callable[[Reading], Declaration | None]] = {
 def load_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
     """Load catalogue.toml and every form's folder below `directory` (the library's own by default).
 
-    Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 0.15 s a form: once a process.
+    Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 0.15 s a form, once a
+    process.
     """
     catalogue = Catalogue(*load_all(directory))
     if faults := tuple(catalogue.example_faults()):
