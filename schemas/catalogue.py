@@ -5,7 +5,9 @@ Loading checks everything there is and refuses the whole with every fault named.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from schemas.examine import Examination, bounded, hygiene, judge
 from schemas.example_checks import example_faults
 from schemas.families import TAX, Family, family_of_body
 from schemas.faults import Fault, Place, make_fault
-from schemas.fields import Labels
+from schemas.fields import Kind, Labels
 from schemas.forms import Form, LoadedForm
 from schemas.loading import CatalogueError, KnownForm, load_all
 from schemas.period import vietnam_day
@@ -35,6 +37,23 @@ SUMMARIES: Mapping[str, Callable[[Reading], Declaration | None]] = {
     "permit": dossier_of,
 }
 """By family: what a document says of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a document is, without judging it.
+
+    `fields`: the kind of each field by its path, in the form's order, `repeated`: paths of elements that may be
+    repeated; both empty where the catalogue has no form for it: then `labels` are those of the heading alone.
+    `described`: the form in the document's own words.
+    """
+
+    declaration: Declaration | None
+    form: Form | None
+    labels: Labels
+    fields: Mapping[str, Kind]
+    repeated: frozenset[str]
+    described: str
 
 
 def load_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
@@ -117,6 +136,26 @@ class Catalogue:
         vietnam_day(received_at)
         size = len(etree.tostring(element, encoding="utf-8", with_tail=False))
         return self._examine(element, received_at, size)
+
+    def recognise(self, body: etree._Element) -> Recognised:
+        """What the body (HSoKhaiThue, HoSo) of a document is, whatever its faults.
+
+        Its size is bounded by who parsed it. Raises KeyError where it is of no family.
+        """
+        family = family_of_body(str(body.tag))
+        if family is None:
+            raise KeyError(str(body.tag))
+        reading = read(body, max_elements=sys.maxsize)
+        loaded = self._loaded.get(_key(reading, family))
+        fields = loaded.fields if loaded else None
+        return Recognised(
+            declaration=SUMMARIES[family.name](reading),
+            form=loaded.form if loaded else None,
+            labels=fields.labels if fields else self._header_labels[family.name],
+            fields={path: one.kind for path, one in fields.by_path.items()} if fields else {},
+            repeated=frozenset(fields.groups) if fields else frozenset(),
+            described=reading.text(family.description) if family.description else "",
+        )
 
     def _examine(self, root: etree._Element, received_at: datetime, octets: int) -> Examination:
         family = family_of_body(str(root.tag))

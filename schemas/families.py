@@ -12,7 +12,7 @@ class Family:
 
     Names are local names of `namespace`, paths lie below the body. `folder`: where the catalogue keeps what its forms
     share, and the forms. `code`, `version`, `kind` name the form; `filer` and `agent` are the tax code or identity
-    number of who files, and of who files in their name.
+    number of who files, and of who files in their name; `description` says which legal form it is, "" for nothing.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Family:
     filer: str
     agent: str
     signatures: str = "CKyDTu"
+    description: str = ""
 
     def tag(self, name: str) -> str:
         """The qualified name of a local one."""
@@ -61,6 +62,7 @@ TAX = Family(
     kind=f"{_TAX_FORM}/loaiTKhai",
     filer="TTinChung/TTinTKhaiThue/NNT/mst",
     agent="TTinChung/TTinTKhaiThue/DLyThue/mstDLyThue",
+    description=f"{_TAX_FORM}/moTaBMau",
 )
 PERMIT = Family(
     name="permit",

@@ -19,7 +19,7 @@ import msgspec
 Severity = Literal["ERROR", "WARNING", "INFO"]
 
 _SHOWN_LENGTH = 80
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def fault_texts() -> Mapping[str, FaultText]:
 def shown(value: str) -> str:
     """A value fit to be shown: cut to 80 characters, controls and direction overrides replaced."""
     cut = value if len(value) <= _SHOWN_LENGTH else value[:_SHOWN_LENGTH] + "…"
-    return _UNPRINTABLE.sub("�", cut)
+    return UNPRINTABLE.sub("�", cut)
 
 
 def make_fault(code: str, place: Place, /, *, value: str | None = None, **words: str | Words) -> Fault:

@@ -40,6 +40,10 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: str
     indicator: str | None = None
 
+    @property
+    def words(self) -> Words:
+        return Words(self.vi, self.en)
+
 
 class Labels:
     """Labels by an element's name, or by the end of its path (`SoThueGTGT/ct28`) where a name means several things."""
@@ -65,7 +69,7 @@ class Labels:
         label = self.of(path)
         if label is None:
             return None, None
-        return Words(label.vi, label.en), f"[{label.indicator}]" if label.indicator else None
+        return label.words, f"[{label.indicator}]" if label.indicator else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,8 +131,13 @@ def _tick(text: str) -> int:
     return int(text in TICKED)
 
 
+def read_date(text: str) -> date | None:
+    """A day as the forms write it: yyyy-MM-dd or dd/MM/yyyy."""
+    return read_iso_day(text) or read_day(text)
+
+
 def _date(text: str) -> date:
-    found = read_iso_day(text) or read_day(text)
+    found = read_date(text)
     if found is None:
         raise Unjudged
     return found
