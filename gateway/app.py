@@ -26,6 +26,7 @@ from gateway.api.callbacks import CallbackDoor
 from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
 from gateway.api.health import ReadyCheck, health_routes
+from gateway.api.pages import PagesDoor
 from gateway.api.tls import server_context
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.errors import ConfigurationError
@@ -170,6 +171,7 @@ async def _assembled(
         filings = FilingsDoor(
             intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
         )
+        pages = PagesDoor(intake, filings.own, bodies=bodies, body_seconds=settings.door.body_seconds)
         jobs = {
             "trust": rules.watch(settings.trust.refresh_seconds),
             "catalogue": catalogue.watch(settings.catalogue.refresh_seconds),
@@ -184,7 +186,8 @@ async def _assembled(
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
-        for routes in (filings.routes(), CallbackDoor(delivery, store, clients).routes(), ready):
+        doors = (filings, pages, CallbackDoor(delivery, store, clients))
+        for routes in (*(door.routes() for door in doors), ready):
             app.add_routes(routes)
         runners: list[web.AppRunner] = []
         if role != "delivery":

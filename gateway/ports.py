@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -165,6 +165,10 @@ class Filings(Protocol):
 
     async def events(self, number: str) -> Sequence[Event]:
         """The filing's story, oldest first."""
+        ...
+
+    async def judged(self, number: str) -> Mapping[str, Any] | None:
+        """What the last judgement of its signatures rested on, as `intake.record.evidence_of` made it, or None."""
         ...
 
     async def verdict(self, number: str) -> Verdict | None:

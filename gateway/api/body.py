@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -84,11 +84,17 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float, hold: 
 
 
 async def send_body(
-    request: web.Request, octets: bytes, content_type: str, seconds: float
+    request: web.Request,
+    octets: bytes,
+    content_type: str,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
     """Answer 200 with the octets, no faster than they are read; who has not read them after `seconds` is cut off."""
-    response = web.StreamResponse()
+    response = web.StreamResponse(headers=headers)
     response.content_type = content_type
+    if content_type.startswith("text/"):
+        response.charset = "utf-8"
     response.content_length = len(octets)
     try:
         async with asyncio.timeout(seconds):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -11,16 +11,18 @@ from gateway.api.answers import filing_json, intake_response, json_response
 from gateway.api.body import BodyBudget, Hold, expect_later, read_body, send_body
 from gateway.api.clients import Clients
 from gateway.errors import NotFound, WrongMediaType
-from gateway.filing.filing import Filing, NoticeKind
+from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
 from gateway.intake.identify import Identified
 from gateway.intake.receive import Message, receive
 from gateway.intake.validate import Refusal
 from gateway.journey import IntakeWorld, examine, take_in
-from gateway.ports import Provider
+from gateway.ports import Filings, Provider
 from gateway.problems import finding_json
 
-_FIRST_NOTICE = (NoticeKind.RECEIPT, NoticeKind.REFUSAL)
+FIRST_NOTICE = (NoticeKind.RECEIPT, NoticeKind.REFUSAL)
+Own = Callable[[web.Request], Awaitable[Filing]]
+"""The filing that a request names, if it is the caller's own. Raises NotFound, Stranger."""
 
 
 class FilingsDoor:
@@ -82,13 +84,13 @@ class FilingsDoor:
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/filings/{number}: where it stands."""
-        filing = await self._own(request)
+        filing = await self.own(request)
         kinds = [kind for kind in NoticeKind if await self._world.filings.notice(filing.number, [kind])]
         return json_response(filing_json(filing, tuple(kind.value for kind in kinds)))
 
     async def receipt(self, request: web.Request) -> web.StreamResponse:
         """GET …/receipt: the notice that was given when the filing came in."""
-        return await self._notice(request, _FIRST_NOTICE)
+        return await self._notice(request, FIRST_NOTICE)
 
     async def verdict(self, request: web.Request) -> web.StreamResponse:
         """GET …/verdict: the notice of the agency's verdict; 404 until there is one."""
@@ -103,7 +105,7 @@ class FilingsDoor:
 
     async def document(self, request: web.Request) -> web.StreamResponse:
         """GET …/document: the bytes exactly as filed."""
-        filing = await self._own(request)
+        filing = await self.own(request)
         with self._bodies.hold() as hold:
             hold.take(filing.size)
             document = await self._world.filings.document(filing.number)
@@ -113,7 +115,7 @@ class FilingsDoor:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET …/events: the filing's story, oldest first."""
-        filing = await self._own(request)
+        filing = await self.own(request)
         return json_response(
             [
                 {"at": e.at.astimezone(VIETNAM).isoformat(), "event": e.name, "detail": e.detail}
@@ -138,7 +140,8 @@ class FilingsDoor:
             provider=provider,
         )
 
-    async def _own(self, request: web.Request) -> Filing:
+    async def own(self, request: web.Request) -> Filing:
+        """See `Own`."""
         provider = self._clients.provider(request)
         number = request.match_info["number"]
         filing = await self._world.filings.filing(number) if is_filing_number(number) else None
@@ -147,11 +150,17 @@ class FilingsDoor:
         return filing
 
     async def _notice(self, request: web.Request, kinds: tuple[NoticeKind, ...]) -> web.StreamResponse:
-        filing = await self._own(request)
-        notices = [n for kind in kinds if (n := await self._world.filings.notice(filing.number, [kind]))]
-        if not notices:
-            raise NotFound(filing.number)
-        document = notices[0].document
+        filing = await self.own(request)
+        document = (await first_notice(self._world.filings, filing, kinds)).document
         with self._bodies.hold() as hold:
             hold.take(len(document))
             return await send_body(request, document, "application/xml", self._body_seconds)
+
+
+async def first_notice(filings: Filings, filing: Filing, kinds: Sequence[NoticeKind]) -> SignedNotice:
+    """The filing's notice of the first of these kinds that it has one of. Raises NotFound."""
+    for kind in kinds:
+        notice = await filings.notice(filing.number, [kind])
+        if notice is not None:
+            return notice
+    raise NotFound(filing.number)

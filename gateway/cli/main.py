@@ -24,6 +24,7 @@ COMMANDS = (
     "submit",
     "verify",
     "verify-receipt",
+    "view",
 )
 """A file each in this folder; read when it is called for, since all together take a second."""
 

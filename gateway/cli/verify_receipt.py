@@ -62,7 +62,7 @@ def verify_receipt(
         raise click.UsageError("--signer and --trust say whom to believe")
     proof = prove_receipt(
         file.read_bytes(),
-        signers=_signers(signer),
+        signers=signers_of(signer),
         trust=signing.TrustStore.load(trust),
         policy=signing.load_policy(policy),
         at=at,
@@ -76,7 +76,8 @@ def verify_receipt(
         refused()
 
 
-def _signers(file: Path) -> list[x509.Certificate]:
+def signers_of(file: Path) -> list[x509.Certificate]:
+    """The certificates that may sign receipts. Raises click.UsageError."""
     try:
         return x509.load_pem_x509_certificates(file.read_bytes())
     except ValueError as error:

@@ -37,14 +37,19 @@ def parse(identified: Identified, limits: signing.ParseLimits) -> Parsed:
     Raises:
         Unreadable: with every reason.
     """
-    try:
-        document = signing.parse_xml(identified.received.body, limits)
-    except signing.XmlRefused as refused:
-        raise Unreadable([_finding(fault) for fault in refused.faults]) from refused
+    document = read_document(identified.received.body, limits)
     family = schemas.family_of_root(str(document.root.tag))
     if family is None:
         raise Unreadable([_unknown_root(str(document.root.tag))])
     return Parsed(identified, document, family)
+
+
+def read_document(octets: bytes, limits: signing.ParseLimits) -> signing.XmlDocument:
+    """Any XML within limits. Raises Unreadable."""
+    try:
+        return signing.parse_xml(octets, limits)
+    except signing.XmlRefused as refused:
+        raise Unreadable([_finding(fault) for fault in refused.faults]) from refused
 
 
 _ROOTS_VI = "; ".join(f"{f.root} (không gian tên {f.namespace})" for f in schemas.FAMILIES.values())

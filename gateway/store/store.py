@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from gateway.errors import StoreUnavailable
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
@@ -100,6 +101,11 @@ class Store:
         )
         return [Event(datetime.fromisoformat(at), name, detail) for at, name, detail in rows]
 
+    async def judged(self, number: str) -> Mapping[str, Any] | None:
+        """See `ports.Filings.judged`."""
+        reports = self.evidence(number)
+        return reports[-1] if reports else None
+
     async def verdict(self, number: str) -> Verdict | None:
         """See `ports.Filings.verdict`."""
         rows = self._driver.read("SELECT verdict FROM verdict WHERE number = ?", (number,))
@@ -188,7 +194,7 @@ class Store:
         changed: int = await self._driver.write(seeds.seed, seeding)
         return changed
 
-    def evidence(self, number: str) -> list[dict[str, object]]:
+    def evidence(self, number: str) -> list[dict[str, Any]]:
         """The reports of the signature checks, oldest first: at intake, and after a recheck."""
         rows = self._driver.read("SELECT report FROM evidence WHERE number = ? ORDER BY seq", (number,))
         return [json.loads(unpack(row[0])) for row in rows]
