@@ -5,7 +5,6 @@ Loading checks everything there is and refuses the whole with every fault named.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,7 @@ from schemas.fields import Kind, Labels
 from schemas.forms import Form, LoadedForm
 from schemas.loading import CatalogueError, KnownForm, load_all
 from schemas.period import vietnam_day
-from schemas.reading import Reading, UnreadableError, parse, read, too_many_elements
+from schemas.reading import Reading, UnreadableError, parse, read, read_child, too_many_elements
 
 __all__ = ["OWN_CATALOGUE", "Catalogue", "CatalogueError", "load_catalogue"]
 
@@ -138,14 +137,18 @@ class Catalogue:
         return self._examine(element, received_at, size)
 
     def recognise(self, body: etree._Element) -> Recognised:
-        """What the body (HSoKhaiThue, HoSo) of a document is, whatever its faults.
+        """What the body (HSoKhaiThue, HoSo) of a document is, whatever its faults: its heading alone is read.
 
-        Its size is bounded by who parsed it. Raises KeyError where it is of no family.
+        Raises KeyError where it is of no family.
         """
         family = family_of_body(str(body.tag))
         if family is None:
             raise KeyError(str(body.tag))
-        reading = read(body, max_elements=sys.maxsize)
+        heading = family.code.partition("/")[0]
+        try:
+            reading = read_child(body, heading, max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
+        except UnreadableError:
+            reading = Reading(body)
         loaded = self._loaded.get(_key(reading, family))
         fields = loaded.fields if loaded else None
         return Recognised(

@@ -182,6 +182,17 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
     return reading
 
 
+def read_child(root: etree._Element, name: str, *, max_elements: int) -> Reading:
+    """The same of the first child `name` alone, by paths below the root. Raises UnreadableError."""
+    reading = Reading(root)
+    child = root.find(f"{{{reading.namespace}}}{name}")
+    if child is not None:
+        below = read(child, max_elements=max_elements)
+        reading.elements[name] = child
+        reading.elements.update({f"{name}/{path}": one for path, one in below.elements.items()})
+    return reading
+
+
 def too_many_elements(limit: int) -> Fault:
     return make_fault("xml.too-many-elements", Place(line=1), limit=str(limit))
 

@@ -12,9 +12,9 @@ from schemas.view.page import Cell
 
 LONGEST = 2000
 """Characters of a value that are printed."""
-_LONGEST_BASE64 = 40
+_LONGEST_BASE64, _BASE64_FROM = 40, 200
 _NUMBER = re.compile(r"(-?)(0|[1-9][0-9]{0,17})(?:\.([0-9]{1,6}))?")
-_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{200}")
+_BASE64 = re.compile(r"\s*[A-Za-z0-9+/=]{60}")  # as it is written, in lines of 64 or 76 or in one
 _KEPT = "\t\n"
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})")
 
@@ -62,5 +62,5 @@ def _show_written_time(text: str) -> str:
 
 
 def _cut(text: str) -> Cell:
-    longest = _LONGEST_BASE64 if _BASE64.match(text) else LONGEST
+    longest = _LONGEST_BASE64 if len(text) > _BASE64_FROM and _BASE64.match(text) else LONGEST
     return Cell(clean(text[:longest]), cut=max(0, len(text) - longest))
