@@ -37,8 +37,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the drawing's arrows
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-interop: $(VENV)/.dev ## independent oracles beside us: the JDK, pdfsig, EU DSS, endesive
-	@sh tests/tools.sh xmlsec1 java mvn pdfsig
+interop: $(VENV)/.dev ## independent oracles beside us: the JDK, pdfsig, EU DSS, endesive, Chromium
+	@sh tests/tools.sh xmlsec1 java mvn pdfsig pdftotext chromium
 	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
 
 $(VENV)-peers/.peers: benchmarks/peers.lock

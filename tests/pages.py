@@ -53,7 +53,7 @@ def text_of(element: Element) -> str:
 
 
 def values(tree: Element) -> dict[str, str]:
-    """From what a row is called ("[36] label", the label alone where there is no indicator) to its value, where it stands first."""
+    """From what a row is called ("[36] label", or the label alone) to its value, where it stands first."""
     found: dict[str, str] = {}
     for row in tree.iter("tr"):
         cells = [text_of(cell) for cell in row]

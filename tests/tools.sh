@@ -13,7 +13,7 @@ for tool in $missing; do
         java) packages="$packages default-jdk-headless" ;;
         mvn) packages="$packages maven" ;;
         softhsm2-util) packages="$packages softhsm2" ;;
-        pdfsig) packages="$packages poppler-utils" ;;
+        pdfsig | pdftotext) packages="$packages poppler-utils" ;;
         *) packages="$packages $tool" ;;
     esac
 done

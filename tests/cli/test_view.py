@@ -10,9 +10,11 @@ import pytest
 
 import certs_dev
 import schemas
+from gateway.filing.status import Status
 from tests.cli.running import efile
 from tests.documents import declaration, sign, signed
-from tests.gateway.notices import all_notices
+from tests.gateway.builders import verdict
+from tests.gateway.notices import HOSTILE, filing, finding, notary
 from tests.pages import page_of, text_of, values
 from tests.schemas.conftest import SHARED
 
@@ -26,13 +28,15 @@ def view(file: Path, *options: object) -> bytes:
 def test_a_signed_declaration(tmp_path: Path, pki: certs_dev.DevPki) -> None:
     file = tmp_path / "signed.xml"
     file.write_bytes(signed(pki, "taxpayer", "tvan"))
-    tree = page_of(view(file, "--trust", pki.home / "trust", "--tvan", "0100000003"))
+    tree = page_of(view(file, "--trust", pki.trust, "--tvan", "0100000003"))
     assert text_of(tree).count("✓ Chữ ký hợp lệ") == 2
     assert values(tree)["Người ký"] == pki.plan.identities["taxpayer"].name
     assert "signature." not in text_of(tree)
-    english = page_of(view(file, "--trust", pki.home / "trust", "--lang", "en"))
+    english = page_of(view(file, "--trust", pki.trust, "--lang", "en"))
     assert "The signature is sound" in text_of(english)
-    assert "signature.stranger" in text_of(english), "without --tvan nobody knows whose the second one is"
+    assert "signature.signer-not-in-declaration" in text_of(english), (
+        "without --tvan nobody knows whose the second one is"
+    )
 
 
 def test_without_trust_nothing_is_called_sound(tmp_path: Path, pki: certs_dev.DevPki) -> None:
@@ -47,7 +51,7 @@ def test_without_trust_nothing_is_called_sound(tmp_path: Path, pki: certs_dev.De
 def test_what_was_changed_after_signing_is_not_the_signers(tmp_path: Path, pki: certs_dev.DevPki) -> None:
     file = tmp_path / "changed.xml"
     file.write_bytes(signed(pki).replace(b"<ct37>1500000<", b"<ct37>1500001<"))
-    tree = page_of(view(file, "--trust", pki.home / "trust"))
+    tree = page_of(view(file, "--trust", pki.trust))
     assert "✗ Chữ ký không hợp lệ" in values(tree)["Kết quả"]
     assert values(tree)["Lý do"]
     assert values(tree)["[37] Điều chỉnh giảm"] == "1.500.001"
@@ -60,7 +64,7 @@ def test_a_second_body_beside_the_signed_one_is_told(tmp_path: Path, pki: certs_
     forged = body.replace(b'id="ID_1"', b'id="ID_2"').replace(b"<ct37>1500000<", b"<ct37>9<")
     file = tmp_path / "wrapped.xml"
     file.write_bytes(whole.replace(body, forged + body))
-    tree = page_of(view(file, "--trust", pki.home / "trust"))
+    tree = page_of(view(file, "--trust", pki.trust))
     assert values(tree)["[37] Điều chỉnh giảm"] == "9"
     assert "không phủ đúng nội dung" in values(tree)["Kết quả"]
     assert "document.unexpected-element" in text_of(tree)
@@ -69,14 +73,14 @@ def test_a_second_body_beside_the_signed_one_is_told(tmp_path: Path, pki: certs_
 def test_the_same_faults_as_check(tmp_path: Path, pki: certs_dev.DevPki) -> None:
     file = tmp_path / "faulty.xml"
     file.write_bytes(sign(pki, declaration(pki, overrides={"ct36": "1", "ct37": "x"})))
-    trust = ("--trust", pki.home / "trust")
+    trust = ("--trust", pki.trust)
     findings = json.loads(efile("check", file, *trust, "--json").stdout)["findings"]
     assert findings
     for language in ("vi", "en"):
         text = text_of(page_of(view(file, *trust, "--lang", language)))
-        for finding in findings:
-            assert " ".join(finding["message"][language].split()) in text
-            assert " ".join(finding["remedy"][language].split()) in text
+        for told in findings:
+            assert " ".join(told["message"][language].split()) in text
+            assert " ".join(told["remedy"][language].split()) in text
 
 
 @pytest.mark.parametrize("form", ["842", "karaoke-licence"])
@@ -87,17 +91,25 @@ def test_an_unsigned_example(tmp_path: Path, form: str) -> None:
 
 
 def test_every_notice(tmp_path: Path, pki: certs_dev.DevPki) -> None:
-    trust = ("--trust", pki.home / "trust")
-    for name, notice in all_notices(pki):
+    now, signer, trust = datetime.now(UTC), notary(pki), ("--trust", pki.trust)
+    notices = {
+        "receipt": signer.intake_notice(filing(now, Status.ACKNOWLEDGED)),
+        "refusal": signer.intake_notice(filing(now, Status.REFUSED, finding(HOSTILE))),
+        "verdict-accepted": signer.verdict_notice(filing(now, Status.DELIVERED), verdict(), now),
+    }
+    for kind, notice in notices.items():
         file = tmp_path / "notice.xml"
         file.write_bytes(notice.document)
-        if name in ("TT89 refusal", "TT89 rejected"):
-            at = ("--at", datetime.now(UTC).isoformat(timespec="seconds"))
-            tree = page_of(view(file, *trust, "--signer", pki["notice"].certificate, *at))
-            assert values(tree)["Kết quả"] == "✓ Chữ ký hợp lệ (TOTAL-PASSED)", name
-            assert schemas.read_notice(notice.document).filing_number in text_of(tree)
-            other = page_of(view(file, *trust, "--signer", pki["taxpayer"].certificate, *at))
-            assert values(other)["Kết quả"].startswith("✗"), "signed by somebody else than the gateway"
+        found = values(page_of(view(file, *trust, "--signer", pki["notice"].certificate)))
+        assert found["Kết quả"] == "✓ Chữ ký hợp lệ (TOTAL-PASSED)", kind
+        assert found["Loại thông báo"] == kind
+        assert found["Mã giao dịch điện tử"] == schemas.read_notice(notice.document).filing_number
+    other = page_of(view(file, *trust, "--signer", pki["taxpayer"].certificate))
+    assert values(other)["Kết quả"].startswith("✗"), "signed by somebody else than the gateway"
+    assert "chưa đối chiếu" in text_of(page_of(view(file, *trust)))
+    changed = notice.document.replace(b">accepted<", b">rejected<")
+    file.write_bytes(changed)
+    assert values(page_of(view(file, *trust)))["Kết quả"].startswith("✗")
 
 
 def test_files_of_others(tmp_path: Path) -> None:
@@ -106,7 +118,7 @@ def test_files_of_others(tmp_path: Path) -> None:
         pytest.skip(f"MISSING: {sample.name}")
     out = tmp_path / "out.html"
     assert efile("view", sample, "-o", out).returncode == 0
-    assert "form.unknown" in text_of(page_of(out.read_bytes()))
+    assert "form.not-accepted-here" in text_of(page_of(out.read_bytes()))
 
 
 def test_what_is_no_document_is_refused(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_the_verdict_recorded_counts_not_what_lists_say_later(house: House
     """Trust is gone since: a page made today still says what was found at the time of receipt."""
     async with house.client() as client:
         number = (await client.submit(signed(house.pki))).body["number"]
-    for crl in (house.pki.home / "trust/crls").glob("*"):
+    for crl in (house.pki.trust / "crls").glob("*"):
         crl.unlink()
     house.gateway.refresh()
     _, _, html = await get(house, f"/v1/filings/{number}/view")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import datetime
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_the_pages_words_are_whole() -> None:
     used = set(re.findall(r'\bw\.(\w+)|w\["([\w-]+)"\]', template))
     named = {a or b for a, b in used} | set(re.findall(r"[\"']([a-z-]+)[\"']", code))
     states = {"sound", "unknown", "broken", "ERROR", "WARNING", "INFO"}
-    assert {one for one in page_words()} <= named | states, "a word that nothing says"
+    assert set(page_words()) <= named | states, "a word that nothing says"
     assert {a or b for a, b in used} <= set(page_words())
 
 
@@ -184,7 +185,7 @@ def test_it_can_be_read_by_everybody(catalogue: Catalogue) -> None:
     levels = [int(one.tag[1]) for one in tree.iter() if re.fullmatch("h[1-6]", str(one.tag))]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(following <= level + 1 for level, following in zip(levels, levels[1:], strict=False))
+    assert all(following <= level + 1 for level, following in itertools.pairwise(levels))
     assert all(header.get("scope") in ("row", "col") for header in tree.iter("th"))
     assert all(span.get("aria-label") for span in tree.iter("span") if span.get("role") == "img")
     style = (Path(schemas.OWN_CATALOGUE) / "view/style.css").read_text("utf-8")
