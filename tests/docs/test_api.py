@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.api.callbacks import CallbackDoor
 from gateway.api.filings import FilingsDoor
 from gateway.api.health import health_routes
+from gateway.api.pages import PagesDoor
 from gateway.filing.filing import NoticeKind
 from tests.docs.papers import DOCS, ROOT, blocks, headings, section, table
 
@@ -18,7 +19,8 @@ TEXT = (DOCS / "api.md").read_text(encoding="utf-8")
 
 def routes() -> set[tuple[str, str]]:
     """What the doors offer; the handlers are not called, so no door needs to be opened."""
-    doors = [FilingsDoor.__new__(FilingsDoor), CallbackDoor.__new__(CallbackDoor)]
+    kinds = (FilingsDoor, PagesDoor, CallbackDoor)
+    doors = [kind.__new__(kind) for kind in kinds]
     found = [route for door in doors for route in door.routes()] + health_routes({})
     return {(route.method, route.path) for route in found}
 
