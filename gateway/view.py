@@ -30,7 +30,6 @@ _STANDINGS: Mapping[str, view.Standing] = {
     "INDETERMINATE": "unknown",
     "TOTAL-FAILED": "broken",
 }
-_UNCOVERED = "signature.coverage"
 _SIGNATURE = "Signature"
 NOTICE_ROOT, NOTICE_BODY = f"{TB}TBaoThueDTu", f"{TB}TBaoThue"
 _NOT_OURS = Words(
@@ -159,7 +158,6 @@ def _signatures(
     recorded: Sequence[str] | None,
 ) -> Iterator[view.Signature]:
     """`place`: of the shown element among the root's children; `recorded`: the verdicts of another time, in order."""
-    uncovered = {finding.line for finding in findings if finding.code == _UNCOVERED}
     tag = None if place is None else _children(root)[place].tag
     for number, one in enumerate(report.signatures):
         indication, sub = one.indication.value, one.sub_indication
@@ -175,7 +173,7 @@ def _signatures(
             proven_at=one.best_signature_time,
             standing=_STANDINGS[indication],
             indication=" ".join(filter(None, (indication, sub))),
-            covers=covered == [((place,), tag)] and one.location.line not in uncovered,
+            covers=covered == [((place,), tag)],
             reasons=tuple(_reasons(one, number + 1, findings)),
         )
 

@@ -13,6 +13,7 @@ import schemas
 from gateway.filing.status import Status
 from tests.cli.running import efile
 from tests.documents import declaration, sign, signed
+from tests.door.test_bad_signatures import base64_body
 from tests.gateway.builders import verdict
 from tests.gateway.notices import HOSTILE, filing, finding, notary
 from tests.pages import page_of, text_of, values
@@ -68,6 +69,12 @@ def test_a_second_body_beside_the_signed_one_is_told(tmp_path: Path, pki: certs_
     assert values(tree)["[37] Điều chỉnh giảm"] == "9"
     assert "không phủ đúng nội dung" in values(tree)["Kết quả"]
     assert "document.unexpected-element" in text_of(tree)
+
+
+def test_what_came_out_of_base64_is_not_what_is_shown(tmp_path: Path, pki: certs_dev.DevPki) -> None:
+    file = tmp_path / "decoded.xml"
+    file.write_bytes(base64_body(pki))
+    assert "không phủ đúng nội dung" in values(page_of(view(file, "--trust", pki.trust)))["Kết quả"]
 
 
 def test_the_same_faults_as_check(tmp_path: Path, pki: certs_dev.DevPki) -> None:
