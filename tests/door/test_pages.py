@@ -117,7 +117,7 @@ async def test_others_filings_have_no_pages(house: House) -> None:
 
 async def test_a_large_filing_makes_a_bounded_page(house: House) -> None:
     rows = b"".join(b"<r%d>1</r%d>" % (i, i) for i in range(90_000))
-    large = declaration(house.pki).replace(b"<PLuc></PLuc>", b"<PLuc>" + rows + b"</PLuc>")
+    large = declaration(house.pki).replace(b"<PLuc/>", b"<PLuc>" + rows + b"</PLuc>")
     async with house.client() as client:
         filed = await client.submit(sign(house.pki, large))
         assert filed.status == 422
