@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 import signing
+from gateway.client.http import GatewayClient
 from tests.documents import declaration
-from tests.house import house_at
+from tests.house import House, house_at
 from tests.signing.pki import SIGNS, Authority, authority, name, signer
 
 TAXPAYER = name("Người nộp thuế", x509.NameAttribute(NameOID.USER_ID, "MST:5500123457"))
@@ -51,30 +52,46 @@ def anchored(trust: Path) -> Authority:
     return ca
 
 
+async def filed(house: House, client: GatewayClient, publisher: Publisher) -> str:
+    """A filing whose certificate names the publisher's list, which nobody has yet: its number."""
+    now = datetime.now(UTC)
+    uri = x509.UniformResourceIdentifier(f"http://{publisher.host}/ca.crl")
+    point = x509.CRLDistributionPoints([x509.DistributionPoint([uri], None, None, None)])
+    ca = anchored(house.pki.trust)
+    house.gateway.refresh()
+    key = signer(ca, number=131, subject=TAXPAYER, extensions=(*SIGNS, (point, False)))
+    publisher.crl = ca.crl(now - timedelta(hours=1), now + timedelta(days=1))
+    document = signing.sign_xml(
+        declaration(house.pki), key, profile="xades-b", target_id="ID_1", place="CKyDTu", at=now
+    )
+    reply = await client.submit(document)
+    assert (reply.status, reply.body["status"]) == (201, "provisional"), reply.body
+    return str(reply.body["number"])
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 async def test_a_list_is_fetched_where_its_host_is_allowed(
     allowed: bool, publisher: Publisher, tmp_path: Path, pki_home: Path
 ) -> None:
-    now = datetime.now(UTC)
-    uri = x509.UniformResourceIdentifier(f"http://{publisher.host}/ca.crl")
-    point = x509.CRLDistributionPoints([x509.DistributionPoint([uri], None, None, None)])
     trust = {"fetch_seconds": 0.1, "fetch_hosts": (publisher.host,) if allowed else ()}
     async with house_at(tmp_path, pki_home, trust=trust) as house, house.client() as client:
-        ca = anchored(house.pki.trust)
-        house.gateway.refresh()
-        key = signer(ca, number=131, subject=TAXPAYER, extensions=(*SIGNS, (point, False)))
-        publisher.crl = ca.crl(now - timedelta(hours=1), now + timedelta(days=1))
-        document = signing.sign_xml(
-            declaration(house.pki), key, profile="xades-b", target_id="ID_1", place="CKyDTu", at=now
-        )
-        filed = await client.submit(document)
-        assert (filed.status, filed.body["status"]) == (201, "provisional"), filed.body
-        assert publisher.asked == 0, "never for one filing"
+        number = await filed(house, client, publisher)
         if allowed:
-            assert (await house.follow(client, filed.body["number"]))["status"] == "accepted"
+            assert (await house.follow(client, number))["status"] == "accepted"
             assert publisher.asked == 1
             assert len(list((house.pki.trust / "fetched").glob("*.crl"))) == 1
         else:
-            await house.follow(client, filed.body["number"], until=("provisional",))
+            await house.follow(client, number, until=("provisional",))
             assert publisher.asked == 0
             assert not (house.pki.trust / "fetched").exists()
+
+
+async def test_no_list_is_fetched_for_one_filing(
+    publisher: Publisher, tmp_path: Path, pki_home: Path
+) -> None:
+    trust = {"fetch_seconds": 3600.0, "fetch_hosts": (publisher.host,)}
+    async with house_at(tmp_path, pki_home, trust=trust) as house, house.client() as client:
+        number = await filed(house, client, publisher)
+        assert publisher.asked == 0
+        await house.follow(client, number, until=("provisional",))
+        assert publisher.asked == 0

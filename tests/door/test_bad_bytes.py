@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Callable
 
 import pytest
 
 import certs_dev
+from tests.cost import affordable
 from tests.documents import declaration, signed
 from tests.house import House
 
@@ -101,9 +101,8 @@ async def test_bad_bytes_are_told_and_leave_nothing(house: House, name: str) -> 
     octets = make(house.pki)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     async with house.client() as client:
-        before = time.process_time()
-        reply = await client.submit(octets, "k")
-        spent = time.process_time() - before
+        for _ in affordable(CPU_SECONDS):
+            reply = await client.submit(octets, "k")
     assert reply.status == status, reply.body
     assert reply.body["type"].startswith("urn:efile:problem:")
     if status == 400:
@@ -112,7 +111,6 @@ async def test_bad_bytes_are_told_and_leave_nothing(house: House, name: str) -> 
             assert finding["message"]["vi"]
             assert finding["message"]["en"]
             assert finding["remedy"]["vi"]
-    assert spent < CPU_SECONDS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < MEMORY_KIB
     assert house.gateway.store._driver.read("SELECT count(*) FROM filing")[0][0] == 0
 

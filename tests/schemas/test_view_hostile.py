@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
 
 import pytest
@@ -15,6 +14,7 @@ from schemas import Catalogue, example_declaration
 from schemas.faults import Words
 from schemas.view import About, Remark, Signature, view_page
 from schemas.view.blocks import MAX_CELLS, MAX_TABLE_ROWS
+from tests.cost import affordable
 from tests.pages import page_of, tables, text_of, values
 
 VALUES = [
@@ -124,9 +124,8 @@ LARGE = {
 @pytest.mark.parametrize("inner", LARGE.values(), ids=LARGE)
 def test_a_large_document_makes_a_bounded_page(catalogue: Catalogue, inner: str) -> None:
     root = etree.fromstring(document(inner))
-    began = time.process_time()
-    html = view_page(root, catalogue, About(), "vi").html
-    assert time.process_time() - began < 15
+    for _ in affordable(4.0):
+        html = view_page(root, catalogue, About(), "vi").html
     assert len(html) < 12_000_000
     assert "nữa không in" in html.decode() or "không in ở trang này" in html.decode()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 import tracemalloc
 import zipfile
 import zlib
@@ -18,6 +17,7 @@ from signing.formats import verify
 from signing.parsing import parse_xml
 from signing.report import Report
 from signing.verify import verify_document
+from tests.cost import affordable
 from tests.signing.asic_documents import (
     ASIC_S,
     FILES,
@@ -148,9 +148,8 @@ def test_bombs_are_defused(pki: Hierarchy, policy: Policy) -> None:
     many = packed({f"f{n}": b"" for n in range(3000)})
     for data in (much, bytes(told_little), many, packed({**parts, "big": bytes(70 << 20)})):
         tracemalloc.start()
-        start_time = time.process_time()
-        report = integrity(data, policy)
-        assert time.process_time() - start_time < 1
+        for _ in affordable(1.0):
+            report = integrity(data, policy)
         assert tracemalloc.get_traced_memory()[1] < 200 << 20
         tracemalloc.stop()
         assert codes(report) == {"asic.container"}

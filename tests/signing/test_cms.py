@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import os
-import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from asn1crypto import cms, core, crl
 from signing import FileKey, Indication, Policy, TrustStore, load_policy
 from signing.cms.verify import verify_cms
 from signing.report import Report
+from tests.cost import affordable
 from tests.signing.cms_documents import CONTENT, Tsa, attribute, openssl_cms, remade, stamped, value_of
 from tests.signing.conftest import shared
 from tests.signing.pki import AT, YEAR, Hierarchy, authority, signer
@@ -415,9 +415,8 @@ def hostile(made: bytes) -> list[bytes]:
 
 def test_hostile_octets_get_a_report_in_time(made: bytes, policy: Policy) -> None:
     for data in hostile(made):
-        start = time.process_time()
-        report = verify_cms(data, policy=policy, trust=None, key="embedded")
-        assert time.process_time() - start < 1
+        for _ in affordable(1.0):
+            report = verify_cms(data, policy=policy, trust=None, key="embedded")
         if report.indication is Indication.PASSED:  # what was changed is not signed, and not read
             assert report.covered[0].octets == CONTENT
 

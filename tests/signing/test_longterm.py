@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 import warnings
 from datetime import datetime, timedelta
 
@@ -32,6 +31,7 @@ from signing import (
 )
 from signing.cases import report_of
 from signing.trust import ALWAYS, Window
+from tests.cost import affordable
 from tests.signing.conftest import shared
 from tests.signing.documents import DECLARATION, codes, signed
 from tests.signing.pki import AT, YEAR, Authority, Hierarchy, authority, hierarchy, signer
@@ -483,9 +483,8 @@ def test_hostile_properties_cost_less_than_a_second(change: object, pki: Hierarc
     rows = DECLARATION.replace(b"<ct22>0</ct22>", b"<ct22>0</ct22>" * 20_000)
     document = changed(made("T", pki, stamps, data=rows), change)
     crls = lists(pki, stamps, AT)
-    start = time.process_time()
-    judged(document, pki, stamps, AT, crls=crls)
-    assert time.process_time() - start < 1.0
+    for _ in affordable(1.0):
+        judged(document, pki, stamps, AT, crls=crls)
 
 
 def test_an_anchor_that_is_trusted_no_more_is_judged_at_the_proven_time(
