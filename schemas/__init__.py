@@ -1,6 +1,6 @@
 """The catalogue of forms: schemas, rules and faults of declarations, and the notices that answer them (README.md)."""
 
-from schemas.catalogue import OWN_CATALOGUE, Catalogue, CatalogueError, load_catalogue
+from schemas.catalogue import OWN_CATALOGUE, Catalogue, CatalogueError, load_catalogue, open_catalogue
 from schemas.declaration import Declaration, Party, read_declaration
 from schemas.describe import Description, export_catalogue
 from schemas.examine import Examination
@@ -59,6 +59,7 @@ __all__ = [
     "load_catalogue",
     "notice_form",
     "notice_schema",
+    "open_catalogue",
     "read_declaration",
     "read_notice",
     "reason_of_fault",

@@ -5,6 +5,7 @@ Loading checks everything there is and refuses the whole with every fault named.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,15 +22,15 @@ from schemas.families import TAX, Family, family_of_body
 from schemas.faults import Fault, Place, make_fault
 from schemas.fields import Kind, Labels
 from schemas.forms import Form, LoadedForm
-from schemas.loading import CatalogueError, KnownForm, load_all
+from schemas.loading import CatalogueError, CatalogueFiles, FormKey, KnownForm
 from schemas.period import vietnam_day
 from schemas.reading import Reading, UnreadableError, parse, read, read_child, too_many_elements
 
-__all__ = ["OWN_CATALOGUE", "Catalogue", "CatalogueError", "load_catalogue"]
+__all__ = ["OWN_CATALOGUE", "Catalogue", "CatalogueError", "load_catalogue", "open_catalogue"]
 
 OWN_CATALOGUE = Path(__file__).parent
 """The folder of the catalogue that comes with the library."""
-_FormKey = tuple[str, str, str, str]
+_SUFFIXES = frozenset({".toml", ".csv", ".xsd", ".xml"})
 _MAX_ELEMENTS_UNKNOWN_FORM = 100_000
 SUMMARIES: Mapping[str, Callable[[Reading], Declaration | None]] = {
     "tax-declaration": declaration_of,
@@ -58,13 +59,66 @@ class Recognised:
 def load_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
     """Load catalogue.toml and every form's folder below `directory` (the library's own by default).
 
-    Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 0.15 s a form, once a
-    process.
+    Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 30 ms a form; files that
+    this process has loaded already are only read and compared.
     """
-    catalogue = Catalogue(*load_all(directory))
-    if faults := tuple(catalogue.example_faults()):
-        raise CatalogueError(faults)
+    before = _content(directory)
+    known = _kept.get(directory)
+    if known is not None and before is not None and known[0] == before:
+        return known[1]
+    files = CatalogueFiles(directory)
+    catalogue = Catalogue(files.load_all(), files.header_labels, files.known)
+    catalogue.check_examples()
+    if before is not None and _content(directory) == before:  # else they were changing while they were read
+        _kept[directory] = before, catalogue
     return catalogue
+
+
+def open_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
+    """The same for who judges few documents: each form is read and checked when it is first asked for.
+
+    Raises CatalogueError, and so does what asks for a faulty form.
+    """
+    files = CatalogueFiles(directory)
+    files.check()
+    return Catalogue(_OpenForms(files), files.header_labels, files.known)
+
+
+class _OpenForms(Mapping[FormKey, LoadedForm]):
+    """Forms that are loaded, with their examples judged, when they are asked for."""
+
+    def __init__(self, files: CatalogueFiles) -> None:
+        self._files = files
+        self._loaded: dict[FormKey, LoadedForm] = {}
+
+    def __getitem__(self, key: FormKey) -> LoadedForm:
+        if key not in self._loaded:
+            loaded = self._files.load(key)
+            Catalogue(loaded, self._files.header_labels, self._files.known).check_examples()
+            self._loaded |= loaded
+        return self._loaded[key]
+
+    def __iter__(self) -> Iterator[FormKey]:
+        return iter(self._files.keys)
+
+    def __len__(self) -> int:
+        return len(self._files.keys)
+
+
+_kept: dict[Path, tuple[bytes, Catalogue]] = {}
+
+
+def _content(directory: Path) -> bytes | None:
+    """A digest of what the catalogue's files are called and hold; None where one cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(directory.rglob("*")):
+            if path.suffix in _SUFFIXES and path.is_file():
+                octets = path.read_bytes()
+                digest.update(f"{path.relative_to(directory)}\0{len(octets)}\0".encode() + octets)
+    except OSError:
+        return None
+    return digest.digest()
 
 
 class Catalogue:
@@ -72,14 +126,12 @@ class Catalogue:
 
     def __init__(
         self,
-        loaded: tuple[LoadedForm, ...],
+        loaded: Mapping[FormKey, LoadedForm],
         header_labels: Mapping[str, Labels],
         known: Mapping[str, KnownForm],
     ) -> None:
         """`header_labels`: by family; `known`: tax forms that exist, by code."""
-        self._loaded: dict[_FormKey, LoadedForm] = {
-            (one.form.family, one.form.code, one.form.version, one.form.kind): one for one in loaded
-        }
+        self._loaded = loaded
         self._header_labels = header_labels
         self._known = known
 
@@ -107,15 +159,19 @@ class Catalogue:
             for kinds in folders.values()
         )
 
-    def example_faults(self) -> Iterator[str]:
-        """What surprises in the examples of the forms' folders: file, and what it shows."""
+    def check_examples(self) -> None:
+        """Raises CatalogueError where an example of a form's folder surprises: file, and what it shows."""
 
         def faults_of(body: etree._Element, received_at: datetime) -> tuple[Fault, ...]:
             return self.examine_element(body, received_at).faults
 
-        for folder in dict.fromkeys(form.folder for form in self.forms):
-            for fault in example_faults(folder / "examples", faults_of):
-                yield f"{folder.name}/examples/{fault}"
+        faults = tuple(
+            f"{folder.name}/examples/{fault}"
+            for folder in dict.fromkeys(form.folder for form in self.forms)
+            for fault in example_faults(folder / "examples", faults_of)
+        )
+        if faults:
+            raise CatalogueError(faults)
 
     def examine(self, octets: bytes, *, received_at: datetime) -> Examination:
         """Examine the signed element (HSoKhaiThue, HoSo), given as the octets that its signature covers.
@@ -201,7 +257,7 @@ class Catalogue:
         return make_fault(found, place, value=reading.text(path), **words)
 
 
-def _key(reading: Reading, family: Family) -> _FormKey:
+def _key(reading: Reading, family: Family) -> FormKey:
     return (
         family.name,
         reading.text(family.code),

@@ -180,6 +180,8 @@ class Fields:
         """From every element's path to its name."""
         self.faults: list[str] = []
         self._one_place = one_place
+        self._types: dict[Any, tuple[Words | None, bool]] = {}
+        """Of a simple type: what it wants, and whether it takes an empty text."""
         self._operands: dict[str, FieldOperand | None] = {}
         self._element(root, _Spot(), 0)
         for annex in annexes:
@@ -246,7 +248,9 @@ class Fields:
         return _Spot(path, "", group, False)
 
     def _value(self, kind: Any, name: str, spot: _Spot, label: Label | None) -> None:
-        wants = _documentation(kind)
+        if kind not in self._types:
+            self._types[kind] = _documentation(kind), bool(kind.is_valid(""))
+        wants, may_be_empty = self._types[kind]
         if wants is None:
             self.faults.append(f"form.xsd: the type of {name} lacks documentation in vi and en")
         if label is None or wants is None:
@@ -257,7 +261,7 @@ class Fields:
             steps=_steps(spot.find or "."),
             kind=_kind_of(kind),
             optional=spot.optional,
-            may_be_empty=bool(kind.is_valid("")),
+            may_be_empty=may_be_empty,
             group=spot.group,
             label=label,
             wants=wants,

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import xmlschema
 from lxml import etree
+from msgspec import Meta
 
 from schemas.dossier_rules import DOSSIER_RULES
 from schemas.families import FAMILIES, TAX, Family
@@ -30,6 +31,9 @@ from schemas.sources import SchemaSourceError, flatten
 
 _T = TypeVar("_T")
 _SAFE_FOLDER = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,4}")
+
+FormKey = tuple[str, str, str, str]
+"""Family, code, version and kind of a form."""
 
 
 HEADER_RULES: Mapping[str, Mapping[str, HeaderRule]] = {
@@ -58,7 +62,7 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     family: Literal["tax-declaration", "permit"]
     code: str
     version: str
-    kinds: tuple[str, ...]
+    kinds: Annotated[tuple[str, ...], Meta(min_length=1)]
     folder: str
     periods_from: date
     periods_until: date
@@ -104,35 +108,61 @@ class _RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: tuple[_RuleRow, ...] = ()
 
 
-def load_all(directory: Path) -> tuple[tuple[LoadedForm, ...], Mapping[str, Labels], Mapping[str, KnownForm]]:
-    """Every form of the catalogue in `directory`, the labels of the shared headers, and the forms that exist elsewhere.
+class CatalogueFiles:
+    """A catalogue's folder: its table read and checked at once, each form when it is asked for.
 
-    Raises CatalogueError.
+    Raises CatalogueError from `load` and `check`, with every fault found so far.
     """
-    reader = _Reader(directory)
-    reader.faults.extend(text_faults(fault_texts()))
-    known = reader.known_forms()
-    table = reader.toml("catalogue.toml", _Table)
-    rows = table.form if table else ()
-    if table is not None and not rows:
-        reader.faults.append("catalogue.toml: no form at all")
-    labels: dict[str, dict[str, Label]] = {
-        name: reader.toml(f"{FAMILIES[name].folder}/labels.toml", dict[str, Label]) or {}
-        for name in dict.fromkeys(row.family for row in rows)
-    }
-    seen: set[tuple[str, str, str]] = set()
-    loaded: list[LoadedForm] = []
-    for row in rows:
-        keys = [(row.code, row.version, kind) for kind in row.kinds]
-        reader.faults.extend(
-            f"catalogue.toml: form {' '.join(key)} is listed twice" for key in keys if key in seen
-        )
-        if not seen.intersection(keys):
-            loaded.extend(_load_form(reader, row, labels[row.family]))
-        seen.update(keys)
-    if reader.faults:
-        raise CatalogueError(tuple(reader.faults))
-    return tuple(loaded), {name: Labels(labels.get(name, {})) for name in FAMILIES}, known
+
+    def __init__(self, directory: Path) -> None:
+        reader = self._reader = _Reader(directory)
+        reader.faults.extend(text_faults(fault_texts()))
+        self.known = reader.known_forms()
+        table = reader.toml("catalogue.toml", _Table)
+        rows = table.form if table else ()
+        if table is not None and not rows:
+            reader.faults.append("catalogue.toml: no form at all")
+        labels: dict[str, dict[str, Label]] = {
+            name: reader.toml(f"{FAMILIES[name].folder}/labels.toml", dict[str, Label]) or {}
+            for name in dict.fromkeys(row.family for row in rows)
+        }
+        self._labels = labels
+        self.header_labels = {name: Labels(labels.get(name, {})) for name in FAMILIES}
+        self._rows: dict[FormKey, _Row] = {}
+        for row in rows:
+            for key in ((row.family, row.code, row.version, kind) for kind in row.kinds):
+                if key in self._rows:
+                    reader.faults.append(f"catalogue.toml: form {' '.join(key[1:])} is listed twice")
+                self._rows[key] = row
+
+    @property
+    def keys(self) -> tuple[FormKey, ...]:
+        """The forms, in the table's order."""
+        return tuple(self._rows)
+
+    def load(self, key: FormKey) -> Mapping[FormKey, LoadedForm]:
+        """The form and its other kinds. Raises CatalogueError, KeyError."""
+        row = self._rows[key]
+        loaded = self._load(row)
+        self.check()
+        return loaded
+
+    def load_all(self) -> Mapping[FormKey, LoadedForm]:
+        """Every form. Raises CatalogueError."""
+        found: dict[FormKey, LoadedForm] = {}
+        for row in dict.fromkeys(self._rows.values()):
+            found |= self._load(row)
+        self.check()
+        return found
+
+    def check(self) -> None:
+        """Raises CatalogueError."""
+        if self._reader.faults:
+            raise CatalogueError(tuple(self._reader.faults))
+
+    def _load(self, row: _Row) -> dict[FormKey, LoadedForm]:
+        loaded = _load_form(self._reader, row, self._labels[row.family])
+        return {(row.family, row.code, row.version, one.form.kind): one for one in loaded}
 
 
 class _Reader:
@@ -198,7 +228,7 @@ def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -
         add("labels.toml", fault)
     rules_of = HEADER_RULES[row.family]
     common = LoadedForm(
-        form=_form(row, row.kinds[0] if row.kinds else "", settings, reader.directory),
+        form=_form(row, row.kinds[0], settings, reader.directory),
         fields=fields,
         one_place=tuple(_one_place(settings, fields, add)),
         rules=tuple(_rules(rules, fields, add)),
@@ -250,7 +280,9 @@ def _load_schema(reader: _Reader, folder: str, family: Family) -> tuple[bytes, A
         source = flatten(reader.directory, name)
         etree.XMLSchema(etree.fromstring(source))  # the judge of documents judges the schema too
         text = source.decode("utf-8")
-        explaining = xmlschema.XMLSchema10(text, validation="skip", allow="none", defuse="always")
+        explaining = xmlschema.XMLSchema10(
+            text, validation="skip", allow="none", defuse="never"
+        )  # lxml read it
     except SchemaSourceError as error:
         reader.faults.append(str(error))
         return None
@@ -275,8 +307,6 @@ def _label_faults(own: Mapping[str, Label], fields: Fields) -> Iterator[str]:
 def _check_row(row: _Row, add: _Add) -> None:
     if row.periods_until < row.periods_from:
         add("../catalogue.toml", "periods_until lies before periods_from")
-    if not row.kinds:
-        add("../catalogue.toml", "no kind: nothing could be filed")
 
 
 def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:

@@ -58,7 +58,7 @@ def check(
     trust = trust or (DEFAULT_TRUST if DEFAULT_TRUST.exists() else None)
     store = signing.TrustStore.load(trust) if trust else signing.TrustStore(anchors=())
     limits = signing.ParseLimits()
-    checks = Checks(limits, SignatureRules(signing.load_policy(policy), store), schemas.load_catalogue())
+    checks = Checks(limits, SignatureRules(signing.load_policy(policy), store), schemas.open_catalogue())
     provider = Provider("offline", tvan or "", tvan or "", active=True, signs_filings=tvan_must_sign)
     body = file.read_bytes()
     received = Received(body, hashlib.sha256(body).digest(), at or datetime.now(UTC), provider, None)

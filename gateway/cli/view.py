@@ -82,7 +82,7 @@ def view(
     signer = signer or (DEFAULT_SIGNER if DEFAULT_SIGNER.exists() else None)
     store = signing.TrustStore.load(trust) if trust else signing.TrustStore(anchors=())
     rules = SignatureRules(signing.load_policy(policy), store)
-    checks = Checks(signing.ParseLimits(), rules, schemas.load_catalogue(directory or schemas.OWN_CATALOGUE))
+    checks = Checks(signing.ParseLimits(), rules, schemas.open_catalogue(directory or schemas.OWN_CATALOGUE))
     provider = Provider("offline", tvan or "", tvan or "", active=True, signs_filings=False)
     body = file.read_bytes()
     received = Received(body, hashlib.sha256(body).digest(), at or datetime.now(UTC), provider, None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 import schemas
-from schemas import Catalogue, CatalogueError, export_catalogue, load_catalogue
+from schemas import Catalogue, CatalogueError, export_catalogue, load_catalogue, open_catalogue
 from schemas.faults import FaultText, fault_texts, text_faults
 
 OWN = Path(schemas.__file__).parent
@@ -142,3 +143,24 @@ def test_the_texts_are_whole() -> None:
     assert text_faults(fault_texts()) == []
     lame = {"x": FaultText("ERROR", "{value} a", "{field} a", "b", "")}
     assert len(text_faults(lame)) == 2
+
+
+def test_the_same_files_are_loaded_once_and_changed_ones_anew(folder: Path) -> None:
+    first = load_catalogue(folder)
+    assert load_catalogue(folder) is first
+    rules = folder / "tax/842-2.8.3/rules.toml"
+    stat, text = rules.stat(), rules.read_bytes()
+    rules.write_bytes(
+        text.replace(b"arithmetic", b"Arithmetic", 1) if b"arithmetic" in text else text + b"\n"
+    )
+    os.utime(rules, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert load_catalogue(folder) is not first
+
+
+def test_an_open_catalogue_reads_what_is_asked_for(folder: Path) -> None:
+    change(folder, "tax/830-2.8.3/rules.toml", "[[rule]]", "[[rules]]")
+    catalogue = open_catalogue(folder)
+    assert catalogue.form("842", "2.8.3", "C") is not None
+    assert catalogue.form("842", "2.8.3", "D") is None
+    with pytest.raises(CatalogueError, match=r"830-2.8.3/rules.toml"):
+        catalogue.form("830", "2.8.3", "C")
