@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 
 _MAGIC = (
@@ -11,11 +12,9 @@ _MAGIC = (
     (b"PK\x03\x04", "application/zip"),
     (b"<?xml", "application/xml"),
 )
-_NAME = re.compile(rb"/((?:[^\x00-\x20/<>\[\](){}%#]|#[0-9A-Fa-f]{2}){1,40})")
-_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
-_ACTIVE = frozenset(
-    {b"JavaScript", b"JS", b"Launch", b"OpenAction", b"AA", b"EmbeddedFile", b"RichMedia", b"XFA"}
-)
+_ACTIVE = (b"AA", b"EmbeddedFile", b"JS", b"JavaScript", b"Launch", b"OpenAction", b"RichMedia", b"XFA")
+_NAMES = {name: re.compile(rb"/%b(?![^\x00-\x20/<>\[\](){}%%])" % name) for name in _ACTIVE}
+_AS_QUOTED_PRINTABLE = bytes.maketrans(b"#=\r", b"=#\n")
 
 
 def media_type_of(content: bytes) -> str | None:
@@ -28,6 +27,9 @@ def media_type_of(content: bytes) -> str | None:
 
 
 def active_content(pdf: bytes) -> list[str]:
-    """The names of what runs, opens or carries something by itself, as far as they stand uncompressed in the file."""
-    found = {_ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), match[1]) for match in _NAME.finditer(pdf)}
-    return sorted(name.decode("ascii") for name in found & _ACTIVE)
+    """The names of what runs, opens or carries something by itself, as far as they stand uncompressed in the file.
+
+    A letter may be written as `#` and its number (ISO 32000-2, 7.3.5): quoted-printable with another sign.
+    """
+    plain = binascii.a2b_qp(pdf.translate(_AS_QUOTED_PRINTABLE))
+    return [name.decode("ascii") for name, pattern in _NAMES.items() if pattern.search(plain)]

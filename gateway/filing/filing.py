@@ -31,11 +31,6 @@ class Summary:
     office_code: str
     office_name: str
 
-    @property
-    def order_key(self) -> str:
-        """Filings of one taxpayer, form and period reach the agency in the order of their receipt."""
-        return f"{self.taxpayer_code}|{self.form_code}|{self.period}"
-
 
 class NoticeKind(StrEnum):
     """The signed documents we give about a filing, at most one of each.
@@ -77,6 +72,17 @@ class Filing:
     findings: tuple[Finding, ...] = ()
     agency: str | None = None
     agency_reference: str | None = None
+
+    @property
+    def order_key(self) -> str:
+        """Filings of one key reach the agency in the order of their receipt.
+
+        Declarations of one taxpayer, form and period do; a dossier, which has no period, waits for no other.
+        """
+        about = self.summary
+        if about is None or not about.period:
+            return self.number
+        return f"{about.taxpayer_code}|{about.form_code}|{about.period}"
 
 
 @dataclass(frozen=True, slots=True)

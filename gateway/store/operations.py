@@ -193,11 +193,7 @@ def _insert(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], 
     )
     yield Statement(
         f"INSERT INTO delivery (number, order_key, holds, due_at) VALUES (?, ?, 1, {NOW})",
-        [
-            (f.number, f.summary.order_key)
-            for f in (n.filing for n in news)
-            if f.summary and f.status not in FINAL
-        ],
+        [(f.number, f.order_key) for f in (n.filing for n in news) if f.summary and f.status not in FINAL],
     )
     yield Statement(
         INSERT_EVENT,

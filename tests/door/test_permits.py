@@ -84,3 +84,15 @@ async def test_a_signature_over_a_part_is_no_signature(house: House) -> None:
         refused = await client.submit(document)
     assert refused.status == 422
     assert "signature.coverage" in {finding["code"] for finding in refused.body["findings"]}
+
+
+async def test_a_dossier_that_is_stuck_holds_no_other(house: House) -> None:
+    [one] = [one for one in PERMITS if one.form.code == "karaoke-licence"]
+    async with house.client() as client:
+        first = await client.submit(signed(house, dossier(house, one)))
+        await house.follow(client, first.body["number"], until=("stuck",))
+        await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["permit"]'})], "test")
+        other = changed(dossier(house, one), {"tenCoSo": "Karaoke khác"})
+        second = await client.submit(signed(house, other))
+        assert (await house.follow(client, second.body["number"]))["status"] == "accepted"
+        assert (await client.status(first.body["number"])).body["status"] == "stuck"
