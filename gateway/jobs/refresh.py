@@ -56,7 +56,7 @@ def _fingerprint(directory: Path) -> tuple[tuple[str, int, int], ...]:
     for path in sorted(directory.rglob("[!.]*")):
         with suppress(FileNotFoundError):  # replaced while we look: the next look sees the new one
             stat = path.stat()
-            if not S_ISREG(stat.st_mode):
+            if not S_ISREG(stat.st_mode) or path.suffix == ".pyc":
                 continue
             found.append((str(path), stat.st_mtime_ns, stat.st_size))
     return tuple(found)
