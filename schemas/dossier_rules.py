@@ -38,8 +38,8 @@ _FILE_NAME = re.compile(r"[^/\\\x00-\x1f:*?\"<>|]{1,200}")
 def in_force(case: Case) -> Iterator[Fault]:
     """Procedures go by the day of filing."""
     form, today = case.loaded.form, vietnam_day(case.received_at)
-    if not form.periods_from <= today <= form.periods_until:
-        words = {"first": show_day(form.periods_from), "last": show_day(form.periods_until)}
+    if not form.in_force_from <= today <= form.in_force_until:
+        words = {"first": show_day(form.in_force_from), "last": show_day(form.in_force_until)}
         words |= {"today": show_day(today), "version": form.version}
         yield case.fault("form.not-in-force", f"{PROCEDURE}/phienBan", form=form.name_vi, **words)
 

@@ -12,7 +12,7 @@ from lxml import etree
 from schemas.declaration import PERIOD, Declaration
 from schemas.explain import explain
 from schemas.faults import Fault, Place, make_fault, shown
-from schemas.fields import FieldOperand
+from schemas.fields import FieldOperand, is_no_day
 from schemas.forms import Case, Form, LoadedForm, Rule, log_of
 from schemas.period import read_period, vietnam_day
 from schemas.reading import Labelling, Reading
@@ -51,6 +51,7 @@ def judge(
         *hygiene(reading, loaded.labelling),
         *_schema(reading, loaded, octets),
         *_places(reading, loaded),
+        *islice(_days(reading, loaded, scope), MAX_FAULTS + 1),
     ]
     faults.extend(islice(_arithmetic(reading, loaded, scope), MAX_FAULTS + 1))
     for rule in loaded.header_rules:
@@ -125,6 +126,16 @@ def _places(reading: Reading, loaded: LoadedForm) -> Iterator[Fault]:
         path = there[1] if there else paths[0]
         code = "form.indicator-repeated" if there else "form.indicator-missing"
         yield make_fault(code, reading.place_of(path, loaded.labelling), name=path.rpartition("/")[2])
+
+
+def _days(reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> Iterator[Fault]:
+    """A day is on the calendar; the schema sees only how it is written."""
+    for one in loaded.fields.days:
+        for part in (scope,) if one.group is None else scope.rows(one.group):
+            element = part.find(one)
+            if element is not None and is_no_day(element.text or ""):
+                place = reading.place(element, loaded.labelling)
+                yield make_fault("date.not-real", place, value=element.text or "")
 
 
 def _arithmetic(reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from lxml import etree
 
+from schemas.families import HEADER_PATHS
 from schemas.faults import Words
 from schemas.period import read_day, read_iso_day
 from schemas.rules import Sort, Unjudged, Value
@@ -29,6 +30,7 @@ _KINDS: Mapping[str, Kind] = {
 """By the name of a field's type, or of the nearest type it is derived from."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _DECIMAL = re.compile(r"(-?(?:0|[1-9][0-9]{0,17}))(\.[0-9]{1,6})?")
+_DAY_SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}/[0-9]{2}/[0-9]{4}")
 TICKED = frozenset({"1", "x", "X", "true"})
 CLEAR = frozenset({"", "0", "false"})
 
@@ -136,6 +138,11 @@ def read_date(text: str) -> date | None:
     return read_iso_day(text) or read_day(text)
 
 
+def is_no_day(text: str) -> bool:
+    """Written as a date, and not on the calendar."""
+    return _DAY_SHAPE.fullmatch(text) is not None and read_date(text) is None
+
+
 def _date(text: str) -> date:
     found = read_date(text)
     if found is None:
@@ -187,6 +194,15 @@ class Fields:
         for annex in annexes:
             find = f"{{{annex.target_namespace}}}PLuc/{annex.name}"
             self._element(annex, _Spot(f"PLuc/{annex.local_name}", find, None, optional=True), 0)
+
+    @cached_property
+    def days(self) -> tuple[Field, ...]:
+        """The dates of the form itself; those of the heading have rules of their own."""
+        return tuple(
+            one
+            for one in self.by_path.values()
+            if one.kind == "date" and not one.path.startswith(HEADER_PATHS)
+        )
 
     def operand(self, name: str) -> FieldOperand | None:
         """The field of an indicator, or of the end of a path. None where there is none, or more than one."""

@@ -38,13 +38,13 @@ class Form:
     tax_vi: str
     tax_en: str
     legal_basis: str
-    periods_from: date
-    periods_until: date
+    in_force_from: date
+    in_force_until: date
     period_kinds: tuple[str, ...]
     folder: Path
 
     def covers(self, period: Period) -> bool:
-        return self.periods_from <= period.start and period.end <= self.periods_until
+        return self.in_force_from <= period.start and period.end <= self.in_force_until
 
 
 class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

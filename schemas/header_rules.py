@@ -66,7 +66,7 @@ def period_dates(case: Case) -> Iterator[Fault]:
             continue
         day = read_day(case.text(path))
         if day is None:
-            yield case.fault("header.date.not-real", path)
+            yield case.fault("date.not-real", path)
         elif case.period is not None and day != (expected := case.period.end if end else case.period.start):
             period, wanted = case.period.label, show_day(expected)
             yield case.fault("header.period.day", path, expected=wanted, period=period)
@@ -90,8 +90,8 @@ def period_covered(case: Case) -> Iterator[Fault]:
             f"{PERIOD}/kyKKhai",
             form=form.label,
             version=form.version,
-            first=show_day(form.periods_from),
-            last=show_day(form.periods_until),
+            first=show_day(form.in_force_from),
+            last=show_day(form.in_force_until),
             period=case.period.label,
         )
 
@@ -137,7 +137,7 @@ def past_day(case: Case, path: str, to_come: str = "header.date.in-future") -> I
         return
     day, today = read_iso_day(case.text(path)), vietnam_day(case.received_at)
     if day is None:
-        yield case.fault("header.date.not-real", path)
+        yield case.fault("date.not-real", path)
     elif day > today:
         yield case.fault(to_come, path, today=show_day(today))
 
@@ -180,7 +180,7 @@ def supplement(case: Case) -> Iterator[Fault]:
 
 def unicode(case: Case) -> Iterator[Fault]:
     """Precomposed letters (NFC), as TCVN 6909:2001 has them: names in NFD do not match those in registers."""
-    for element in case.reading.elements.values():
+    for element in case.reading.root.iter("{*}*"):
         text = element.text
         if text and not text.isascii() and not unicodedata.is_normalized("NFC", text):
             yield make_fault("header.unicode", case.reading.place(element, case.loaded.labelling), value=text)

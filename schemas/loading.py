@@ -64,8 +64,8 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     kinds: Annotated[tuple[str, ...], Meta(min_length=1)]
     folder: str
-    periods_from: date
-    periods_until: date
+    in_force_from: date
+    in_force_until: date
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -267,8 +267,8 @@ def _form(row: _Row, kind: str, settings: _FormFile, directory: Path) -> Form:
         tax_vi=settings.tax_vi,
         tax_en=settings.tax_en,
         legal_basis=settings.legal_basis,
-        periods_from=row.periods_from,
-        periods_until=row.periods_until,
+        in_force_from=row.in_force_from,
+        in_force_until=row.in_force_until,
         period_kinds=settings.period_kinds,
         folder=directory / row.folder,
     )
@@ -305,8 +305,8 @@ def _label_faults(own: Mapping[str, Label], fields: Fields) -> Iterator[str]:
 
 
 def _check_row(row: _Row, add: _Add) -> None:
-    if row.periods_until < row.periods_from:
-        add("../catalogue.toml", "periods_until lies before periods_from")
+    if row.in_force_until < row.in_force_from:
+        add("../catalogue.toml", "in_force_until lies before in_force_from")
 
 
 def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:

@@ -35,7 +35,7 @@ class DocumentScope:
     def element(self, operand: FieldOperand) -> etree._Element | None:
         """The operand's element; of several places the first that is there."""
         for one in operand.fields:
-            found = self._holder_of(one)._find(one)
+            found = self._holder_of(one).find(one)
             if found is not None:
                 return found
         return None
@@ -47,7 +47,8 @@ class DocumentScope:
             scope = scope.around
         return scope
 
-    def _find(self, wanted: Field) -> etree._Element | None:
+    def find(self, wanted: Field) -> etree._Element | None:
+        """The element of a field of this scope's own rows, None where it is not there."""
         if self.group is None:
             return self.root.find(wanted.find)
         around, name = wanted.steps
@@ -68,14 +69,14 @@ class DocumentScope:
     def value(self, operand: FieldOperand) -> Value:
         one = operand.fields[0]
         if len(operand.fields) > 1:
-            there = [place for place in operand.fields if self._holder_of(place)._find(place) is not None]
+            there = [place for place in operand.fields if self._holder_of(place).find(place) is not None]
             if len(there) != 1:
                 raise Unjudged
             one = there[0]
         scope = self if self.group is one.group else self._holder_of(one)
         found = scope._values.get(one)
         if found is None:
-            found = scope._values[one] = one.read(scope._find(one))
+            found = scope._values[one] = one.read(scope.find(one))
         return found
 
     def filled(self, operand: FieldOperand) -> bool:

@@ -60,8 +60,8 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
         "name": {"vi": form.name_vi, "en": form.name_en},
         "legalBasis": form.legal_basis,
         "periods": {
-            "from": form.periods_from.isoformat(),
-            "until": form.periods_until.isoformat(),
+            "from": form.in_force_from.isoformat(),
+            "until": form.in_force_until.isoformat(),
             "kinds": list(form.period_kinds),
         },
         "annexes": {kind: list(names) for kind, names in one.annexes.items()},
@@ -98,10 +98,10 @@ def _explain(one: schemas.Description) -> None:
     click.echo(f"  legal basis  {form.legal_basis}")
     if form.period_kinds:
         click.echo(
-            f"  for periods  {', '.join(form.period_kinds)}, {form.periods_from} to {form.periods_until}"
+            f"  for periods  {', '.join(form.period_kinds)}, {form.in_force_from} to {form.in_force_until}"
         )
     else:
-        click.echo(f"  for filing   {form.periods_from} to {form.periods_until}")
+        click.echo(f"  for filing   {form.in_force_from} to {form.in_force_until}")
     for kind, names in one.annexes.items():
         click.echo(f"  annexes      kind {kind}: {', '.join(names)}")
     click.secho("  fields", bold=True)

@@ -44,11 +44,11 @@ def test_a_copy_elsewhere_loads(folder: Path) -> None:
 FAULTS = [
     ("catalogue.toml", 'code = "842"', 'kode = "842"', "unknown field"),
     ("catalogue.toml", "[[form]]", "[[from]]", "`from`"),
-    ("catalogue.toml", "2022-01-01", "2032-01-01", "periods_until lies before"),
+    ("catalogue.toml", "2022-01-01", "2032-01-01", "in_force_until lies before"),
     ("catalogue.toml", '"tax/842-2.8.3"', '"../tax/842"', "not a plain path"),
     ("catalogue.toml", '"tax/842-2.8.3"', '"/etc"', "not a plain path"),
     ("catalogue.toml", '"tax/842-2.8.3"', '"tax/999"', "No such file"),
-    ("catalogue.toml", "\nperiods_from", '\nsigner_roles = ["passer-by"]\nperiods_from', "signer_roles"),
+    ("catalogue.toml", "\nin_force_from", '\nsigner_roles = ["passer-by"]\nin_force_from', "signer_roles"),
     (f"{FORM}/form.toml", '"unicode"', '"unikode"', "no header rule"),
     (f"{FORM}/form.toml", '["M", "Q"]', '["M", "W"]', "no kind of period"),
     (f"{FORM}/form.toml", 'payable = "40"', 'payable = "99"', "[99] in the summary"),
