@@ -24,8 +24,11 @@ from gateway.cli.output import json_option, print_json
     type=click.Path(path_type=Path, exists=False),
     help="Write a copy of the catalogue to this new folder, to add forms to.",
 )
+@click.option("--table", "as_table", is_flag=True, help="List them as a table in Markdown, to publish.")
 @json_option
-def forms(form: str | None, directory: Path | None, export: Path | None, as_json: bool) -> None:
+def forms(
+    form: str | None, directory: Path | None, export: Path | None, as_table: bool, as_json: bool
+) -> None:
     """List the forms that can be filed, or explain one.
 
     FORM is a code (842), a code and version (842-2.8.3) or a label (01/GTGT). Loads the catalogue as the gateway would:
@@ -41,6 +44,8 @@ def forms(form: str | None, directory: Path | None, export: Path | None, as_json
         raise click.UsageError(f"no form is called {form!r}: see efile forms")
     if as_json:
         print_json([_as_json(one) for one in chosen])
+    elif as_table:
+        click.echo(_table(chosen))
     elif form is None:
         for one in chosen:
             _row(one)
@@ -90,6 +95,22 @@ def _row(one: schemas.Description) -> None:
     head = click.style(f"{form.code}-{form.version}", bold=True)
     click.echo(f"{head}  {form.label}  ({', '.join(one.kinds)})")
     click.echo(f"    {form.name_vi} / {form.name_en}")
+
+
+def _table(chosen: list[schemas.Description]) -> str:
+    lines = ["| form | kinds | name | legal form | in force | rules |", "|---|---|---|---|---|---|"]
+    for one in chosen:
+        form = one.form
+        cells = (
+            f"{form.code}-{form.version}",
+            ", ".join(one.kinds),
+            f"{form.label}: {form.name_vi} / {form.name_en}",
+            form.legal_basis,
+            f"{form.in_force_from} to {form.in_force_until}",
+            str(len(one.rules)),
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def _explain(one: schemas.Description) -> None:
