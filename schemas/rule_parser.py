@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from schemas.faults import Words
+from schemas.period import show_day
 from schemas.rules import (
     COMPARE,
     Arithmetic,
@@ -35,7 +36,7 @@ _TOKEN = re.compile(
     r"\s*(?:(\[[0-9A-Za-z_./-]{1,200}\])|([0-9]{1,18}(?:\.[0-9]{1,6})?)(?![0-9.])|('[^'\n]{0,100}')|([a-z]{1,10})"
     r"|(<=|>=|<>|[-=<>~+*/(),]))"
 )
-
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 _ANY: tuple[Sort, ...] = ("number", "date", "text")
 _ORDERED: tuple[Sort, ...] = ("number", "date")
@@ -154,8 +155,7 @@ class _Parser:
         if token[:1].isdigit():
             return _number(token)
         if token.startswith("'"):
-            said = token[1:-1]
-            return Term(_same(f"“{said}”"), lambda _: said, "text", constant=True)
+            return _said(token[1:-1])
         if token == "today":  # noqa: S105  (a word of the language)
             return Term(Words("ngày nộp", "the day of filing"), lambda scope: scope.today, "date")
         if token in ("-", "("):
@@ -292,6 +292,17 @@ def _tokens(source: str) -> Iterator[str]:
             raise RuleSyntaxError(f"“{source}”: not readable from “{source[at : at + 20].strip()}”")
         yield match[match.lastindex or 0]
         at = match.end()
+
+
+def _said(text: str) -> Term:
+    """A text, or the day that it names."""
+    if not _DAY.fullmatch(text):
+        return Term(_same(f"“{text}”"), lambda _: text, "text", constant=True)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise RuleSyntaxError(f"“{text}” is not a day of the calendar") from None
+    return Term(_same(show_day(day)), lambda _: day, "date", constant=True)
 
 
 def _same(text: str) -> Words:

@@ -11,7 +11,7 @@
     sum        = product { ( "+" | "-" ) product }
     product    = factor { "*" factor | "/" number }
     factor     = number | text | "today" | "[" field "]" | "-" factor | "(" sum ")" | function "(" sum { "," sum } ")"
-    text       = "'" characters "'"
+    text       = "'" characters "'"        a day where it reads as one: '2015-07-01'
 
 A field is an indicator ([36]) or the end of an element's path that only one element has ([SoThueGTGT/ct28]). `~` is:
 equal but for one unit, where a product was rounded. A rule that names a field of a repeated element holds for every

@@ -226,6 +226,8 @@ def test_eighteen_digits_are_exact(examine: Examine) -> None:
         ("if [1] = 1 and [2] = 1 then [3] = 1", {"1": 1, "2": 1, "3": 0}, True),
         ("if [1] = 1 and [2] = 1 then [3] = 1", {"1": 1, "2": 0, "3": 0}, False),
         ("[1] = present([2])", {"1": 0}, False),
+        ("[1] = 1 and today >= '2015-07-01'", {"1": 1}, False),
+        ("[1] = 1 and today < '2015-07-01'", {"1": 1}, True),
     ],
 )
 def test_the_language(rule: str, values: dict[str, int], broken: bool | None) -> None:
@@ -259,6 +261,9 @@ def test_the_language(rule: str, values: dict[str, int], broken: bool | None) ->
         "[36] = present(3)",
         "[36] = years([35], today)",
         "today = 1",
+        "today < '2015-02-30'",
+        "[36] < '2015-07-01'",
+        "'2015-07-01' = '2015-07-01'",
         "'a' = 'a'",
         "[36] = 1 and",
         "[36] = 'a\nb'",
