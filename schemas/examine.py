@@ -14,7 +14,7 @@ from schemas.explain import explain
 from schemas.faults import Fault, Place, make_fault, shown
 from schemas.fields import FieldOperand, is_no_day
 from schemas.forms import Case, Form, LoadedForm, Rule, log_of
-from schemas.period import read_period, vietnam_day
+from schemas.period import Period, financial_year, read_day, read_period, vietnam_day
 from schemas.reading import Labelling, Reading
 from schemas.rules import Unjudged
 from schemas.scope import DocumentScope
@@ -40,11 +40,19 @@ class Examination:
         return not any(fault.severity == "ERROR" for fault in self.faults)
 
 
+def _period(reading: Reading, form: Form) -> Period | None:
+    period = read_period(reading.text(f"{PERIOD}/kieuKy"), reading.text(f"{PERIOD}/kyKKhai"))
+    if period is None or period.kind != "Y" or not form.financial_year:
+        return period
+    first, last = (read_day(reading.text(f"{PERIOD}/{name}")) for name in ("kyKKhaiTuNgay", "kyKKhaiDenNgay"))
+    return financial_year(period, first, last) or period
+
+
 def judge(
     reading: Reading, loaded: LoadedForm, declaration: Declaration | None, received_at: datetime, octets: int
 ) -> Examination:
     """Judge a declaration that has been read by the form that its header names."""
-    period = read_period(reading.text(f"{PERIOD}/kieuKy"), reading.text(f"{PERIOD}/kyKKhai"))
+    period = _period(reading, loaded.form)
     case = Case(reading, loaded, received_at, period, declaration)
     scope = DocumentScope(reading.root, vietnam_day(received_at))
     faults = [

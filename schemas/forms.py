@@ -41,6 +41,8 @@ class Form:
     in_force_from: date
     in_force_until: date
     period_kinds: tuple[str, ...]
+    financial_year: bool
+    """A year Y may be the taxpayer's own: kyKKhaiTuNgay to kyKKhaiDenNgay, not the calendar's."""
     folder: Path
 
     def covers(self, period: Period) -> bool:

@@ -13,6 +13,7 @@ from schemas.declaration import AGENT, FORM, PERIOD, TAXPAYER
 from schemas.faults import Fault, make_fault
 from schemas.forms import Case, HeaderRule
 from schemas.period import (
+    MOST_MONTHS,
     PERIOD_EXAMPLES,
     due_date,
     is_period_kind,
@@ -67,6 +68,10 @@ def period_dates(case: Case) -> Iterator[Fault]:
         day = read_day(case.text(path))
         if day is None:
             yield case.fault("date.not-real", path)
+        elif case.period is not None and case.period.kind == "Y" and case.loaded.form.financial_year:
+            if day != (case.period.end if end else case.period.start):
+                words = {"period": case.period.label, "most": str(MOST_MONTHS)}
+                yield case.fault("header.period.financial-year", path, **words)
         elif case.period is not None and day != (expected := case.period.end if end else case.period.start):
             period, wanted = case.period.label, show_day(expected)
             yield case.fault("header.period.day", path, expected=wanted, period=period)

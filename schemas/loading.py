@@ -87,6 +87,7 @@ class _FormFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tax_vi: str = ""
     tax_en: str = ""
     period_kinds: tuple[str, ...] = ()
+    financial_year: bool = False
     annexes: dict[str, tuple[str, ...]] = {}
     due: dict[str, Due] = {}
     attachments: tuple[AttachmentRule, ...] = ()
@@ -270,6 +271,7 @@ def _form(row: _Row, kind: str, settings: _FormFile, directory: Path) -> Form:
         in_force_from=row.in_force_from,
         in_force_until=row.in_force_until,
         period_kinds=settings.period_kinds,
+        financial_year=settings.financial_year,
         folder=directory / row.folder,
     )
 

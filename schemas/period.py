@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Literal, get_args
 
@@ -63,6 +63,23 @@ def read_period(kind: str, raw: str) -> Period | None:
         start = date(year, 3 * quarter - 2, 1)
         return Period("Q", raw, f"Q{quarter}/{year}", start, month_end(year, 3 * quarter))
     return Period("Y", raw, raw, date(year, 1, 1), date(year, 12, 31))
+
+
+MOST_MONTHS = 15
+"""Of a first or last tax year (Luật Thuế thu nhập doanh nghiệp; TT 80/2021/TT-BTC): longer ones are two years."""
+
+
+def financial_year(period: Period, first: date | None, last: date | None) -> Period | None:
+    """The tax year `period` with the days that a declaration gives for it, where it is not the calendar's.
+
+    It begins or ends in the year that names it, and lasts MOST_MONTHS at most. None where the days are no such year.
+    """
+    year = period.start.year
+    if first is None or last is None or not first <= last or year not in (first.year, last.year):
+        return None
+    if (last.year - first.year) * 12 + last.month - first.month >= MOST_MONTHS + (last.day < first.day):
+        return None
+    return replace(period, start=first, end=last)
 
 
 def month_end(year: int, month: int) -> date:
