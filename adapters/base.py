@@ -28,7 +28,8 @@ def check_key(key: str) -> str:
 class Parcel:
     """One filing on its way to an agency.
 
-    `key` is the idempotency key: the same for every attempt at this filing, and for no other. `digest_hex` is
+    `key` is the idempotency key: the same for every attempt at this filing, and for no other. `agency` says which of
+    the agencies that a back-end serves it is for (the gateway's directory names them). `digest_hex` is
     the SHA-256 of `document` (lower-case hex), `received_at` the gateway's time of receipt, aware.
 
     Raises:
@@ -37,6 +38,7 @@ class Parcel:
     """
 
     key: str
+    agency: str
     filing_number: str
     family: str
     form_code: str

@@ -51,6 +51,7 @@ class Envelope(msgspec.Struct, frozen=True, rename="camel"):
     tax_office: Short
     received_at: Moment
     document: Document
+    agency: Short = ""
 
 
 class Reason(msgspec.Struct, frozen=True, rename="camel"):
@@ -134,6 +135,7 @@ def enclose(parcel: base.Parcel) -> Envelope:
         tax_office=parcel.tax_office_code,
         received_at=parcel.received_at,
         document=Document(parcel.media_type, "SHA-256", parcel.digest_hex, parcel.document),
+        agency=parcel.agency,
     )
 
 

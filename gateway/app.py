@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from aiohttp import web
@@ -29,15 +29,16 @@ from gateway.api.health import ReadyCheck, health_routes
 from gateway.api.pages import PagesDoor
 from gateway.api.tls import server_context
 from gateway.delivery.world import Backoff, DeliveryWorld
+from gateway.directory import DirectoryError, load_directory
 from gateway.errors import ConfigurationError
 from gateway.intake.verify import SignatureRules
-from gateway.jobs.carry_on import Worker
+from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
 from gateway.jobs.refresh import Reloading
-from gateway.journey import Checks, IntakeWorld, carry_on
+from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.notary import XmlNotary
 from gateway.pool import HybridCheckPool
-from gateway.ports import Clock
+from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
 from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import Settings
@@ -66,7 +67,7 @@ class Running:
     port: int
     health_port: int | None
     store: Store
-    worker: Worker
+    worker: Worker[Claim]
     refresh: Callable[[], None]
 
 
@@ -86,6 +87,7 @@ def load_signature_rules(settings: Settings) -> Reloading[SignatureRules]:
 
 
 UNFIT = (
+    DirectoryError,
     adapters.ConfigError,
     schemas.CatalogueError,
     signing.CrlRefused,
@@ -159,10 +161,11 @@ async def _assembled(
         intake = IntakeWorld(
             settings.gateway.code, int(limits["body_bytes"]), checks, store, notary, pool, now
         )
+        directory = Reloading(settings.directory.folder, load_directory)
         opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
-        backoff = Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
-        delivery = DeliveryWorld(store, store, opened, notary, rules, backoff, now)
-        worker = _worker(settings, store, delivery)
+        delivery = DeliveryWorld(store, store, opened, notary, rules, directory, _backoff(settings), now)
+        worker = _worker(settings, store.claim_due, partial(carry_on, world=delivery))
+        handing_over = _worker(settings, store.claim_handovers, partial(carry_over, world=delivery))
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
         )
@@ -172,26 +175,24 @@ async def _assembled(
             intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
         )
         pages = PagesDoor(intake, filings.own, bodies=bodies, body_seconds=settings.door.body_seconds)
-        jobs = {
-            "trust": rules.watch(settings.trust.refresh_seconds),
-            "catalogue": catalogue.watch(settings.catalogue.refresh_seconds),
-            "clients": client_trust.watch(settings.trust.refresh_seconds),
-            **(
-                {"fetching": _fetching(settings, rules, now)}
-                if settings.trust.fetch_hosts or settings.trust.list_urls
-                else {}
-            ),
-            **({} if role == "intake" else {"delivery": worker.run()}),
+        watched: dict[str, tuple[Reloading[Any], float]] = {
+            "trust": (rules, settings.trust.refresh_seconds),
+            "catalogue": (catalogue, settings.catalogue.refresh_seconds),
+            "clients": (client_trust, settings.trust.refresh_seconds),
+            "directory": (directory, settings.directory.refresh_seconds),
         }
+        jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
+        if settings.trust.fetch_hosts or settings.trust.list_urls:
+            jobs["fetching"] = _fetching(settings, rules, now)
+        if role != "intake":
+            jobs |= {"delivery": worker.run(), "handover": handing_over.run()}
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
         doors = (filings, pages, CallbackDoor(delivery, store, clients))
         for routes in (*(door.routes() for door in doors), ready):
             app.add_routes(routes)
-        runners: list[web.AppRunner] = []
-        if role != "delivery":
-            runners.append(await _open_door(settings, app, stack, share_ports))
+        runners = [] if role == "delivery" else [await _open_door(settings, app, stack, share_ports)]
         port = _port(runners[0]) if runners else 0
         health_port = None
         if settings.door.health_port != 0:
@@ -201,9 +202,8 @@ async def _assembled(
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
         def refresh() -> None:
-            rules.refresh()
-            client_trust.refresh()
-            catalogue.refresh()
+            for source, _ in watched.values():
+                source.refresh()
 
         yield Running(port, health_port, store, worker, refresh)
         log.info("stopping", pid=os.getpid())
@@ -234,11 +234,19 @@ def _fetching(
     )
 
 
-def _worker(settings: Settings, store: Store, delivery: DeliveryWorld) -> Worker:
+def _backoff(settings: Settings) -> Backoff:
+    return Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
+
+
+def _worker(
+    settings: Settings,
+    claim_due: Callable[[str, int, float], Awaitable[Sequence[C]]],
+    step: Callable[[C], Awaitable[Done]],
+) -> Worker[C]:
     return Worker(
         f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
-        store,
-        lambda claim: carry_on(claim, delivery),
+        claim_due,
+        step,
         in_flight=settings.delivery.in_flight,
         lease_seconds=settings.delivery.lease_seconds,
         idle_seconds=settings.delivery.idle_poll_seconds,

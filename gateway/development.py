@@ -62,7 +62,7 @@ certificates = ["pki/identities/provider-b/cert.pem"]
 id = "tax"
 name = "Cơ quan thuế (mô phỏng)"
 adapter = "rest"
-forms = ["tax-declaration"]
+serves = ["tax"]
 poll_seconds = 2.0
 certificates = ["pki/identities/agency-tax/cert.pem"]
 

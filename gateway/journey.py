@@ -11,9 +11,10 @@ import structlog
 import schemas
 import signing
 from gateway.delivery.deliver import deliver
+from gateway.delivery.hand_over import hand_over, parts_of, waits
 from gateway.delivery.notify import notify
 from gateway.delivery.recheck import recheck
-from gateway.delivery.route import route
+from gateway.delivery.route import backend_of, handovers, route
 from gateway.delivery.track import track
 from gateway.delivery.world import DeliveryWorld
 from gateway.errors import NotFound, VerdictConflict
@@ -28,7 +29,18 @@ from gateway.intake.receive import Message, receive
 from gateway.intake.record import promise, record
 from gateway.intake.validate import Refusal, Validated, refuse, validate
 from gateway.intake.verify import SignatureRules, SignaturesRefused, verify
-from gateway.ports import CheckPool, Claim, Clock, Concluded, Filings, Notary, Outcome, Prepared
+from gateway.ports import (
+    CheckPool,
+    Claim,
+    Clock,
+    Concluded,
+    Filings,
+    HandoverClaim,
+    HandoverOutcome,
+    Notary,
+    Outcome,
+    Prepared,
+)
 
 log = structlog.get_logger("delivery")
 
@@ -119,6 +131,31 @@ async def carry_on(claim: Claim, world: DeliveryWorld) -> Outcome:
     return outcome
 
 
+async def carry_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutcome:
+    """The same for a filing that goes on to a cooperating agency."""
+    try:
+        outcome = await hand_over(claim, world)
+    except Exception as error:
+        log.exception("handover-failed", number=claim.filing.number, agency=claim.handover.agency)
+        outcome = waits(claim, type(error).__name__, world)
+    await world.deliveries.record_handover(outcome)
+    return outcome
+
+
+async def hear(key: str, verdict: Verdict, backend: str, world: DeliveryWorld, filings: Filings) -> bool:
+    """What a cooperating agency says of a filing by itself: kept, and told; the verdict is the lead agency's.
+
+    Whether it is the first that it says. Raises NotFound: no such handover, or another back-end's.
+    """
+    number, agency = parts_of(key)
+    one = next((one for one in await filings.handovers(number) if one.agency == agency), None)
+    served_by = backend_of(one.agency, one.office, world.registry.agencies()) if one else None
+    if served_by is None or served_by.id != backend:
+        raise NotFound(key)
+    answer = f"{verdict.status.value} {verdict.reference or ''}".strip()
+    return await world.deliveries.record_answer(number, agency, answer)
+
+
 async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings: Filings) -> Concluded:
     """A verdict that the agency sent by itself: notify, whatever we knew of the delivery.
 
@@ -131,7 +168,8 @@ async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings:
     if filing is None:
         raise NotFound(number)
     notice = notify(filing, verdict, world)
-    concluded = await world.deliveries.record_verdict(number, verdict, notice, world.clock())
+    planned = handovers(filing, verdict.status, world)
+    concluded = await world.deliveries.record_verdict(number, verdict, notice, planned, world.clock())
     if concluded.contradicts:
         raise VerdictConflict(number)
     return concluded

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.findings import Finding
+from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
 
@@ -18,9 +19,10 @@ Clock = Callable[[], datetime]
 """The time of business, aware. Leases and due times go by the store's own clock instead."""
 
 LONGEST_WAIT_SECONDS = 3600.0
+"""No filing waits longer for its next step, and no lease is longer, whatever an agency asks for."""
+
 STATUS_LOST = "status-lost"
 """The event by which a provisional filing gets stuck."""
-"""No filing waits longer for its next step, and no lease is longer, whatever an agency asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,16 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """An agency's back-end: which adapter speaks to it, with what configuration, for which forms."""
+    """An agency's back-end: which adapter speaks to it, with what configuration.
+
+    `serves`: agencies of the directory (`tax`, `commune-police-03646`), or offices, for all agencies of that kind.
+    """
 
     id: str
     name: str
     adapter: str
     config: dict[str, Any]
-    forms: tuple[str, ...]
+    serves: tuple[str, ...]
     poll_seconds: float
 
 
@@ -83,12 +88,35 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoverClaim:
+    """The right to work on one handover until the lease ends; fenced like `Claim`."""
+
+    filing: Filing
+    handover: Handover
+    owner: str
+    attempt: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverOutcome:
+    """What one attempt at a handover came to; the fields are those of `Outcome`."""
+
+    claim: HandoverClaim
+    status: HandoverStatus
+    event: str | None
+    detail: str = ""
+    due_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one attempt came to. `event` None leaves no line in the filing's story.
 
     `due_seconds`: when the next step is due, from now, at most LONGEST_WAIT_SECONDS; None ends the delivery.
-    `progress` resets the count of failures. A verdict comes with its signed notice, a refusal of a provisional
-    filing with its findings, notice and evidence: they become true in the same commit.
+    `agency` is the back-end, `lead` the directory's agency and its name. `progress` resets the count of failures. A
+    verdict comes with its signed notice and its handovers, a refusal of a provisional filing with its findings, notice
+    and evidence: they become true in the same commit.
     """
 
     claim: Claim
@@ -98,8 +126,10 @@ class Outcome:
     due_seconds: float | None = None
     progress: bool = True
     agency: str | None = None
+    lead: tuple[str, str] | None = None
     reference: str | None = None
     verdict: Verdict | None = None
+    handovers: tuple[Handover, ...] = ()
     notice: SignedNotice | None = None
     findings: tuple[Finding, ...] | None = None
     evidence: bytes | None = None
@@ -175,6 +205,10 @@ class Filings(Protocol):
         """The verdict in force, or None."""
         ...
 
+    async def handovers(self, number: str) -> Sequence[Handover]:
+        """The cooperating agencies it went, or goes, on to; none before it is accepted."""
+        ...
+
 
 class Deliveries(Protocol):
     """The durable queue. A filing leaves it when its verdict is recorded (or a provisional one is refused)."""
@@ -191,9 +225,21 @@ class Deliveries(Protocol):
         ...
 
     async def record_verdict(
-        self, number: str, verdict: Verdict, notice: SignedNotice, at: datetime
+        self, number: str, verdict: Verdict, notice: SignedNotice, handovers: Sequence[Handover], at: datetime
     ) -> Concluded:
         """Write a verdict that came by itself (callback). Idempotent; the first verdict stays in force."""
+        ...
+
+    async def claim_handovers(self, owner: str, limit: int, lease_seconds: float) -> Sequence[HandoverClaim]:
+        """Take up to `limit` due handovers for `owner`, like `claim_due`; none waits for another."""
+        ...
+
+    async def record_handover(self, outcome: HandoverOutcome) -> Written:
+        """Write what an attempt at a handover came to. Fenced: void after a lost lease."""
+        ...
+
+    async def record_answer(self, number: str, agency: str, answer: str) -> bool:
+        """Write what a cooperating agency made of a filing; the first answer stays. Whether it was this one."""
         ...
 
     async def body(self, number: str) -> bytes:

@@ -90,7 +90,7 @@ def _agency(agency: AgencySettings) -> Iterator[Seed]:
             "name": agency.name,
             "adapter": agency.adapter,
             "config": json_text(agency.config),
-            "forms": json_text(agency.forms),
+            "serves": json_text(agency.serves),
             "poll_seconds": float(agency.poll_seconds),
         },
     )

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 import schemas
+from gateway.directory import OWN_DIRECTORY
 from gateway.errors import ConfigurationError
 from gateway.ports import LONGEST_WAIT_SECONDS
 
@@ -64,6 +65,13 @@ class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     refresh_seconds: Positive = 5.0
 
 
+class DirectorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The folder with the tables of agencies, places and services; the package's own by default."""
+
+    folder: Path = OWN_DIRECTORY
+    refresh_seconds: Positive = 5.0
+
+
 class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The key (PEM, ECDSA P-256) and certificate that sign receipts and notices."""
 
@@ -108,12 +116,15 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An agency's back-end; `certificates` are its client certificates for callbacks; `config` is the adapter's."""
+    """An agency's back-end; `certificates` are its client certificates for callbacks; `config` is the adapter's.
+
+    `serves`: agencies or offices of the directory.
+    """
 
     id: str
     name: str
     adapter: str
-    forms: tuple[str, ...]
+    serves: tuple[str, ...]
     config: dict[str, Any]
     certificates: tuple[Path, ...] = ()
     poll_seconds: Wait = 30.0
@@ -129,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     store: Path
     mode: Literal["production", "development"] = "production"
     catalogue: CatalogueSettings = CatalogueSettings()
+    directory: DirectorySettings = DirectorySettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     provider: tuple[ProviderSettings, ...] = ()

@@ -21,7 +21,7 @@ from schemas.notices import (
     notice_form,
     reason_of_fault,
 )
-from schemas.period import Period
+from schemas.period import Period, vietnam_day
 from schemas.taxcode import judge_tax_code
 
 __all__ = [
@@ -64,4 +64,5 @@ __all__ = [
     "read_notice",
     "reason_of_fault",
     "validate_notice",
+    "vietnam_day",
 ]

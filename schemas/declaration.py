@@ -62,6 +62,8 @@ class Declaration:
     tax_name: str = ""
     payable: int | None = None
     carried_forward: int | None = None
+    places: tuple[str, ...] = ()
+    """Official codes of the place that it is about, the smallest first; none for a family that names no place."""
 
     @property
     def kind_name(self) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
-from schemas.example_checks import changed, examples, read_cases
+from lxml import etree
+
+from schemas.example_checks import examples, read_cases
 from schemas.families import FAMILIES
 from schemas.fields import Field
 from schemas.forms import Form, Rule
+from schemas.period import read_iso_day, vietnam_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,24 @@ class Description:
         folder = self.form.folder / "examples"
         return {name: codes for name, _, codes in examples(folder, read_cases(folder))}
 
-    def example(self, name: str, *, tax_code: str | None = None) -> bytes:
-        """An unsigned document, of the filer `tax_code` where one is given. Raises KeyError: no such example."""
+    def example(self, name: str, *, tax_code: str | None = None, on: date | None = None) -> bytes:
+        """An unsigned document, of the filer `tax_code` where one is given, wherever the filer's code stands.
+
+        `on`: as of that day. Where a form goes by the day of filing, all its days move along (a form of tax periods
+        keeps its period). Raises KeyError: no such example.
+        """
         folder = self.form.folder / "examples"
-        document = {name: document for name, document, _ in examples(folder, read_cases(folder))}[name]
-        filer = "/".join(FAMILIES[self.form.family].filer.split("/")[-2:])
-        return document if tax_code is None else changed(document, {filer: tax_code})
+        cases = read_cases(folder)
+        document = {name: document for name, document, _ in examples(folder, cases)}[name]
+        root = etree.fromstring(document)
+        filer = root[0].findtext(FAMILIES[self.form.family].find(FAMILIES[self.form.family].filer))
+        moved = timedelta(0) if on is None or self.form.period_kinds else on - vietnam_day(cases.received_at)
+        for element in root.iter("*"):
+            if tax_code is not None and filer and element.text == filer:
+                element.text = tax_code
+            elif moved and element.text and (day := read_iso_day(element.text)):
+                element.text = (day + moved).isoformat()
+        return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
 def export_catalogue(source: Path, target: Path) -> None:

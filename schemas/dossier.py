@@ -20,6 +20,7 @@ PROCEDURE = f"{GENERAL}/ThuTuc"
 APPLICANT = f"{GENERAL}/NguoiNop"
 AGENT = f"{GENERAL}/NguoiDuocUyQuyen"
 PLACE = f"{GENERAL}/DiaBan"
+PLACE_CODES = ("maXa", "maHuyen", "maTinh")
 ATTACHMENTS = "DinhKem"
 MOST_ATTACHMENTS = 200
 
@@ -46,6 +47,7 @@ def dossier_of(reading: Reading) -> Declaration | None:
         signed_on=read_iso_day(text(f"{GENERAL}/ngayLap")),
         element_id=reading.root.get("id") or "",
         family=PERMIT.name,
+        places=tuple(code for name in PLACE_CODES if (code := text(f"{PLACE}/{name}"))),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from gateway.app import Running, clock, running
 from gateway.client.http import Connection, GatewayClient
 from gateway.development import Installation, Ports, install
 from gateway.ports import Clock
-from gateway.settings import Settings, load_settings
+from gateway.settings import AgencySettings, Settings, load_settings
 
 FINAL = ("accepted", "rejected", "refused")
 
@@ -33,6 +33,8 @@ class House:
     settings: Settings
     gateway: Running
     simulator: Simulator
+    agencies: dict[str, Simulator]
+    """Further agencies, by the identifier of their back-end."""
 
     @property
     def pki(self) -> certs_dev.DevPki:
@@ -68,10 +70,11 @@ async def house_at(
     *,
     now: Clock = clock,
     behaviour: Behaviour | None = None,
+    serves: Mapping[str, Sequence[str]] | None = None,
     **changes: Any,
 ) -> AsyncIterator[House]:
     """A house in `directory`, with a copy of the PKI; `changes` replace fields of the settings' parts by name
-    (`door={"body_seconds": 1}`)."""
+    (`door={"body_seconds": 1}`). `serves`: a simulated agency more for each, and which ones of the directory it is."""
     if not (directory / "pki").exists():
         shutil.copytree(pki_home / "pki", directory / "pki")
     with reserved_port() as port:
@@ -79,8 +82,23 @@ async def house_at(
         async with AsyncExitStack() as stack:
             authority = await stack.enter_async_context(Simulator(simulator_config(made, behaviour)))
             settings = _settings(made, authority.url, changes)
+            agencies = {name: await stack.enter_async_context(_plain_simulator()) for name in serves or {}}
+            more = [_agency(name, agencies[name].url, served) for name, served in (serves or {}).items()]
+            settings = replace(settings, agency=(*settings.agency, *more))
             gateway = await stack.enter_async_context(running(settings, now=now, share_ports=True))
-            yield House(made, settings, gateway, authority)
+            yield House(made, settings, gateway, authority, agencies)
+
+
+def _plain_simulator() -> Simulator:
+    """An agency that is asked for its verdict and never calls back."""
+    return Simulator(SimulatorConfig(behaviour=Behaviour(verdict_delay_s=0.05, callback=False)))
+
+
+def _agency(name: str, url: str, serves: Sequence[str]) -> AgencySettings:
+    return AgencySettings(
+        id=name, name=name, adapter="rest", serves=tuple(serves), config={"base_url": url, "timeout_s": 5.0},
+        poll_seconds=0.1,
+    )  # fmt: skip
 
 
 def free_port() -> int:

@@ -20,6 +20,7 @@ class Entry(msgspec.Struct, kw_only=True):
     """One filing. `times`: how often it was sent; the verdict is known from `decides_at` on."""
 
     key: str
+    agency: str = ""
     number: str
     digest: str
     reference: str

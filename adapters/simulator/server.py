@@ -202,6 +202,7 @@ class Simulator:
         verdict = decide(envelope.document.content, reference, decides_at, self.behaviour.refuse)
         return Entry(
             key=envelope.key,
+            agency=envelope.agency,
             number=envelope.number,
             digest=envelope.document.digest,
             reference=reference,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.errors import GatewayError
 from gateway.filing.filing import Filing
 from gateway.filing.findings import Text
+from gateway.filing.handover import HANDOVER_WORDS, Handover
 from gateway.filing.identifiers import VIETNAM
 from gateway.filing.status import WORDS
 from gateway.intake.acknowledge import Answer
@@ -57,7 +58,9 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
         return problem_response(INTERNAL, request)
 
 
-def filing_json(filing: Filing, notices: tuple[str, ...]) -> dict[str, Any]:
+def filing_json(
+    filing: Filing, notices: tuple[str, ...], handovers: Sequence[Handover] = ()
+) -> dict[str, Any]:
     """A filing as its provider sees it; times in ISO 8601 with Vietnam's offset."""
     vi, en = WORDS[filing.status]
     body: dict[str, Any] = {
@@ -74,9 +77,25 @@ def filing_json(filing: Filing, notices: tuple[str, ...]) -> dict[str, Any]:
         body["summary"] = filing.summary
     if filing.agency is not None:
         body["agency"] = filing.agency
+    if filing.lead is not None:
+        body["leadAgency"] = {"id": filing.lead[0], "name": filing.lead[1]}
+    if handovers:
+        body["cooperatingAgencies"] = [_handover_json(one) for one in handovers]
     if filing.agency_reference is not None:
         body["agencyReference"] = filing.agency_reference
     return body
+
+
+def _handover_json(handover: Handover) -> dict[str, Any]:
+    vi, en = HANDOVER_WORDS[handover.status]
+    return {
+        "id": handover.agency,
+        "name": handover.name,
+        "status": handover.status.value,
+        "statusText": {"vi": vi, "en": en},
+        "detail": handover.detail,
+        "answer": handover.answer,
+    }
 
 
 def links(number: str, notices: tuple[str, ...]) -> dict[str, str]:

@@ -86,7 +86,8 @@ class FilingsDoor:
         """GET /v1/filings/{number}: where it stands."""
         filing = await self.own(request)
         kinds = [kind for kind in NoticeKind if await self._world.filings.notice(filing.number, [kind])]
-        return json_response(filing_json(filing, tuple(kind.value for kind in kinds)))
+        handovers = await self._world.filings.handovers(filing.number)
+        return json_response(filing_json(filing, tuple(kind.value for kind in kinds), handovers))
 
     async def receipt(self, request: web.Request) -> web.StreamResponse:
         """GET …/receipt: the notice that was given when the filing came in."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
 import schemas
+from gateway.app import clock
 from gateway.cli.output import json_option, print_json
+from gateway.directory import OWN_DIRECTORY, Directory, load_directory
 
 
 @click.command()
@@ -98,7 +101,11 @@ def _row(one: schemas.Description) -> None:
 
 
 def _table(chosen: list[schemas.Description]) -> str:
-    lines = ["| form | kinds | name | legal form | in force | rules |", "|---|---|---|---|---|---|"]
+    tables, today = load_directory(OWN_DIRECTORY), schemas.vietnam_day(clock())
+    lines = [
+        "| form | kinds | name | legal form | in force | goes to | rules |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for one in chosen:
         form = one.form
         cells = (
@@ -107,10 +114,21 @@ def _table(chosen: list[schemas.Description]) -> str:
             f"{form.label}: {form.name_vi} / {form.name_en}",
             form.legal_basis,
             f"{form.in_force_from} to {form.in_force_until}",
+            _route(form.code if form.code in tables.services else form.family, tables, today),
             str(len(one.rules)),
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _route(service: str, tables: Directory, day: date) -> str:
+    """Who leads, and whom it goes on to: `A → B, C`; "–" where the directory knows no such service."""
+    offices = [(row.role, office.name_vi) for row, office in tables.offices_of(service, day)]
+    named = {role: [name for found, name in offices if found == role] for role in ("lead", "cooperating")}
+    parts = (
+        ", ".join(name.replace("{place}", "(nơi giải quyết)") for name in names) for names in named.values()
+    )
+    return " → ".join(part for part in parts if part) or "–"
 
 
 def _explain(one: schemas.Description) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 import schemas
+from gateway.app import clock
 from gateway.cli.output import json_option, print_json
 
 
@@ -42,7 +43,7 @@ def new(
         )
     if example not in chosen[0].examples:
         raise click.UsageError(f"no example is called {example!r}: there are {', '.join(chosen[0].examples)}")
-    document = chosen[0].example(example, tax_code=tax_code)
+    document = chosen[0].example(example, tax_code=tax_code, on=schemas.vietnam_day(clock()))
     if out is not None:
         out.write_bytes(document)
     if as_json:

@@ -44,10 +44,10 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @config_option
 @json_option
 def list_waiting(*, stuck: bool, config: Path, as_json: bool) -> None:
-    """List the filings that wait, oldest first, with what happened last."""
+    """List the filings that wait, oldest first, with what happened last; then what goes on to cooperating agencies."""
 
     async def ask(store: Store) -> list[dict[str, Any]]:
-        return [asdict(waiting) for waiting in store.waiting(stuck=stuck)]
+        return [asdict(one) for one in (*store.waiting(stuck=stuck), *store.waiting_handovers(stuck=stuck))]
 
     found = asyncio.run(_with_store(config, ask))
     if as_json:
@@ -64,17 +64,20 @@ def list_waiting(*, stuck: bool, config: Path, as_json: bool) -> None:
 
 @queue.command("replay")
 @click.argument("number")
+@click.option(
+    "--agency", help="Only the handover to this cooperating agency, as `efile queue list` names it."
+)
 @click.option("--why", required=True, help="For the audit record.")
 @config_option
 @json_option
-def replay(*, number: str, why: str, config: Path, as_json: bool) -> None:
+def replay(*, number: str, agency: str | None, why: str, config: Path, as_json: bool) -> None:
     """Send the stuck filing NUMBER on its way again: it is routed and delivered anew, under its old key."""
 
     async def ask(store: Store) -> str | None:
         try:
-            await store.replay(number, getpass.getuser(), why)
+            await store.replay(number, getpass.getuser(), why, agency)
         except NotFound:
-            return f"{number}: no such filing"
+            return f"{number}: no such filing" if agency is None else f"{number}: nothing goes on to {agency}"
         except NotStuck as error:
             return str(error)
         return None

@@ -21,7 +21,9 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     adapter = world.adapters.get(filing.agency or "")
     if adapter is None:
         return without_adapter(claim, "attempt-failed", world)
-    parcel = parcel_of(filing, await world.deliveries.body(filing.number))
+    body = await world.deliveries.body(filing.number)
+    lead, _ = filing.lead or ("", "")
+    parcel = parcel_of(filing, body, key=key_of(filing), agency=lead)
     try:
         submitted = await adapter.submit(parcel)
     except adapters.Unavailable as error:
@@ -42,12 +44,13 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     )
 
 
-def parcel_of(filing: Filing, body: bytes) -> adapters.Parcel:
-    """The filing as adapters know it."""
+def parcel_of(filing: Filing, body: bytes, *, key: str, agency: str) -> adapters.Parcel:
+    """The filing as adapters know it, for one agency of the directory, under its idempotency key there."""
     summary = filing.summary
     assert summary is not None, "only readable filings are delivered"
     return adapters.Parcel(
-        key=key_of(filing),
+        key=key,
+        agency=agency,
         filing_number=filing.number,
         family=summary.family,
         form_code=summary.form_code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import adapters
+from gateway.delivery.route import handovers
 from gateway.delivery.world import DeliveryWorld
 from gateway.filing.filing import Filing, SignedNotice
 from gateway.filing.status import Status
@@ -26,6 +27,7 @@ def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: DeliveryWorld
         reference=verdict.reference,
         verdict=verdict,
         notice=notify(claim.filing, verdict, world),
+        handovers=handovers(claim.filing, verdict.status, world),
     )
 
 

@@ -1,17 +1,80 @@
-"""route: which agency's back-end gets this filing."""
+"""route: which agency a filing goes to, and, once it is accepted, which ones it goes on to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from gateway import directory
 from gateway.delivery.world import DeliveryWorld
+from gateway.filing.filing import Filing, Summary
+from gateway.filing.handover import Handover, HandoverStatus
+from gateway.filing.identifiers import VIETNAM
 from gateway.filing.status import Status
-from gateway.ports import Claim, Outcome
+from gateway.ports import Agency, Claim, Outcome
 
 
 async def route(claim: Claim, world: DeliveryWorld) -> Outcome:
-    """Takes an acknowledged filing; gives its agency. Where none takes the form, an operator must (stuck)."""
-    summary = claim.filing.summary
+    """Takes an acknowledged filing; gives its agency: the lead of its service at its place, on the day of its receipt.
+
+    Where the directory tells none, or no back-end serves it, an operator must (stuck).
+    """
+    try:
+        lead = _route(claim.filing, claim.filing.received_at, world).lead
+    except directory.NoRoute as error:
+        return Outcome(claim, Status.STUCK, "stuck", str(error))
+    backend = backend_of(lead.id, lead.office, world.registry.agencies())
+    if backend is None:
+        return Outcome(claim, Status.STUCK, "stuck", f"no back-end serves {lead.id} ({lead.name_vi})")
+    detail = f"{backend.id}: {lead.name_vi}"
+    return Outcome(
+        claim,
+        Status.DELIVERING,
+        "routed",
+        detail,
+        due_seconds=0.0,
+        agency=backend.id,
+        lead=(lead.id, lead.name_vi),
+    )
+
+
+def handovers(filing: Filing, status: Status, world: DeliveryWorld) -> tuple[Handover, ...]:
+    """The cooperating agencies that a filing with this verdict goes on to, as of now: none unless it is accepted."""
+    if status is not Status.ACCEPTED:
+        return ()
+    try:
+        found = _route(filing, world.clock(), world)
+    except directory.NoRoute:
+        return ()  # nobody leads the service any more: whoever cooperated is not told either
+    return tuple(_handovers(found, world.registry.agencies()))
+
+
+def backend_of(agency: str, office: str, agencies: Sequence[Agency]) -> Agency | None:
+    """The back-end that serves an agency of the directory: one that names it comes before one that names its office."""
+    for name in (agency, office):
+        for one in agencies:
+            if name in one.serves:
+                return one
+    return None
+
+
+def _handovers(found: directory.Route, agencies: Sequence[Agency]) -> Iterator[Handover]:
+    for agency in found.cooperating:
+        joined = backend_of(agency.id, agency.office, agencies) is not None
+        status = HandoverStatus.WAITING if joined else HandoverStatus.NOT_JOINED
+        reason = "" if joined else f"no back-end serves {agency.id}"
+        yield Handover(agency.id, agency.office, agency.name_vi, status, reason)
+    for office, reason in found.missing:
+        yield Handover(office, office, office, HandoverStatus.NOT_JOINED, reason)
+
+
+def _route(filing: Filing, at: datetime, world: DeliveryWorld) -> directory.Route:
+    summary = filing.summary
     assert summary is not None, "only readable filings are acknowledged"
-    for agency in world.registry.agencies():
-        if {summary.form_code, summary.family} & set(agency.forms):
-            return Outcome(claim, Status.DELIVERING, "routed", agency.id, due_seconds=0.0, agency=agency.id)
-    return Outcome(claim, Status.STUCK, "stuck", f"no agency takes form {summary.form_code}")
+    tables = world.directory()
+    return tables.route(_service(summary, tables), summary.places, at.astimezone(VIETNAM).date())
+
+
+def _service(summary: Summary, tables: directory.Directory) -> str:
+    """A service of its own, or its whole family's."""
+    return summary.form_code if summary.form_code in tables.services else summary.family

@@ -30,6 +30,8 @@ class Summary:
     agent_name: str | None
     office_code: str
     office_name: str
+    places: tuple[str, ...] = ()
+    """Official codes of the place that it is about, the smallest first."""
 
 
 class NoticeKind(StrEnum):
@@ -58,7 +60,8 @@ class Filing:
     """One recorded filing, without its body.
 
     `digest` is SHA-256 of the bytes as filed; times are aware. `summary` is None where a refused document
-    could not be read as any known form.
+    could not be read as any known form. `agency` is the back-end that it goes to, `lead` the directory's agency that
+    the back-end serves, by identifier and name.
     """
 
     number: str
@@ -72,6 +75,7 @@ class Filing:
     findings: tuple[Finding, ...] = ()
     agency: str | None = None
     agency_reference: str | None = None
+    lead: tuple[str, str] | None = None
 
     @property
     def order_key(self) -> str:

@@ -148,7 +148,8 @@ def _summary(examination: schemas.Examination) -> Summary | None:
         office_code=declaration.tax_office_code,
         office_name=declaration.tax_office_name,
     )
-    return Summary(**{name: _short(value) for name, value in values.items()})
+    places = tuple(_short(code) for code in declaration.places)
+    return Summary(**{name: _short(value) for name, value in values.items()}, places=places)
 
 
 def _short(value: Any) -> Any:

@@ -4,31 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
 from gateway.errors import StoreUnavailable
-from gateway.ports import Claim, Deliveries, Outcome
+from gateway.filing.filing import Filing
 
 log = structlog.get_logger("delivery")
 
 
-class Worker:
-    """One per process. `owner` must be unique among all processes and nodes."""
+class Claimed(Protocol):
+    """The right to work on something of a filing's."""
+
+    @property
+    def filing(self) -> Filing: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+class Done(Protocol):
+    """What the work came to."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def event(self) -> str | None: ...
+
+
+C = TypeVar("C", bound=Claimed)
+
+
+class Worker(Generic[C]):
+    """One per process and queue. `owner` must be unique among all processes and nodes.
+
+    `claim_due` takes the owner, how many at most, and for how many seconds.
+    """
 
     def __init__(
         self,
         owner: str,
-        deliveries: Deliveries,
-        step: Callable[[Claim], Awaitable[Outcome]],
+        claim_due: Callable[[str, int, float], Awaitable[Sequence[C]]],
+        step: Callable[[C], Awaitable[Done]],
         *,
         in_flight: int,
         lease_seconds: float,
         idle_seconds: float,
     ) -> None:
         self._owner = owner
-        self._deliveries = deliveries
+        self._claim_due = claim_due
         self._step = step
         self._in_flight = in_flight
         self._lease_seconds = lease_seconds
@@ -57,7 +82,7 @@ class Worker:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             return True
         try:
-            claims = await self._deliveries.claim_due(self._owner, free, self._lease_seconds)
+            claims = await self._claim_due(self._owner, free, self._lease_seconds)
         except StoreUnavailable as error:
             log.warning("claim-failed", error=str(error))
             return False
@@ -70,7 +95,7 @@ class Worker:
             task.add_done_callback(self._running.discard)
         return bool(claims)
 
-    async def _carry(self, claim: Claim) -> None:
+    async def _carry(self, claim: C) -> None:
         number, before = claim.filing.number, claim.filing.status
         try:
             outcome = await self._step(claim)

@@ -13,13 +13,16 @@ from typing import Any
 
 from gateway.errors import KeyReused
 from gateway.filing.filing import Filing, Recorded
+from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import FINAL, Status
 from gateway.ports import LONGEST_WAIT_SECONDS, Claim, Outcome, Prepared, Written
 from gateway.store.rows import (
     FILING_COLUMNS,
+    HANDOVER_COLUMNS,
     Row,
     filing_of,
     filing_row,
+    handover_row,
     json_text,
     notice_of,
     notice_row,
@@ -281,12 +284,14 @@ def record_outcome(batch: Sequence[Attempted]) -> Steps:
 def _move_on(applied: Sequence[Attempted]) -> Part:
     """The filing's new place; what is final leaves the queue, and refused bytes may come again."""
     yield Statement(
-        """UPDATE filing SET status = ?, agency = COALESCE(?, agency),
-           agency_reference = COALESCE(?, agency_reference), findings = COALESCE(?, findings) WHERE number = ?""",
+        """UPDATE filing SET status = ?, agency = COALESCE(?, agency), lead = COALESCE(?, lead),
+           lead_name = COALESCE(?, lead_name), agency_reference = COALESCE(?, agency_reference),
+           findings = COALESCE(?, findings) WHERE number = ?""",
         [
             (
                 item.outcome.status.value,
                 item.outcome.agency,
+                *(item.outcome.lead or (None, None)),
                 item.outcome.reference,
                 None if item.outcome.findings is None else json_text(item.outcome.findings),
                 item.outcome.claim.filing.number,
@@ -340,6 +345,29 @@ def _write_down(applied: Sequence[Attempted]) -> Part:
             (item.outcome.claim.filing.number, time_text(item.at), item.outcome.event, item.outcome.detail)
             for item in applied
             if item.outcome.event is not None
+        ],
+    )
+    yield from plan_handovers(
+        [(item.outcome.claim.filing.number, item.outcome.handovers, item.at) for item in applied]
+    )
+
+
+def plan_handovers(planned: Sequence[tuple[str, Sequence[Handover], datetime]]) -> Part:
+    """Filing number, handovers, time: in the verdict's own transaction, so that none is lost and none comes twice."""
+    rows = [(number, handover, at) for number, handovers, at in planned for handover in handovers]
+    yield Statement(
+        f"""INSERT INTO handover (number, {HANDOVER_COLUMNS}, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, {NOW} + ?)
+            ON CONFLICT DO NOTHING""",
+        [
+            (number, *handover_row(one), 0.0 if one.status is HandoverStatus.WAITING else None)
+            for number, one, _ in rows
+        ],
+    )
+    yield Statement(
+        INSERT_EVENT,
+        [
+            (number, time_text(at), f"handover-{one.status}", f"{one.name}: {one.detail}".rstrip(": "))
+            for number, one, at in rows
         ],
     )
 

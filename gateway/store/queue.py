@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import NotFound
+from gateway.filing.handover import HandoverStatus
 from gateway.filing.status import Status
 from gateway.ports import STATUS_LOST
 from gateway.store.operations import INSERT_EVENT, NOW, Statement, Steps
@@ -33,6 +34,11 @@ class Waiting:
     last_detail: str
 
 
+HANDOVERS = f"""
+SELECT h.number, h.status, '', h.agency, h.due_at - {NOW}, h.attempt, h.failures, 'handover-' || h.status, h.detail
+FROM handover h WHERE h.status IN ('stuck', 'not-joined') OR (? AND h.status = 'waiting') ORDER BY h.seq
+"""
+
 WAITING = f"""
 SELECT d.number, f.status, d.order_key, f.agency, d.due_at - {NOW}, d.attempt, d.failures, e.name, e.detail
 FROM delivery d JOIN filing f ON f.number = d.number
@@ -49,6 +55,35 @@ class Replay:
     actor: str
     why: str
     at: datetime
+    agency: str | None = None
+    """A cooperating agency: only its handover is sent on its way again."""
+
+
+def replay_handover(batch: Sequence[Replay]) -> Steps:
+    """A handover that is stuck, or whose agency had not joined, waits again."""
+    results: list[NotFound | NotStuck | None] = []
+    for order in batch:
+        (found,) = yield Statement(
+            "SELECT status, name FROM handover WHERE number = ? AND agency = ?",
+            [(order.number, order.agency)],
+            fetch=True,
+        )
+        if not found:
+            results.append(NotFound(f"{order.number} {order.agency}"))
+        elif found[0][0] not in (HandoverStatus.STUCK, HandoverStatus.NOT_JOINED):
+            results.append(NotStuck(f"{order.number} {order.agency} is {found[0][0]}, not stuck"))
+        else:
+            yield Statement(
+                f"""UPDATE handover SET status = 'waiting', detail = '', due_at = {NOW}, failures = 0
+                    WHERE number = ? AND agency = ?""",
+                [(order.number, order.agency)],
+            )
+            told = f"{found[0][1]}: {order.why}"
+            yield Statement(INSERT_EVENT, [(order.number, time_text(order.at), "handover-replayed", told)])
+            subject = f"{order.number} {order.agency}"
+            yield from append_audit(order.at, order.actor, "handover.replay", subject, order.why)
+            results.append(None)
+    return results
 
 
 def replay(batch: Sequence[Replay]) -> Steps:

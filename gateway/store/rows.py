@@ -11,6 +11,7 @@ import zstandard
 
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice, Summary
 from gateway.filing.findings import Finding
+from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
 from gateway.ports import Agency, Provider
@@ -19,9 +20,10 @@ Row = Sequence[Any]
 
 FILING_COLUMNS = (
     "number, provider, status, received_at, digest, size, idempotency_key, "
-    "summary, findings, agency, agency_reference"
+    "summary, findings, agency, agency_reference, lead, lead_name"
 )
-AGENCY_COLUMNS = "id, name, adapter, config, forms, poll_seconds"
+AGENCY_COLUMNS = "id, name, adapter, config, serves, poll_seconds"
+HANDOVER_COLUMNS = "agency, office, name, status, detail, answer"
 PROVIDER_COLUMNS = "id, name, tax_code, active, signs_filings"
 
 _COMPRESSION_LEVEL = 3
@@ -60,6 +62,7 @@ def filing_row(filing: Filing) -> Row:
         json_text(filing.findings),
         filing.agency,
         filing.agency_reference,
+        *(filing.lead or (None, None)),
     )
 
 
@@ -77,6 +80,7 @@ def filing_of(row: Row) -> Filing:
         findings=_findings.decode(row[8]),
         agency=row[9],
         agency_reference=row[10],
+        lead=None if row[11] is None else (row[11], row[12]),
     )
 
 
@@ -88,6 +92,17 @@ def notice_row(number: str, notice: SignedNotice) -> Row:
 def notice_of(row: Row) -> SignedNotice:
     """From kind, issued_at, document."""
     return SignedNotice(NoticeKind(row[0]), datetime.fromisoformat(row[1]), row[2])
+
+
+def handover_row(handover: Handover) -> Row:
+    """In the order of HANDOVER_COLUMNS."""
+    about = (handover.agency, handover.office, handover.name)
+    return (*about, handover.status.value, handover.detail, handover.answer)
+
+
+def handover_of(row: Row) -> Handover:
+    """From a row in the order of HANDOVER_COLUMNS."""
+    return Handover(row[0], row[1], row[2], HandoverStatus(row[3]), row[4], row[5])
 
 
 def agency_of(row: Row) -> Agency:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import StoreUnavailable
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
+from gateway.filing.handover import Handover
 from gateway.filing.verdict import Verdict
 from gateway.ports import (
     Agency,
@@ -18,18 +19,21 @@ from gateway.ports import (
     ClientIdentity,
     Clock,
     Concluded,
+    HandoverClaim,
+    HandoverOutcome,
     Outcome,
     Prepared,
     Provider,
     Written,
 )
-from gateway.store import operations, seeds, verdicts
-from gateway.store.queue import WAITING, Replay, Waiting, replay
+from gateway.store import handovers, operations, seeds, verdicts
+from gateway.store.queue import HANDOVERS, WAITING, Replay, Waiting, replay, replay_handover
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     PROVIDER_COLUMNS,
     agency_of,
     filing_of,
+    handover_of,
     notice_of,
     pack,
     provider_of,
@@ -111,6 +115,10 @@ class Store:
         rows = self._driver.read("SELECT verdict FROM verdict WHERE number = ?", (number,))
         return verdict_of(rows[0][0]) if rows else None
 
+    async def handovers(self, number: str) -> Sequence[Handover]:
+        """See `ports.Filings.handovers`."""
+        return [handover_of(row) for row in self._driver.read(handovers.READ_HANDOVERS, (number,))]
+
     # Deliveries
 
     async def claim_due(self, owner: str, limit: int, lease_seconds: float) -> Sequence[Claim]:
@@ -126,10 +134,10 @@ class Store:
         return written
 
     async def record_verdict(
-        self, number: str, verdict: Verdict, notice: SignedNotice, at: datetime
+        self, number: str, verdict: Verdict, notice: SignedNotice, handovers: Sequence[Handover], at: datetime
     ) -> Concluded:
         """See `ports.Deliveries.record_verdict`."""
-        item = verdicts.VerdictArrival(number, verdict, notice, at)
+        item = verdicts.VerdictArrival(number, verdict, notice, tuple(handovers), at)
         concluded: Concluded = await self._driver.write(verdicts.record_verdict, item)
         return concluded
 
@@ -139,6 +147,24 @@ class Store:
         if document is None:
             raise KeyError(number)
         return document
+
+    async def claim_handovers(self, owner: str, limit: int, lease_seconds: float) -> Sequence[HandoverClaim]:
+        """See `ports.Deliveries.claim_handovers`."""
+        request = operations.Request(owner, limit, lease_seconds)
+        claims: list[HandoverClaim] = await self._driver.write(handovers.claim_handovers, request)
+        return claims
+
+    async def record_handover(self, outcome: HandoverOutcome) -> Written:
+        """See `ports.Deliveries.record_handover`."""
+        item = handovers.Tried(outcome, self._clock())
+        written: Written = await self._driver.write(handovers.record_handover, item)
+        return written
+
+    async def record_answer(self, number: str, agency: str, answer: str) -> bool:
+        """See `ports.Deliveries.record_answer`."""
+        item = handovers.HandoverAnswer(number, agency, answer, self._clock())
+        first: bool = await self._driver.write(handovers.record_answer, item)
+        return first
 
     # Registry
 
@@ -203,9 +229,14 @@ class Store:
         """The delivery queue in order of receipt; only dead letters where `stuck`."""
         return [Waiting(*row) for row in self._driver.read(WAITING, (int(not stuck),))]
 
-    async def replay(self, number: str, actor: str, why: str) -> None:
-        """Send a stuck filing on its way again. Raises NotFound, or NotStuck."""
-        await self._driver.write(replay, Replay(number, actor, why, self._clock()))
+    def waiting_handovers(self, *, stuck: bool) -> list[Waiting]:
+        """Handovers on their way, stuck or not joined; without the first where `stuck`."""
+        return [Waiting(*row) for row in self._driver.read(HANDOVERS, (int(not stuck),))]
+
+    async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
+        """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""
+        order = Replay(number, actor, why, self._clock(), agency)
+        await self._driver.write(replay if agency is None else replay_handover, order)
 
     def close(self) -> None:
         """Finish what is queued, then close."""

@@ -9,11 +9,19 @@ from datetime import datetime
 
 from gateway.errors import BadRequest, NotFound
 from gateway.filing.filing import SignedNotice
+from gateway.filing.handover import Handover
 from gateway.filing.status import Status
 from gateway.filing.story import told
 from gateway.filing.verdict import Verdict
 from gateway.ports import Concluded
-from gateway.store.operations import INSERT_EVENT, INSERT_NOTICE, READ_FILING, Statement, Steps
+from gateway.store.operations import (
+    INSERT_EVENT,
+    INSERT_NOTICE,
+    READ_FILING,
+    Statement,
+    Steps,
+    plan_handovers,
+)
 from gateway.store.rows import Row, filing_of, json_text, notice_row, time_text, verdict_of
 
 WITH_THE_AGENCY = frozenset({Status.DELIVERING, Status.DELIVERED, Status.STUCK})
@@ -27,6 +35,7 @@ class VerdictArrival:
     number: str
     verdict: Verdict
     notice: SignedNotice
+    handovers: tuple[Handover, ...]
     at: datetime
 
 
@@ -63,6 +72,7 @@ def _first_verdict(item: VerdictArrival) -> Generator[Statement, list[list[Row]]
     yield Statement(INSERT_NOTICE, [notice_row(item.number, item.notice)])
     yield Statement("DELETE FROM delivery WHERE number = ?", [(item.number,)])
     yield Statement(INSERT_EVENT, [(item.number, time_text(item.at), verdict.status.value, "callback")])
+    yield from plan_handovers([(item.number, item.handovers, item.at)])
     return Concluded(verdict, first=True, contradicts=False)
 
 

@@ -37,6 +37,7 @@ def parcel() -> Callable[..., Parcel]:
     def make(key: str = "f-1", document: bytes = DECLARATION, **changes: Any) -> Parcel:
         values: dict[str, Any] = {
             "key": key,
+            "agency": "tax",
             "filing_number": "EF-260715-000001-4",
             "family": "tax-declaration",
             "form_code": "842",

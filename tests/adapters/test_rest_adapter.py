@@ -60,6 +60,7 @@ async def test_the_message_is_as_the_readme_shows(door, settings, parcel):
     assert body == {
         "key": "f-1",
         "number": "EF-260715-000001-4",
+        "agency": "tax",
         "family": "tax-declaration",
         "form": {"code": "842", "version": "2.8.3", "kind": "C"},
         "period": "Q2/2026",

@@ -225,7 +225,7 @@ class TestAgainstTheGateway:
 
 class TestQueue:
     async def test_look_and_replay(self, house: House, tmp_path: Path) -> None:
-        await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["999"]'})], "test")
+        await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["justice"]'})], "test")
         config = ("--config", house.installation.settings)
         async with house.client() as client:
             number = (await client.submit(signed(house.pki))).body["number"]
@@ -233,7 +233,7 @@ class TestQueue:
             listed = await efile_beside("queue", "list", "--stuck", *config)
             assert f"{number}  stuck" in listed.stdout
             assert "no agency takes form 842" in listed.stdout
-            await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["842"]'})], "test")
+            await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["tax"]'})], "test")
             replayed = await efile_beside("queue", "replay", number, "--why", "route mended", *config)
             assert replayed.returncode == 0, replayed.stdout + replayed.stderr
             assert (await house.follow(client, number))["status"] == "accepted"

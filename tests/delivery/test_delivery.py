@@ -273,14 +273,14 @@ class TestRoute:
         self, tmp_path: Path, pki_home: Path
     ) -> None:
         async with house_at(tmp_path, pki_home) as house:
-            await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["999"]'})], "test")
+            await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["justice"]'})], "test")
             number = await file(house)
             async with house.client() as client:
                 assert (await house.follow(client, number, until=("stuck",)))["status"] == "stuck"
                 assert (await client.part(number, "receipt")).status == 200
                 (waiting,) = house.gateway.store.waiting(stuck=True)
                 assert (waiting.number, waiting.due_seconds, waiting.last_event) == (number, None, "stuck")
-                await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["842"]'})], "test")
+                await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["tax"]'})], "test")
                 await house.gateway.store.replay(number, "operator", "route mended")
                 with pytest.raises(NotStuck):
                     await house.gateway.store.replay(number, "operator", "twice")
