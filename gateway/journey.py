@@ -169,7 +169,7 @@ async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings:
         raise NotFound(number)
     notice = notify(filing, verdict, world)
     planned = handovers(filing, verdict.status, world)
-    concluded = await world.deliveries.record_verdict(number, verdict, notice, planned, world.clock())
+    concluded = await world.deliveries.record_verdict(number, verdict, notice, world.clock(), planned)
     if concluded.contradicts:
         raise VerdictConflict(number)
     return concluded

@@ -225,7 +225,12 @@ class Deliveries(Protocol):
         ...
 
     async def record_verdict(
-        self, number: str, verdict: Verdict, notice: SignedNotice, handovers: Sequence[Handover], at: datetime
+        self,
+        number: str,
+        verdict: Verdict,
+        notice: SignedNotice,
+        at: datetime,
+        handovers: Sequence[Handover] = (),
     ) -> Concluded:
         """Write a verdict that came by itself (callback). Idempotent; the first verdict stays in force."""
         ...

@@ -134,7 +134,12 @@ class Store:
         return written
 
     async def record_verdict(
-        self, number: str, verdict: Verdict, notice: SignedNotice, handovers: Sequence[Handover], at: datetime
+        self,
+        number: str,
+        verdict: Verdict,
+        notice: SignedNotice,
+        at: datetime,
+        handovers: Sequence[Handover] = (),
     ) -> Concluded:
         """See `ports.Deliveries.record_verdict`."""
         item = verdicts.VerdictArrival(number, verdict, notice, tuple(handovers), at)

@@ -232,7 +232,7 @@ class TestQueue:
             await house.follow(client, number, until=("stuck",))
             listed = await efile_beside("queue", "list", "--stuck", *config)
             assert f"{number}  stuck" in listed.stdout
-            assert "no agency takes form 842" in listed.stdout
+            assert "no back-end serves tax" in listed.stdout
             await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["tax"]'})], "test")
             replayed = await efile_beside("queue", "replay", number, "--why", "route mended", *config)
             assert replayed.returncode == 0, replayed.stdout + replayed.stderr

@@ -11,6 +11,7 @@ import pytest
 import schemas
 from adapters.rest import RestConfig
 from gateway import settings
+from gateway.directory import OWN_DIRECTORY
 from tests.docs.papers import DOCS, headings, section, table
 
 TEXT = (DOCS / "settings.md").read_text(encoding="utf-8")
@@ -21,6 +22,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[door]": settings.DoorSettings,
     "[trust]": settings.TrustSettings,
     "[catalogue]": settings.CatalogueSettings,
+    "[directory]": settings.DirectorySettings,
     "[notices]": settings.NoticeSettings,
     "[limits]": settings.LimitSettings,
     "[delivery]": settings.DeliverySettings,
@@ -37,7 +39,7 @@ def as_toml(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if value == schemas.OWN_CATALOGUE:
+    if value in (schemas.OWN_CATALOGUE, OWN_DIRECTORY):
         return "the package's own"
     if isinstance(value, str | Path):
         return f'`"{value}"`'

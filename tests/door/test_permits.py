@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
 from lxml import etree
 
 import schemas
@@ -25,21 +24,6 @@ def dossier(house: House, one: schemas.Description, example: str = "passes.xml")
 
 def signed(house: House, document: bytes, *signers: str) -> bytes:
     return sign(house.pki, document, *signers, target_id="_NODE_TO_SIGN")
-
-
-@pytest.mark.parametrize("one", PERMITS, ids=lambda one: one.form.code)
-async def test_it_is_filed_carried_to_its_agency_and_decided(house: House, one: schemas.Description) -> None:
-    await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["permit"]'})], "test")
-    async with house.client("provider-a") as client:  # a T-VAN that signs declarations need not sign dossiers
-        reply = await client.submit(signed(house, dossier(house, one)))
-        assert reply.status == 201, reply.body
-        number = reply.body["number"]
-        receipt = schemas.read_notice((await client.part(number, "receipt")).octets)
-        assert receipt.filing_number == number
-        assert receipt.form_label == one.form.label
-        assert (await house.follow(client, number))["status"] == "accepted"
-        verdict = schemas.read_notice((await client.part(number, "verdict")).octets)
-        assert verdict.kind == "verdict-accepted"
 
 
 async def test_its_faults_are_told_all_at_once(house: House) -> None:
@@ -91,7 +75,9 @@ async def test_a_dossier_that_is_stuck_holds_no_other(house: House) -> None:
     async with house.client() as client:
         first = await client.submit(signed(house, dossier(house, one)))
         await house.follow(client, first.body["number"], until=("stuck",))
-        await house.gateway.store.seed([Seed("agency", {"id": "tax", "forms": '["permit"]'})], "test")
+        await house.gateway.store.seed(
+            [Seed("agency", {"id": "tax", "serves": '["culture-sports-tourism"]'})], "test"
+        )
         other = changed(dossier(house, one), {"tenCoSo": "Karaoke khác"})
         second = await client.submit(signed(house, other))
         assert (await house.follow(client, second.body["number"]))["status"] == "accepted"

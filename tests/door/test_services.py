@@ -78,6 +78,8 @@ async def test_every_service_is_filed_carried_to_its_agency_and_decided(
             assert filing["leadAgency"]["id"].startswith(office.id)
             books = (house.agencies.get(office.id) or house.simulator).books
             assert books[number].agency == filing["leadAgency"]["id"], service
+            receipt = schemas.read_notice((await client.part(number, "receipt")).octets)
+            assert receipt.filing_number == number
             verdict = schemas.read_notice((await client.part(number, "verdict")).octets)
             assert verdict.kind == "verdict-accepted"
         everywhere = [key for one in (house.simulator, *house.agencies.values()) for key in one.books]
