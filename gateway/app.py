@@ -31,6 +31,7 @@ from gateway.api.tls import server_context
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
 from gateway.errors import ConfigurationError
+from gateway.filing.dossier_codes import DossierCodes
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
@@ -159,7 +160,14 @@ async def _assembled(
         stack.callback(pool.close)
         notary = _open_notary(settings, rules(), now())
         intake = IntakeWorld(
-            settings.gateway.code, int(limits["body_bytes"]), checks, store, notary, pool, now
+            settings.gateway.code,
+            DossierCodes(settings.gateway.agency_code),
+            int(limits["body_bytes"]),
+            checks,
+            store,
+            notary,
+            pool,
+            now,
         )
         directory = Reloading(settings.directory.folder, load_directory)
         opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)

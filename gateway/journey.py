@@ -18,6 +18,7 @@ from gateway.delivery.route import backend_of, handovers, route
 from gateway.delivery.track import track
 from gateway.delivery.world import DeliveryWorld
 from gateway.errors import NotFound, VerdictConflict
+from gateway.filing.dossier_codes import DossierCodes
 from gateway.filing.filing import Recorded
 from gateway.filing.status import Status
 from gateway.filing.story import told
@@ -59,6 +60,7 @@ class IntakeWorld:
     """What the first corridor needs from the world. `checks` gives those in force now, each time it is asked."""
 
     gateway_code: str
+    dossier_codes: DossierCodes
     max_bytes: int
     checks: Callable[[], Checks]
     filings: Filings
@@ -87,7 +89,7 @@ async def take_in(message: Message, world: IntakeWorld) -> Answer:
 def judge(identified: Identified, world: IntakeWorld) -> Prepared:
     """The steps that cost CPU, in the pool: examine the document and sign what we shall say about it."""
     examined = examine(identified, world.checks())
-    return world.filings.prepare(promise(examined, world.notary, world.gateway_code))
+    return world.filings.prepare(promise(examined, world.notary, world.gateway_code, world.dossier_codes))
 
 
 def examine(identified: Identified, checks: Checks) -> Validated | Refusal:

@@ -111,6 +111,7 @@ class XmlNotary:
             digest_hex=filing.digest.hex(),
             agent_name=summary.agent_name if summary else None,
             agency_reference=filing.agency_reference,
+            dossier_code=filing.dossier_code,
         )
 
     def _sign(self, notice: schemas.Notice, kind: NoticeKind, at: datetime) -> SignedNotice:

@@ -185,6 +185,10 @@ class Filings(Protocol):
         """The filing, or None."""
         ...
 
+    async def dossier(self, code: str) -> Filing | None:
+        """The dossier with this code, or None."""
+        ...
+
     async def document(self, number: str) -> bytes | None:
         """The body exactly as filed, or None."""
         ...

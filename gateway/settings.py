@@ -22,11 +22,15 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who we are. `code` begins every filing number; the office is named in our notices."""
+    """Who we are. `code` begins every filing number; the office is named in our notices.
+
+    `agency_code` begins every dossier code, which takes the form that this one has (`H52`, or `000.00.00.H52`).
+    """
 
     code: Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,5}$")]
     name: str
     office_code: str
+    agency_code: Annotated[str, Meta(pattern=r"^[0-9A-Z][0-9A-Z.]{0,34}$")] = "H52"
 
 
 class DoorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

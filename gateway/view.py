@@ -75,7 +75,7 @@ def filing_page(
         remarks=_remarks(filing.findings),
         judged_at=datetime.fromisoformat(recorded["at"]) if recorded else report.at,
         policy=recorded["policy"] if recorded else report.policy,
-        number=filing.number,
+        number=" · ".join(name for name in (filing.number, filing.dossier_code) if name),
         received_at=filing.received_at,
         status=Words(*WORDS[filing.status]),
     )

@@ -13,6 +13,7 @@ class Family:
     Names are local names of `namespace`, paths lie below the body. `folder`: where the catalogue keeps what its forms
     share, and the forms. `code`, `version`, `kind` name the form; `filer` and `agent` are the tax code or identity
     number of who files, and of who files in their name; `description` says which legal form it is, "" for nothing.
+    `dossiers`: its documents get dossier codes (mã số hồ sơ).
     """
 
     name: str
@@ -27,6 +28,7 @@ class Family:
     agent: str
     signatures: str = "CKyDTu"
     description: str = ""
+    dossiers: bool = False
 
     def tag(self, name: str) -> str:
         """The qualified name of a local one."""
@@ -75,6 +77,7 @@ PERMIT = Family(
     kind="ThongTinChung/ThuTuc/mucDich",
     filer="ThongTinChung/NguoiNop/soDinhDanh",
     agent="ThongTinChung/NguoiDuocUyQuyen/soDinhDanh",
+    dossiers=True,
 )
 """Dossiers of the provincial services: the element names are this project's own, in the terms of the procedures."""
 

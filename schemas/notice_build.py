@@ -109,6 +109,8 @@ def _extension(extension: etree._Element, notice: Notice) -> None:
     put = partial(_put, extension, namespace=EX, limit=_SHORT)
     put("loaiThongBao", notice.kind)
     put("soHoSo", notice.filing_number)
+    if notice.dossier_code is not None:
+        put("maHoSo", notice.dossier_code)
     put("trangThaiHoSo", notice.status)
     put("thoiDiemGhiNhan", _vietnam(notice.recorded_at, "recorded_at").isoformat())
     put("thoiDiemThongBao", _vietnam(notice.issued_at, "issued_at").isoformat())

@@ -141,6 +141,7 @@ def _read_body(body: etree._Element) -> Notice:
         reasons=_reasons(body),
         payables=_payables(body),
         agency_reference=_optional(body, "maThamChieuCQT"),
+        dossier_code=_optional(body, "maHoSo"),
         answers=_optional(body, "soTBaoDoiChieu"),
     )
 

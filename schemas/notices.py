@@ -92,6 +92,7 @@ class Notice:
     reasons: tuple[Reason, ...] = ()
     payables: tuple[Payable, ...] = ()
     agency_reference: str | None = None
+    dossier_code: str | None = None
     answers: str | None = None
 
 

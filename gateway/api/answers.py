@@ -14,6 +14,7 @@ from gateway.filing.filing import Filing
 from gateway.filing.findings import Text
 from gateway.filing.handover import HANDOVER_WORDS, Handover
 from gateway.filing.identifiers import VIETNAM
+from gateway.filing.portal import PORTAL, PORTAL_STATUS
 from gateway.filing.status import WORDS
 from gateway.intake.acknowledge import Answer
 from gateway.problems import INTERNAL, MEDIA_TYPE, REFUSED, Problem, finding_json, problem_of
@@ -73,6 +74,11 @@ def filing_json(
         "findings": [finding_json(finding) for finding in filing.findings],
         "links": links(filing.number, notices),
     }
+    if filing.dossier_code is not None:
+        body["dossierCode"] = filing.dossier_code
+        number = PORTAL_STATUS[filing.status]
+        vi, en = PORTAL[number]
+        body["portalStatus"] = {"code": number, "text": {"vi": vi, "en": en}}
     if filing.summary is not None:
         body["summary"] = filing.summary
     if filing.agency is not None:

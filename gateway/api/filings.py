@@ -11,6 +11,7 @@ from gateway.api.answers import filing_json, intake_response, json_response
 from gateway.api.body import BodyBudget, Hold, expect_later, read_body, send_body
 from gateway.api.clients import Clients
 from gateway.errors import NotFound, WrongMediaType
+from gateway.filing.dossier_codes import is_dossier_code
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
 from gateway.intake.identify import Identified
@@ -145,7 +146,11 @@ class FilingsDoor:
         """See `Own`."""
         provider = self._clients.provider(request)
         number = request.match_info["number"]
-        filing = await self._world.filings.filing(number) if is_filing_number(number) else None
+        filing = None
+        if is_filing_number(number):
+            filing = await self._world.filings.filing(number)
+        elif is_dossier_code(number):
+            filing = await self._world.filings.dossier(number)
         if filing is None or filing.provider != provider.id:
             raise NotFound(number)
         return filing

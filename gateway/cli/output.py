@@ -53,10 +53,14 @@ def print_filing(body: Mapping[str, Any]) -> None:
     colour = _STATUS_COLOURS.get(status, "green")
     click.echo(f"  status    {click.style(status, fg=colour)}  {body['statusText']['vi']}")
     click.echo(f"            {body['statusText']['en']}")
+    if "dossierCode" in body:
+        click.echo(f"  dossier   {body['dossierCode']}  ({body['portalStatus']['text']['vi']})")
     click.echo(f"  received  {body['receivedAt']}")
     click.echo(f"  digest    {body['digest']['algorithm']} {body['digest']['value']}")
     if "agencyReference" in body:
         click.echo(f"  agency    {body.get('agency', '')} {body['agencyReference']}")
+    for one in body.get("cooperatingAgencies", ()):
+        click.echo(f"  also      {one['name']}: {one['statusText']['vi']} / {one['statusText']['en']}")
 
 
 def print_problem(body: Mapping[str, Any], http_status: int) -> None:

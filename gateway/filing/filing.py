@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.filing.dossier_codes import DossierCodes
 from gateway.filing.findings import Finding
 from gateway.filing.status import Status
 
@@ -61,7 +63,7 @@ class Filing:
 
     `digest` is SHA-256 of the bytes as filed; times are aware. `summary` is None where a refused document
     could not be read as any known form. `agency` is the back-end that it goes to, `lead` the directory's agency that
-    the back-end serves, by identifier and name.
+    the back-end serves, by identifier and name. `dossier_code` is given by the commit that records a dossier.
     """
 
     number: str
@@ -76,6 +78,7 @@ class Filing:
     agency: str | None = None
     agency_reference: str | None = None
     lead: tuple[str, str] | None = None
+    dossier_code: str | None = None
 
     @property
     def order_key(self) -> str:
@@ -93,13 +96,16 @@ class Filing:
 class NewFiling:
     """A filing about to be recorded, with the body as filed and the notice that the commit will make true.
 
-    `evidence` is the report of the signature checks (JSON): which certificates and status lists were used.
+    `evidence` is the report of the signature checks (JSON): which certificates and status lists were used. `numbering`
+    gives a dossier its code, which only the commit knows: its notice is then signed within the commit by `seal`.
     """
 
     filing: Filing
     document: bytes = field(repr=False)
     evidence: bytes = field(repr=False)
     notice: SignedNotice
+    numbering: DossierCodes | None = None
+    seal: Callable[[Filing], SignedNotice] | None = None
 
 
 @dataclass(frozen=True, slots=True)

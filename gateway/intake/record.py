@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+import schemas
 import signing
-from gateway.filing.filing import Filing, NewFiling, Recorded
+from gateway.filing.dossier_codes import DossierCodes
+from gateway.filing.filing import Filing, NewFiling, Recorded, Summary
 from gateway.filing.identifiers import new_filing_number
 from gateway.filing.status import Status
 from gateway.intake.validate import Refusal, Validated
@@ -15,8 +19,13 @@ from gateway.ports import Filings, Notary, Prepared
 _json = msgspec.json.Encoder().encode
 
 
-def promise(examined: Validated | Refusal, notary: Notary, gateway_code: str) -> NewFiling:
-    """Number the filing and sign its notice. Nothing is promised yet: nobody sees it before the commit."""
+def promise(
+    examined: Validated | Refusal, notary: Notary, gateway_code: str, codes: DossierCodes
+) -> NewFiling:
+    """Number the filing and sign its notice. Nothing is promised yet: nobody sees it before the commit.
+
+    A dossier's notice names its code, and is signed within the commit that gives it.
+    """
     received = examined.identified.received
     filing = Filing(
         number=new_filing_number(gateway_code, received.at),
@@ -29,7 +38,14 @@ def promise(examined: Validated | Refusal, notary: Notary, gateway_code: str) ->
         summary=examined.summary,
         findings=examined.findings,
     )
-    return NewFiling(filing, received.body, evidence_of(examined.report), notary.intake_notice(filing))
+    new = NewFiling(filing, received.body, evidence_of(examined.report), notary.intake_notice(filing))
+    if filing.status is Status.REFUSED or filing.summary is None or not _is_dossier(filing.summary):
+        return new
+    return replace(new, numbering=codes, seal=notary.intake_notice)
+
+
+def _is_dossier(summary: Summary) -> bool:
+    return schemas.FAMILIES[summary.family].dossiers
 
 
 def evidence_of(report: signing.Report) -> bytes:

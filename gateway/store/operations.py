@@ -79,15 +79,18 @@ def add(batch: Sequence[Prepared]) -> Steps:
             key = (filing.provider, "key", filing.idempotency_key)
             bound.append((*key, repeat))
             seen[key] = replace(filing, number=repeat)
+    fresh = yield from _numbered(fresh)
     yield from _insert(fresh)
     yield Statement(BIND_KEY, bound)
     originals = [answer for answer in answers if isinstance(answer, str)]
     read = yield Statement(READ_RECORDED, [(number,) for number in originals], fetch=True)
     found = {number: rows[0] for number, rows in zip(originals, read, strict=True)}
     results: list[Recorded | KeyReused] = []
-    for item, answer in zip(batch, answers, strict=True):
+    recorded = iter(fresh)
+    for answer in answers:
         if answer is None:
-            results.append(Recorded(item.new.filing, item.new.notice, repeat=False))
+            new = next(recorded).new
+            results.append(Recorded(new.filing, new.notice, repeat=False))
         else:
             results.append(recorded_of(found[answer]) if isinstance(answer, str) else answer)
     return results
@@ -172,6 +175,26 @@ def _seen_rows(seen: dict[tuple[str, str, str], Filing], filing: Filing) -> list
     if filing.idempotency_key is not None:
         wanted.append((filing.provider, "key", filing.idempotency_key))
     return [(key[1], seen[key].number, seen[key].digest) for key in wanted if key in seen]
+
+
+def _numbered(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], list[Prepared]]:
+    """Dossiers with their codes, and the notices that name them: a transaction that fails takes no number."""
+    numbered = []
+    for item in items:
+        new = item.new
+        if new.numbering is not None and new.seal is not None:
+            day = new.numbering.day(new.filing.received_at)
+            ((row,),) = yield Statement(NEXT_DOSSIER, [(new.numbering.agency, day)], fetch=True)
+            filing = replace(new.filing, dossier_code=new.numbering.code(day, row[0]))
+            item = replace(item, new=replace(new, filing=filing, notice=new.seal(filing)))  # noqa: PLW2901
+        numbered.append(item)
+    return numbered
+
+
+NEXT_DOSSIER = """
+INSERT INTO dossier_counter (agency, day, last) VALUES (?, ?, 1)
+ON CONFLICT (agency, day) DO UPDATE SET last = last + 1 RETURNING last
+"""
 
 
 def _insert(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], None]:

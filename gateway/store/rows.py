@@ -20,7 +20,7 @@ Row = Sequence[Any]
 
 FILING_COLUMNS = (
     "number, provider, status, received_at, digest, size, idempotency_key, "
-    "summary, findings, agency, agency_reference, lead, lead_name"
+    "summary, findings, agency, agency_reference, lead, lead_name, dossier_code"
 )
 AGENCY_COLUMNS = "id, name, adapter, config, serves, poll_seconds"
 HANDOVER_COLUMNS = "agency, office, name, status, detail, answer"
@@ -63,6 +63,7 @@ def filing_row(filing: Filing) -> Row:
         filing.agency,
         filing.agency_reference,
         *(filing.lead or (None, None)),
+        filing.dossier_code,
     )
 
 
@@ -81,6 +82,7 @@ def filing_of(row: Row) -> Filing:
         agency=row[9],
         agency_reference=row[10],
         lead=None if row[11] is None else (row[11], row[12]),
+        dossier_code=row[13],
     )
 
 

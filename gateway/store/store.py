@@ -30,6 +30,7 @@ from gateway.store import handovers, operations, seeds, verdicts
 from gateway.store.queue import HANDOVERS, WAITING, Replay, Waiting, replay, replay_handover
 from gateway.store.rows import (
     AGENCY_COLUMNS,
+    FILING_COLUMNS,
     PROVIDER_COLUMNS,
     agency_of,
     filing_of,
@@ -84,6 +85,12 @@ class Store:
     async def filing(self, number: str) -> Filing | None:
         """See `ports.Filings.filing`."""
         rows = self._driver.read(operations.READ_FILING, (number,))
+        return filing_of(rows[0]) if rows else None
+
+    async def dossier(self, code: str) -> Filing | None:
+        """See `ports.Filings.dossier`."""
+        sql = f"SELECT {FILING_COLUMNS} FROM filing WHERE dossier_code = ?"
+        rows = self._driver.read(sql, (code,))
         return filing_of(rows[0]) if rows else None
 
     async def document(self, number: str) -> bytes | None:

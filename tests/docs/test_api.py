@@ -12,6 +12,8 @@ from gateway.api.filings import FilingsDoor
 from gateway.api.health import health_routes
 from gateway.api.pages import PagesDoor
 from gateway.filing.filing import NoticeKind
+from gateway.filing.portal import PORTAL, PORTAL_STATUS
+from gateway.filing.status import Status
 from tests.docs.papers import DOCS, ROOT, blocks, headings, section, table
 
 TEXT = (DOCS / "api.md").read_text(encoding="utf-8")
@@ -48,6 +50,16 @@ def test_every_route_says_who_may_call_and_what_it_answers() -> None:
 def test_the_kinds_of_notices_are_those_of_the_code() -> None:
     part = section(TEXT, "### GET /v1/filings/{number}/notices/{kind}")
     assert {kind.value for kind in NoticeKind} <= set(re.findall(r"`(\w+)`", part))
+
+
+def test_the_portal_statuses_are_those_of_the_code() -> None:
+    told = {
+        int(row[0]): (row[1], {Status(name) for name in re.findall(r"`([a-z]+)`", row[2])})
+        for row in table(TEXT, "portal")
+    }
+    ours = {number: {status for status in Status if PORTAL_STATUS[status] == number} for number in PORTAL}
+    assert told == {number: (vi, ours[number]) for number, (vi, _) in PORTAL.items()}
+    assert list(PORTAL) == list(range(1, 11))
 
 
 def problems() -> Iterator[tuple[str, str]]:

@@ -80,6 +80,11 @@ async def test_every_service_is_filed_carried_to_its_agency_and_decided(
             assert books[number].agency == filing["leadAgency"]["id"], service
             receipt = schemas.read_notice((await client.part(number, "receipt")).octets)
             assert receipt.filing_number == number
+            assert receipt.dossier_code == filing.get("dossierCode")
+            assert ("dossierCode" in filing) == (service != "tax-declaration")
+            if "dossierCode" in filing:
+                assert (await client.status(filing["dossierCode"])).body == filing
+                assert filing["portalStatus"]["code"] == 9
             verdict = schemas.read_notice((await client.part(number, "verdict")).octets)
             assert verdict.kind == "verdict-accepted"
         everywhere = [key for one in (house.simulator, *house.agencies.values()) for key in one.books]

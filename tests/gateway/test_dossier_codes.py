@@ -1,0 +1,119 @@
+"""Dossier codes: both forms, every day from 1, without gap or double, whoever else records at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.filing.dossier_codes import DossierCodes, is_dossier_code
+from gateway.filing.filing import Filing, NewFiling, SignedNotice
+from gateway.store.sqlite import SqliteDriver
+from gateway.store.store import Store
+from tests.gateway.builders import new_filing
+
+LATE = datetime(2026, 11, 23, 16, 59, 59, tzinfo=UTC)  # one second before midnight in Vietnam
+
+
+@pytest.mark.parametrize(
+    ("agency", "number", "code"),
+    [
+        ("000.00.00.H52", 1, "000.00.00.H52-261123-0001"),
+        ("000.00.00.H52", 10_000, "000.00.00.H52-261123-10000"),
+        ("H52", 1, "H52-20261123-0000001"),
+        ("G09.20", 92_637, "G09.20-20261123-0092637"),
+    ],
+)
+def test_both_forms(agency: str, number: int, code: str) -> None:
+    codes = DossierCodes(agency)
+    assert codes.code(codes.day(LATE), number) == code
+    assert is_dossier_code(code)
+    assert codes.day(LATE + timedelta(seconds=1)) != codes.day(LATE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "H52", "h52-20261123-0000001", "H52-20261123-1", "H52-2026112-0000001", "H52-２0261123-0000001"],
+)
+def test_what_is_no_code(text: str) -> None:
+    assert not is_dossier_code(text)
+
+
+@pytest.mark.parametrize("agency", ["", "h52", "H 52", "-H52", "X" * 36])
+def test_what_is_no_agency(agency: str) -> None:
+    with pytest.raises(ValueError, match="agency code"):
+        DossierCodes(agency)
+
+
+def dossier(body: bytes, at: datetime) -> NewFiling:
+    new = new_filing(body)
+
+    def seal(filing: Filing) -> SignedNotice:
+        assert filing.dossier_code is not None
+        return replace(new.notice, document=filing.dossier_code.encode())
+
+    return replace(new, filing=replace(new.filing, received_at=at), numbering=DossierCodes("H52"), seal=seal)
+
+
+def record(path: Path, name: str, count: int) -> None:
+    """In a process of its own: dossiers at both sides of midnight, many at once."""
+
+    async def run() -> None:
+        store = Store(SqliteDriver(path), lambda: datetime.now(UTC))
+        news = [
+            dossier(f"<{name}{i}/>".encode(), LATE + timedelta(seconds=2 * (i % 2))) for i in range(count)
+        ]
+        for answer in await asyncio.gather(*(store.add(store.prepare(new)) for new in news)):
+            code = answer.filing.dossier_code
+            assert answer.notice.document.decode() == code, "the notice names the code of the commit"
+            assert (await store.dossier(str(code))) == answer.filing
+        store.close()
+
+    asyncio.run(run())
+
+
+def test_no_gap_and_no_double_over_processes_and_midnight(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    Store(SqliteDriver(path), lambda: datetime.now(UTC)).close()
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=record, args=(path, name, 40)) for name in "abc"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    driver = SqliteDriver(path)
+    codes = sorted(row[0] for row in driver.read("SELECT dossier_code FROM filing"))
+    driver.close()
+    days = ("20261123", "20261124")
+    assert codes == [f"H52-{day}-{number:07d}" for day in days for number in range(1, 61)]
+
+
+async def test_a_repeat_takes_no_number(tmp_path: Path) -> None:
+    store = Store(SqliteDriver(tmp_path / "store.sqlite"), lambda: datetime.now(UTC))
+    first = await store.add(store.prepare(dossier(b"<one/>", LATE)))
+    again = await store.add(store.prepare(dossier(b"<one/>", LATE)))
+    other = await store.add(store.prepare(dossier(b"<two/>", LATE)))
+    store.close()
+    assert again.repeat
+    assert again.filing.dossier_code == first.filing.dossier_code == "H52-20261123-0000001"
+    assert other.filing.dossier_code == "H52-20261123-0000002"
+
+
+async def test_a_transaction_that_fails_takes_no_number(tmp_path: Path) -> None:
+    store = Store(SqliteDriver(tmp_path / "store.sqlite"), lambda: datetime.now(UTC))
+
+    def cannot(filing: Filing) -> SignedNotice:
+        raise OSError("the key is away")
+
+    broken = replace(dossier(b"<one/>", LATE), seal=cannot)
+    with pytest.raises((StoreUnavailable, OSError)):
+        await store.add(store.prepare(broken))
+    after = await store.add(store.prepare(dossier(b"<one/>", LATE)))
+    store.close()
+    assert after.filing.dossier_code == "H52-20261123-0000001"
