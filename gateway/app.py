@@ -30,6 +30,7 @@ from gateway.api.pages import PagesDoor
 from gateway.api.tls import server_context
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.errors import ConfigurationError
+from gateway.intake.form_policy import with_policies
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import Worker
 from gateway.jobs.fetch import keep_fetching
@@ -143,7 +144,10 @@ async def _assembled(
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
         limits = store.limits()
         rules = load_signature_rules(settings)
-        catalogue = Reloading(settings.catalogue.directory, schemas.load_catalogue)
+        own = rules().policy
+        catalogue = Reloading(
+            settings.catalogue.directory, lambda folder: with_policies(schemas.load_catalogue(folder), own)
+        )
         parse_limits = signing.ParseLimits(max_bytes=int(limits["body_bytes"]))
 
         def checks() -> Checks:
@@ -161,7 +165,7 @@ async def _assembled(
         )
         opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
         backoff = Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
-        delivery = DeliveryWorld(store, store, opened, notary, rules, backoff, now)
+        delivery = DeliveryWorld(store, store, opened, notary, rules, catalogue, backoff, now)
         worker = _worker(settings, store, delivery)
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)

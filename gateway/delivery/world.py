@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import adapters
+import schemas
 from gateway.filing.filing import Filing
 from gateway.filing.story import told
 from gateway.intake.verify import SignatureRules
@@ -28,13 +29,14 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWorld:
-    """`adapters` by agency id. `reverify` judges a body again, by the rules of the filing's receipt."""
+    """`adapters` by agency id. `signatures` and `catalogue` give those in force now, each time they are asked."""
 
     deliveries: Deliveries
     registry: Registry
     adapters: Mapping[str, adapters.Adapter]
     notary: Notary
     signatures: Callable[[], SignatureRules]
+    catalogue: Callable[[], schemas.Catalogue]
     backoff: Backoff
     clock: Clock
 
