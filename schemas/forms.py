@@ -18,6 +18,7 @@ from schemas.fields import FieldOperand, Fields
 from schemas.period import Period
 from schemas.reading import Labelling, Reading
 from schemas.rules import Arithmetic
+from schemas.signers import Signers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,9 @@ class Form:
     financial_year: bool
     """A year Y may be the taxpayer's own: kyKKhaiTuNgay to kyKKhaiDenNgay, not the calendar's."""
     folder: Path
+    signers: Signers
+    signature_policy: str | None
+    """The name of a policy that asks for more than the reader's own; None: the reader's own."""
 
     def covers(self, period: Period) -> bool:
         return self.in_force_from <= period.start and period.end <= self.in_force_until

@@ -27,6 +27,7 @@ from schemas.forms import AttachmentRule, Due, Form, HeaderRule, LoadedForm, Rul
 from schemas.header_rules import DECLARATION_RULES
 from schemas.period import is_period_kind
 from schemas.rule_parser import RuleSyntaxError, compile_rule
+from schemas.signers import DEFAULT_SIGNERS, Signers, signer_faults
 from schemas.sources import SchemaSourceError, flatten
 
 _T = TypeVar("_T")
@@ -93,6 +94,8 @@ class _FormFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attachments: tuple[AttachmentRule, ...] = ()
     summary: _Summary = _Summary()
     one_place: tuple[str, ...] = ()
+    signers: Signers = DEFAULT_SIGNERS
+    signature_policy: Annotated[str, Meta(pattern="^[a-z0-9-]+$")] | None = None
 
 
 class _RuleRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -273,6 +276,8 @@ def _form(row: _Row, kind: str, settings: _FormFile, directory: Path) -> Form:
         period_kinds=settings.period_kinds,
         financial_year=settings.financial_year,
         folder=directory / row.folder,
+        signers=settings.signers,
+        signature_policy=settings.signature_policy,
     )
 
 
@@ -327,6 +332,8 @@ def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:
             add("form.toml", f"annexes of the kind {kind!r}, which is not taken")
     if row.family == TAX.name and not settings.period_kinds:
         add("form.toml", "no kind of period: nothing could be filed")
+    for fault in signer_faults(settings.signers):
+        add("form.toml", fault)
     if settings.max_elements < 1:
         add("form.toml", "max_elements must be at least 1")
 

@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 import schemas
+import signing
 from gateway.app import clock
 from gateway.cli.output import json_option, print_json
 from gateway.directory import OWN_DIRECTORY, Directory, load_directory
+from gateway.intake.form_policy import with_policies
 
 
 @click.command()
@@ -37,7 +39,9 @@ def forms(
     FORM is a code (842), a code and version (842-2.8.3) or a label (01/GTGT). Loads the catalogue as the gateway would:
     every example of every form is judged, and whatever is wrong with a folder is told at once (exit code 2).
     """
-    catalogue = schemas.load_catalogue(directory or schemas.OWN_CATALOGUE)
+    catalogue = with_policies(
+        schemas.load_catalogue(directory or schemas.OWN_CATALOGUE), signing.load_policy("tt15-2025")
+    )
     if export is not None:
         schemas.export_catalogue(directory or schemas.OWN_CATALOGUE, export)
         click.echo(f"{export}: {len(catalogue.forms)} forms; name it in [catalogue] directory")
@@ -72,6 +76,8 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
             "until": form.in_force_until.isoformat(),
             "kinds": list(form.period_kinds),
         },
+        "signers": [list(entry) for entry in form.signers],
+        "signaturePolicy": form.signature_policy,
         "annexes": {kind: list(names) for kind, names in one.annexes.items()},
         "fields": [
             {
@@ -141,6 +147,9 @@ def _explain(one: schemas.Description) -> None:
         )
     else:
         click.echo(f"  for filing   {form.in_force_from} to {form.in_force_until}")
+    click.echo(f"  signed by    {' and '.join(' or '.join(entry) for entry in form.signers)}")
+    if form.signature_policy is not None:
+        click.echo(f"  policy       {form.signature_policy}, beside the gateway's own")
     for kind, names in one.annexes.items():
         click.echo(f"  annexes      kind {kind}: {', '.join(names)}")
     click.secho("  fields", bold=True)
