@@ -12,6 +12,7 @@ import certs_dev
 import schemas
 import signing
 from benchmarks.documents import Corpus
+from gateway.filing.dossier_codes import DossierCodes
 from gateway.intake.identify import Identified
 from gateway.intake.parse import parse
 from gateway.intake.receive import Received
@@ -31,10 +32,9 @@ def print_stages(pki: certs_dev.DevPki, corpus: Corpus) -> None:
     rules = SignatureRules(signing.load_policy("tt15-2025"), signing.TrustStore.load(pki.trust))
     catalogue = schemas.load_catalogue()
     identity = pki["notice"]
-    notary = XmlNotary(
-        signing.FileKey.from_pem(identity.key, identity.chain), schemas.Office("20500", "Bench")
-    )
-    limits, at = signing.ParseLimits(), datetime.now(UTC)
+    key = signing.FileKey.from_pem(identity.key, identity.chain)
+    notary = XmlNotary(key, {schemas.TAX.name: schemas.Office("20500", "Bench")})
+    limits, at, codes = signing.ParseLimits(), datetime.now(UTC), DossierCodes("H52")
 
     def received(octets: bytes) -> Identified:
         return Identified(Received(octets, hashlib.sha256(octets).digest(), at, PROVIDER, None))
@@ -48,7 +48,7 @@ def print_stages(pki: certs_dev.DevPki, corpus: Corpus) -> None:
         "verify, signers never seen before": verified,
         "verify, signers seen before": verified,
         "validate (XSD and rules)": lambda step: validate(step, catalogue),
-        "promise (receipt, XAdES-B, ECDSA P-256)": lambda step: promise(step, notary, "SLA"),
+        "promise (receipt, XAdES-B, ECDSA P-256)": lambda step: promise(step, notary, "SLA", codes),
         "compress": lambda new: (pack(new.document), pack(new.evidence)),
     }
     print("\nstage                                        CPU ms")

@@ -278,7 +278,9 @@ def _worker(
 def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:
     """Raises ConfigurationError where nobody could prove what it signs."""
     key = signing.FileKey.from_pem(settings.notices.key, settings.notices.certificate)
-    notary = XmlNotary(key, schemas.Office(settings.gateway.office_code, settings.gateway.name))
+    us = settings.gateway
+    codes = {schemas.TAX.name: us.office_code, schemas.PERMIT.name: us.agency_code}
+    notary = XmlNotary(key, {family: schemas.Office(code, us.name) for family, code in codes.items()})
     if faults := notary.faults(rules.policy, rules.trust, at):
         raise ConfigurationError(faults)
     return notary

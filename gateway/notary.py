@@ -1,7 +1,8 @@
-"""Signs what we say: receipts, refusals, confirmations, verdicts, as TBaoThueDTu notices with XAdES-B."""
+"""Signs what we say: receipts, refusals, confirmations, verdicts, as notices with XAdES-B."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,11 +24,11 @@ _MOST_REASONS = 200
 
 
 class XmlNotary:
-    """See `ports.Notary`. `office` names us in the notices; the times in them are Vietnam's."""
+    """See `ports.Notary`. `offices` name us in the notices of a family; the times in them are Vietnam's."""
 
-    def __init__(self, key: signing.SigningKey, office: schemas.Office) -> None:
+    def __init__(self, key: signing.SigningKey, offices: Mapping[str, schemas.Office]) -> None:
         self._key = key
-        self._office = office
+        self._offices = offices
 
     def faults(self, policy: signing.Policy, trust: signing.TrustStore, at: datetime) -> list[str]:
         """Why nobody could prove what is signed at `at`: a notice of nothing, judged as its receiver judges.
@@ -44,7 +45,7 @@ class XmlNotary:
             idempotency_key=None,
             summary=None,
         )
-        octets = self.intake_notice(nothing).document
+        octets = self.intake_notice(nothing, schemas.TAX.name).document
         proof = prove_receipt(octets, signers=[self._key.certificate], trust=trust, policy=policy)
         if proof.report is not None and proof.report.sub_indication == TRY_LATER:
             return []
@@ -54,18 +55,18 @@ class XmlNotary:
         """Whether what is signed at `at` is signed too late."""
         return self._key.certificate.not_valid_after_utc < at
 
-    def intake_notice(self, filing: Filing) -> SignedNotice:
+    def intake_notice(self, filing: Filing, family: str) -> SignedNotice:
         """See `ports.Notary.intake_notice`."""
-        return self._about_intake(filing, NoticeKind.RECEIPT, filing.received_at)
+        return self._about_intake(filing, family, NoticeKind.RECEIPT, filing.received_at)
 
     def recheck_notice(self, filing: Filing, at: datetime) -> SignedNotice:
         """See `ports.Notary.recheck_notice`."""
-        return self._about_intake(filing, NoticeKind.CONFIRMATION, at)
+        return self._about_intake(filing, _family(filing), NoticeKind.CONFIRMATION, at)
 
     def verdict_notice(self, filing: Filing, verdict: Verdict, at: datetime) -> SignedNotice:
         """See `ports.Notary.verdict_notice`."""
         notice = replace(
-            self._notice(filing, NoticeKind.VERDICT, at),
+            self._notice(filing, _family(filing), NoticeKind.VERDICT, at),
             kind="verdict-accepted" if verdict.status is Status.ACCEPTED else "verdict-rejected",
             status=verdict.status.value,
             completed_at=verdict.decided_at,
@@ -74,18 +75,19 @@ class XmlNotary:
             ),
             payables=tuple(schemas.Payable(p.id, p.amount, p.currency) for p in verdict.payables),
             agency_reference=verdict.reference,
-            answers=_notice_number(filing, NoticeKind.RECEIPT),
+            answers=_notice_number(filing, _family(filing), NoticeKind.RECEIPT),
         )
         return self._sign(notice, NoticeKind.VERDICT, at)
 
-    def _about_intake(self, filing: Filing, positive: NoticeKind, at: datetime) -> SignedNotice:
+    def _about_intake(self, filing: Filing, family: str, positive: NoticeKind, at: datetime) -> SignedNotice:
         kind = NoticeKind.REFUSAL if filing.status is Status.REFUSED else positive
-        notice = replace(self._notice(filing, kind, at), reasons=_reasons(filing.findings))
+        notice = replace(self._notice(filing, family, kind, at), reasons=_reasons(filing.findings))
         return self._sign(notice, kind, at)
 
-    def _notice(self, filing: Filing, kind: NoticeKind, at: datetime) -> schemas.Notice:
+    def _notice(self, filing: Filing, family: str, kind: NoticeKind, at: datetime) -> schemas.Notice:
         """What every notice of a filing says. A refused document may not have been readable: then little."""
         summary = filing.summary
+        dossier = schemas.FAMILIES[family].dossiers
         party = schemas.Party(
             summary.taxpayer_code if summary else "",
             summary.taxpayer_name if summary else "",
@@ -93,25 +95,28 @@ class XmlNotary:
         )
         return schemas.Notice(
             kind="refusal" if kind is NoticeKind.REFUSAL else "receipt",
-            number=_notice_number(filing, kind),
+            number=_notice_number(filing, family, kind),
             filing_number=filing.number,
             status=filing.status.value,
             recorded_at=filing.received_at,
             issued_at=at,
-            authority=self._office,
+            authority=self._offices[family],
             recipient=party,
             provider=filing.provider,
             form_label=summary.form_label if summary else "",
             form_kind=_FORM_KINDS.get(summary.kind, summary.kind) if summary else "",
-            period_label=summary.period if summary else "",
+            period_label=summary.period if summary and not dossier else "",
             submission_no=max(1, summary.submission_no)
             if summary
             else 1,  # lanNop counts from 1, soLan from 0
-            tax_name=summary.tax_name if summary else "",
+            tax_name=summary.tax_name if summary and not dossier else "",
             digest_hex=filing.digest.hex(),
             agent_name=summary.agent_name if summary else None,
             agency_reference=filing.agency_reference,
+            family=family,
             dossier_code=filing.dossier_code,
+            procedure=summary.form_name if summary and dossier else "",
+            reception=summary.office_name if summary and dossier else "",
         )
 
     def _sign(self, notice: schemas.Notice, kind: NoticeKind, at: datetime) -> SignedNotice:
@@ -120,12 +125,29 @@ class XmlNotary:
         return SignedNotice(kind, at, etree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
-_FORM_KINDS = {"C": "Chính thức", "B": "Bổ sung"}
+_FORM_KINDS = {
+    "C": "Chính thức",
+    "B": "Bổ sung",
+    "cap-moi": "Cấp mới",
+    "cap-lai": "Cấp lại",
+    "cap-doi": "Cấp đổi",
+    "thay-doi": "Thay đổi",
+    "gia-han": "Gia hạn",
+    "bo-sung": "Bổ sung",
+}
 _SUFFIXES = {
-    NoticeKind.RECEIPT: "TB-TĐT",
-    NoticeKind.REFUSAL: "KTN-TĐT",
-    NoticeKind.CONFIRMATION: "XN-TĐT",
-    NoticeKind.VERDICT: "KQ-TĐT",
+    schemas.TAX.name: {
+        NoticeKind.RECEIPT: "TB-TĐT",
+        NoticeKind.REFUSAL: "KTN-TĐT",
+        NoticeKind.CONFIRMATION: "XN-TĐT",
+        NoticeKind.VERDICT: "KQ-TĐT",
+    },
+    schemas.PERMIT.name: {
+        NoticeKind.RECEIPT: "TNHS",
+        NoticeKind.REFUSAL: "TCHS",
+        NoticeKind.CONFIRMATION: "XNHS",
+        NoticeKind.VERDICT: "KQHS",
+    },
 }
 
 
@@ -133,9 +155,14 @@ _SEVERITIES = {Severity.ERROR: "Lỗi", Severity.WARNING: "Cảnh báo", Severit
 _GROUPS = {Stage.VERIFY: "Chữ ký số và chứng thư số", Stage.VALIDATE: "Nội dung hồ sơ"}
 
 
-def _notice_number(filing: Filing, kind: NoticeKind) -> str:
-    """soTBao: the filing's own number and a word for the notice, so that no counter is needed."""
-    return f"{filing.number}/{_SUFFIXES[kind]}"
+def _family(filing: Filing) -> str:
+    assert filing.summary is not None, "only what was read is carried on"
+    return filing.summary.family
+
+
+def _notice_number(filing: Filing, family: str, kind: NoticeKind) -> str:
+    """The filing's own number and a word for the notice, so that no counter is needed."""
+    return f"{filing.number}/{_SUFFIXES[family][kind]}"
 
 
 def _reasons(findings: tuple[Finding, ...]) -> tuple[schemas.Reason, ...]:

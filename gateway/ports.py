@@ -275,8 +275,11 @@ class Registry(Protocol):
 class Notary(Protocol):
     """Signs what we say. The documents it returns are final."""
 
-    def intake_notice(self, filing: Filing) -> SignedNotice:
-        """The receipt, or the notice of refusal where the filing's status is `refused`; issued at its receipt."""
+    def intake_notice(self, filing: Filing, family: str) -> SignedNotice:
+        """The receipt, or the notice of refusal where the filing's status is `refused`; issued at its receipt.
+
+        `family` of documents: known of a refused one too that could not be read further.
+        """
         ...
 
     def recheck_notice(self, filing: Filing, at: datetime) -> SignedNotice:

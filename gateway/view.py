@@ -23,7 +23,6 @@ from gateway.intake.validate import Refusal
 from gateway.journey import Checks, examine
 from schemas import view
 from schemas.faults import Words
-from schemas.notice_build import TB
 
 _STANDINGS: Mapping[str, view.Standing] = {
     "TOTAL-PASSED": "sound",
@@ -31,7 +30,6 @@ _STANDINGS: Mapping[str, view.Standing] = {
     "TOTAL-FAILED": "broken",
 }
 _SIGNATURE = "Signature"
-NOTICE_ROOT, NOTICE_BODY = f"{TB}TBaoThueDTu", f"{TB}TBaoThue"
 _NOT_OURS = Words(
     "Người ký không phải là cổng tiếp nhận mà bạn nêu (--signer).",
     "The signer is not the gateway that you named (--signer).",
@@ -100,7 +98,9 @@ def notice_page(
     document = read_document(octets, checks.limits)
     rules = checks.signatures
     report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=at)
-    judged = tuple(_signatures(report, document.root, _place_of(document.root, NOTICE_BODY), (), None))
+    envelope = schemas.envelope_of_root(str(document.root.tag))
+    place = _place_of(document.root, envelope.body_tag) if envelope is not None else None
+    judged = tuple(_signatures(report, document.root, place, (), None))
     if signers is not None:
         judged = tuple(_compared(judged, report, signers))
     faults = schemas.validate_notice(octets)
@@ -132,7 +132,7 @@ def file_page(
         Unreadable: not XML, or no document that can be shown.
     """
     root = read_document(received.body, checks.limits).root
-    if root.tag == NOTICE_ROOT:
+    if schemas.envelope_of_root(str(root.tag)) is not None:
         told = caveats if signers is not None else (*caveats, NO_SIGNER)
         as_of = at or _issued_at(received.body) or received.at
         return notice_page(received.body, checks, language, at=as_of, signers=signers, caveats=told)

@@ -11,6 +11,7 @@ from schemas.forms import Form
 from schemas.notice_build import build_notice, build_notice_element
 from schemas.notice_read import notice_schema, read_notice, validate_notice
 from schemas.notices import (
+    Envelope,
     Notice,
     NoticeError,
     NoticeForm,
@@ -18,6 +19,8 @@ from schemas.notices import (
     Office,
     Payable,
     Reason,
+    envelope_of_body,
+    envelope_of_root,
     notice_form,
     reason_of_fault,
 )
@@ -38,6 +41,7 @@ __all__ = [
     "CatalogueError",
     "Declaration",
     "Description",
+    "Envelope",
     "Examination",
     "Family",
     "Fault",
@@ -56,6 +60,8 @@ __all__ = [
     "Signers",
     "build_notice",
     "build_notice_element",
+    "envelope_of_body",
+    "envelope_of_root",
     "example_declaration",
     "export_catalogue",
     "family_of_root",

@@ -13,9 +13,6 @@ from cryptography.hazmat.primitives import hashes
 import schemas
 import signing
 
-NOTICE_NAMESPACE = "http://kekhaithue.gdt.gov.vn/TBaoThue"
-_BODY = f"{{{NOTICE_NAMESPACE}}}TBaoThue"
-
 
 @dataclass(frozen=True, slots=True)
 class ReceiptProof:
@@ -63,7 +60,7 @@ def prove_receipt(
     signed = _signed_body(report)
     if signed is None:
         faults.append(
-            ("Chữ ký không phủ đúng phần TBaoThue.", "The signature does not cover exactly TBaoThue.")
+            ("Chữ ký không phủ đúng nội dung thông báo.", "The signature does not cover exactly the notice.")
         )
         return ReceiptProof(None, report, tuple(faults))
     notice = schemas.read_notice(signed)
@@ -95,8 +92,10 @@ def _signer_faults(report: signing.Report, signers: Sequence[x509.Certificate]) 
 
 
 def _signed_body(report: signing.Report) -> bytes | None:
-    """The octets of TBaoThue, the first child of the root, where every signature covers exactly it."""
+    """The octets of the notice's body, the first child of the root, where every signature covers exactly it."""
     covered = [signature.covered for signature in report.signatures]
-    if not covered or any(len(c) != 1 or c[0].path != (0,) or c[0].tag != _BODY for c in covered):
+    if not covered or any(len(c) != 1 or c[0].path != (0,) for c in covered):
+        return None
+    if schemas.envelope_of_body(covered[0][0].tag) is None:
         return None
     return covered[0][0].octets

@@ -93,19 +93,24 @@ class Filing:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsigned:
+    """The notice of a dossier, which names a code that only the commit knows: `seal` signs it within the commit."""
+
+    codes: DossierCodes
+    seal: Callable[[Filing], SignedNotice]
+
+
+@dataclass(frozen=True, slots=True)
 class NewFiling:
     """A filing about to be recorded, with the body as filed and the notice that the commit will make true.
 
-    `evidence` is the report of the signature checks (JSON): which certificates and status lists were used. `numbering`
-    gives a dossier its code, which only the commit knows: its notice is then signed within the commit by `seal`.
+    `evidence` is the report of the signature checks (JSON): which certificates and status lists were used.
     """
 
     filing: Filing
     document: bytes = field(repr=False)
     evidence: bytes = field(repr=False)
-    notice: SignedNotice
-    numbering: DossierCodes | None = None
-    seal: Callable[[Filing], SignedNotice] | None = None
+    notice: SignedNotice | Unsigned
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-import schemas
 import signing
 from gateway.filing.dossier_codes import DossierCodes
-from gateway.filing.filing import Filing, NewFiling, Recorded, Summary
+from gateway.filing.filing import Filing, NewFiling, Recorded, Unsigned
 from gateway.filing.identifiers import new_filing_number
 from gateway.filing.status import Status
 from gateway.intake.validate import Refusal, Validated
@@ -38,14 +37,10 @@ def promise(
         summary=examined.summary,
         findings=examined.findings,
     )
-    new = NewFiling(filing, received.body, evidence_of(examined.report), notary.intake_notice(filing))
-    if filing.status is Status.REFUSED or filing.summary is None or not _is_dossier(filing.summary):
-        return new
-    return replace(new, numbering=codes, seal=notary.intake_notice)
-
-
-def _is_dossier(summary: Summary) -> bool:
-    return schemas.FAMILIES[summary.family].dossiers
+    seal = partial(notary.intake_notice, family=examined.family.name)
+    coded = examined.family.dossiers and filing.status is not Status.REFUSED
+    notice = Unsigned(codes, seal) if coded else seal(filing)
+    return NewFiling(filing, received.body, evidence_of(examined.report), notice)
 
 
 def evidence_of(report: signing.Report) -> bytes:

@@ -26,6 +26,7 @@ class Validated:
     """A document we accept: `status` is ACKNOWLEDGED, or PROVISIONAL while a certificate's status is unknown."""
 
     identified: Identified
+    family: schemas.Family
     status: Status
     summary: Summary
     roles: tuple[schemas.Role, ...]
@@ -38,6 +39,7 @@ class Refusal:
     """A document we refuse, from its signature on. `summary` is there where it could be read at all."""
 
     identified: Identified
+    family: schemas.Family
     summary: Summary | None
     findings: tuple[Finding, ...]
     report: signing.Report
@@ -48,14 +50,14 @@ def validate(verified: Verified, catalogue: schemas.Catalogue) -> Validated | Re
 
     Takes what was signed; gives an accepted or a refused document, with all findings either way.
     """
-    identified = verified.parsed.identified
+    identified, family = verified.parsed.identified, verified.parsed.family
     examination = catalogue.examine_element(verified.element, received_at=identified.received.at)
     findings = verified.findings + _findings(examination, verified.parsed)
     summary = _summary(examination)
     if summary is None or refuses(findings):
-        return Refusal(identified, summary, findings, verified.report)
+        return Refusal(identified, family, summary, findings, verified.report)
     status = Status.PROVISIONAL if verified.provisional else Status.ACKNOWLEDGED
-    return Validated(identified, status, summary, verified.roles, findings, verified.report)
+    return Validated(identified, family, status, summary, verified.roles, findings, verified.report)
 
 
 def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalogue) -> Refusal:
@@ -63,18 +65,17 @@ def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalo
 
     Its contents are unproven; they serve the sender's own list of faults and the refusal's heading only.
     """
-    identified = parsed.identified
-    body = parsed.body
+    identified, family, body = parsed.identified, parsed.family, parsed.body
     if body is None:
-        return Refusal(identified, None, refused.findings, refused.report)
+        return Refusal(identified, family, None, refused.findings, refused.report)
     try:
         alone = _alone(body)
     except etree.LxmlError as error:
-        findings = (*refused.findings, texts.unreadable_body(body, str(error), parsed.family))
-        return Refusal(identified, None, findings, refused.report)
+        findings = (*refused.findings, texts.unreadable_body(body, str(error), family))
+        return Refusal(identified, family, None, findings, refused.report)
     examination = catalogue.examine_element(alone, received_at=identified.received.at)
     findings = refused.findings + _findings(examination, parsed)
-    return Refusal(identified, _summary(examination), findings, refused.report)
+    return Refusal(identified, family, _summary(examination), findings, refused.report)
 
 
 def _alone(body: etree._Element) -> etree._Element:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.errors import KeyReused
-from gateway.filing.filing import Filing, Recorded
+from gateway.filing.filing import Filing, Recorded, SignedNotice
 from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import FINAL, Status
 from gateway.ports import LONGEST_WAIT_SECONDS, Claim, Outcome, Prepared, Written
@@ -79,18 +79,17 @@ def add(batch: Sequence[Prepared]) -> Steps:
             key = (filing.provider, "key", filing.idempotency_key)
             bound.append((*key, repeat))
             seen[key] = replace(filing, number=repeat)
-    fresh = yield from _numbered(fresh)
-    yield from _insert(fresh)
+    made = yield from _made(fresh)
+    yield from _insert(fresh, made)
     yield Statement(BIND_KEY, bound)
     originals = [answer for answer in answers if isinstance(answer, str)]
     read = yield Statement(READ_RECORDED, [(number,) for number in originals], fetch=True)
     found = {number: rows[0] for number, rows in zip(originals, read, strict=True)}
     results: list[Recorded | KeyReused] = []
-    recorded = iter(fresh)
+    recorded = iter(made)
     for answer in answers:
         if answer is None:
-            new = next(recorded).new
-            results.append(Recorded(new.filing, new.notice, repeat=False))
+            results.append(next(recorded))
         else:
             results.append(recorded_of(found[answer]) if isinstance(answer, str) else answer)
     return results
@@ -177,18 +176,18 @@ def _seen_rows(seen: dict[tuple[str, str, str], Filing], filing: Filing) -> list
     return [(key[1], seen[key].number, seen[key].digest) for key in wanted if key in seen]
 
 
-def _numbered(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], list[Prepared]]:
-    """Dossiers with their codes, and the notices that name them: a transaction that fails takes no number."""
-    numbered = []
-    for item in items:
-        new = item.new
-        if new.numbering is not None and new.seal is not None:
-            day = new.numbering.day(new.filing.received_at)
-            ((row,),) = yield Statement(NEXT_DOSSIER, [(new.numbering.agency, day)], fetch=True)
-            filing = replace(new.filing, dossier_code=new.numbering.code(day, row[0]))
-            item = replace(item, new=replace(new, filing=filing, notice=new.seal(filing)))  # noqa: PLW2901
-        numbered.append(item)
-    return numbered
+def _made(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], list[Recorded]]:
+    """Filings with their notices, dossiers with the codes that these name: a transaction that fails takes no number."""
+    made = []
+    for filing, notice in ((item.new.filing, item.new.notice) for item in items):
+        if isinstance(notice, SignedNotice):
+            made.append(Recorded(filing, notice, repeat=False))
+            continue
+        day = notice.codes.day(filing.received_at)
+        ((row,),) = yield Statement(NEXT_DOSSIER, [(notice.codes.agency, day)], fetch=True)
+        coded = replace(filing, dossier_code=notice.codes.code(day, row[0]))
+        made.append(Recorded(coded, notice.seal(coded), repeat=False))
+    return made
 
 
 NEXT_DOSSIER = """
@@ -197,12 +196,12 @@ ON CONFLICT (agency, day) DO UPDATE SET last = last + 1 RETURNING last
 """
 
 
-def _insert(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], None]:
-    news = [item.new for item in items]
+def _insert(items: Sequence[Prepared], made: Sequence[Recorded]) -> Part:
+    filings = [one.filing for one in made]
     placeholders = ", ".join("?" * len(FILING_COLUMNS.split(",")))
     yield Statement(
         f"INSERT INTO filing ({FILING_COLUMNS}) VALUES ({placeholders})",
-        [filing_row(new.filing) for new in news],
+        [filing_row(filing) for filing in filings],
     )
     yield Statement(
         "INSERT INTO body (number, encoding, octets) VALUES (?, 'zstd', ?)",
@@ -212,21 +211,18 @@ def _insert(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], 
         INSERT_EVIDENCE,
         [(item.new.filing.number, time_text(item.new.filing.received_at), item.evidence) for item in items],
     )
-    yield Statement(INSERT_NOTICE, [notice_row(new.filing.number, new.notice) for new in news])
+    yield Statement(INSERT_NOTICE, [notice_row(one.filing.number, one.notice) for one in made])
     yield Statement(
         "INSERT INTO repeat_key (provider, kind, value, number) VALUES (?, ?, ?, ?)",
-        [(*key, new.filing.number) for new in news for key in _repeat_keys(new.filing)],
+        [(*key, filing.number) for filing in filings for key in _repeat_keys(filing)],
     )
     yield Statement(
         f"INSERT INTO delivery (number, order_key, holds, due_at) VALUES (?, ?, 1, {NOW})",
-        [(f.number, f.order_key) for f in (n.filing for n in news) if f.summary and f.status not in FINAL],
+        [(f.number, f.order_key) for f in filings if f.summary and f.status not in FINAL],
     )
     yield Statement(
         INSERT_EVENT,
-        [
-            (f.number, time_text(f.received_at), f.status.value, _intake_detail(f))
-            for f in (n.filing for n in news)
-        ],
+        [(f.number, time_text(f.received_at), f.status.value, _intake_detail(f)) for f in filings],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import chain
 
@@ -15,8 +15,9 @@ from schemas.declaration import Declaration, Party
 from schemas.families import HEADER_PATHS, PERMIT, family_of_body, family_of_root
 from schemas.faults import Words, shown
 from schemas.fields import Label, Labels
-from schemas.notice_build import EX, NOTICE_NAMESPACE, TB
-from schemas.notices import NOTICE_FORMS, notice_forms
+from schemas.notice_build import EX
+from schemas.notice_read import form_of_notice
+from schemas.notices import DOSSIER_NOTICE, NOTICE_FORMS, TAX_NOTICE, Envelope, envelope_of_root
 from schemas.period import show_day
 from schemas.view.blocks import Builder, Vocabulary
 from schemas.view.page import About, Block, Fact, Language, Page, Section
@@ -37,8 +38,9 @@ def view_page(root: etree._Element, catalogue: Catalogue, about: About, language
     gives octets in proportion to what is shown, whatever the document's size: some 20,000 values at most. Raises
     NotShownError.
     """
-    if root.tag == f"{TB}TBaoThueDTu" and (body := root.find(f"{TB}TBaoThue")) is not None:
-        return render(_notice(body, about, language), language)
+    envelope = envelope_of_root(str(root.tag))
+    if envelope is not None and (body := root.find(envelope.body_tag)) is not None:
+        return render(_notice(body, envelope, about, language), language)
     family = family_of_root(str(root.tag))
     body = root.find(family.body_tag) if family is not None else root
     if body is None or family_of_body(str(body.tag)) is None:
@@ -140,47 +142,69 @@ def _notice_labels() -> Labels:
     return Labels(msgspec.convert(raw, dict[str, Label]))
 
 
-_NOTICE_AMOUNTS = frozenset({"NDungTBao/IDKhoanNop/CTietIDKhoanNop/soTienPNop"})
-_NOTICE_REPEATED = frozenset(
-    {
-        "NDungTBao/LyDo/CTietLyDo",
-        "NDungTBao/IDKhoanNop/CTietIDKhoanNop",
-        f"NDungTBao/{EX}TTinBoSung/{EX}maLoi",
-    }
+_EXTENSION = f"{EX}TTinBoSung"
+_NOTICE_REPEATED = (
+    "LyDo/CTietLyDo",
+    "IDKhoanNop/CTietIDKhoanNop",
+    f"{_EXTENSION}/{EX}maLoi",
+    "ThanhPhanHoSo/giayTo",
 )
+_NOTICE_AMOUNT = "IDKhoanNop/CTietIDKhoanNop/soTienPNop"
+_NOTICE_TITLES: Mapping[Envelope, str] = {
+    TAX_NOTICE: "TTinChung/TTinTBaoThue/tenTBao",
+    DOSSIER_NOTICE: "ThongTinChung/MauThongBao/tenMau",
+}
+_NOTICE_FACTS: Mapping[Envelope, Mapping[str, tuple[str, ...]]] = {
+    TAX_NOTICE: {
+        "notice-number": ("TTinChung/TTinTBaoThue/soTBao",),
+        "notice-date": ("TTinChung/TTinTBaoThue/ngayTBao",),
+        "issued-by": ("TTinChung/CQT/maCQT", "TTinChung/CQT/tenCQT"),
+        "recipient": ("TTinChung/NNhanTBaoThue/maNNhan", "TTinChung/NNhanTBaoThue/tenNNhan"),
+        "filing-number": ("NDungTBao/maGiaoDichDTu",),
+        "received-at": ("NDungTBao/ngayHoSo", "NDungTBao/ngayNopThucTe"),
+        "completed-at": ("NDungTBao/ngayHoanThanh",),
+    },
+    DOSSIER_NOTICE: {
+        "notice-number": ("ThongTinChung/MauThongBao/soThongBao",),
+        "notice-date": ("ThongTinChung/MauThongBao/ngayThongBao",),
+        "issued-by": ("ThongTinChung/CoQuanThongBao/maCoQuan", "ThongTinChung/CoQuanThongBao/tenCoQuan"),
+        "applicant": ("ThongTinChung/NguoiNop/soDinhDanh", "ThongTinChung/NguoiNop/hoTen"),
+        "dossier-code": ("NoiDung/maHoSo",),
+        "filing-number": (f"NoiDung/{_EXTENSION}/{EX}soHoSo",),
+        "received-at": ("NoiDung/ngayTiepNhan",),
+        "completed-at": ("NoiDung/ngayHoanThanh",),
+    },
+}
+"""What stands at the head of the page: by our word for it, the paths of its parts."""
 
 
-def _notice(body: etree._Element, about: About, language: Language) -> Page:
+def _notice(body: etree._Element, envelope: Envelope, about: About, language: Language) -> Page:
     says = _Says(language)
 
     def text(path: str) -> str:
-        return body.findtext("/".join(f"{TB}{step}" for step in path.split("/"))) or ""
+        steps = (step if step.startswith("{") else envelope.tag(step) for step in path.split("/"))
+        return body.findtext("/".join(steps)) or ""
 
-    form = next((one for one in notice_forms() if one.code == text("TTinChung/TTinTBaoThue/maTBao")), None)
+    form = form_of_notice(body, envelope)
     vocabulary = Vocabulary(
         label=_notice_labels().of,
-        kind=lambda path: "integer" if path in _NOTICE_AMOUNTS else "text",
+        kind=lambda path: "integer" if path == f"{envelope.content}/{_NOTICE_AMOUNT}" else "text",
         order={},
-        repeated=_NOTICE_REPEATED,
+        repeated=frozenset(f"{envelope.content}/{path}" for path in _NOTICE_REPEATED),
     )
-    builder = Builder(vocabulary, NOTICE_NAMESPACE)
+    builder = Builder(vocabulary, envelope.namespace)
     blocks = builder.blocks(body)
-    office = " – ".join(filter(None, (text("TTinChung/CQT/maCQT"), text("TTinChung/CQT/tenCQT"))))
-    recipient = Party(text("TTinChung/NNhanTBaoThue/maNNhan"), text("TTinChung/NNhanTBaoThue/tenNNhan"))
-    facts = chain(
-        says.fact("notice-number", text("TTinChung/TTinTBaoThue/soTBao")),
-        says.fact("notice-date", text("TTinChung/TTinTBaoThue/ngayTBao")),
-        says.fact("issued-by", office),
-        says.fact("recipient", _party(recipient)),
-        says.fact("filing-number", text("NDungTBao/maGiaoDichDTu")),
-        says.fact("received-at", text("NDungTBao/ngayHoSo") or text("NDungTBao/ngayNopThucTe")),
-        says.fact("completed-at", text("NDungTBao/ngayHoanThanh")),
-        says.fact("status", says.of(about.status) if about.status else ""),
-    )
+    facts: list[Fact] = []
+    for name, paths in _NOTICE_FACTS[envelope].items():
+        parts = [text(path) for path in paths]
+        said = (
+            _party(Party(*parts)) if name in ("recipient", "applicant") else " – ".join(filter(None, parts))
+        )
+        facts += says.fact(name, said)
     return Page(
-        title=_line(_notice_title(text("TTinChung/TTinTBaoThue/tenTBao"), says)),
+        title=_line(_notice_title(text(_NOTICE_TITLES[envelope]), says)),
         subtitle=f"{form.label} · {form.law}" if form else "",
-        facts=tuple(facts),
+        facts=(*facts, *says.fact("status", says.of(about.status) if about.status else "")),
         blocks=blocks,
         left_out=builder.left_out,
         about=about,

@@ -15,7 +15,7 @@ from tests.cli.running import efile
 from tests.documents import declaration, sign, signed
 from tests.door.test_bad_signatures import base64_body
 from tests.gateway.builders import verdict
-from tests.gateway.notices import HOSTILE, filing, finding, notary
+from tests.gateway.notices import HOSTILE, dossier, filing, finding, notary
 from tests.pages import page_of, text_of, values
 from tests.schemas.conftest import SHARED
 
@@ -100,9 +100,9 @@ def test_an_unsigned_example(tmp_path: Path, form: str) -> None:
 def test_every_notice(tmp_path: Path, pki: certs_dev.DevPki) -> None:
     now, signer, trust = datetime.now(UTC), notary(pki), ("--trust", pki.trust)
     notices = {
-        "receipt": signer.intake_notice(filing(now, Status.ACKNOWLEDGED)),
-        "refusal": signer.intake_notice(filing(now, Status.REFUSED, finding(HOSTILE))),
-        "verdict-accepted": signer.verdict_notice(filing(now, Status.DELIVERED), verdict(), now),
+        "receipt": signer.intake_notice(filing(now, Status.ACKNOWLEDGED), "tax-declaration"),
+        "refusal": signer.intake_notice(dossier(now, Status.REFUSED, finding(HOSTILE)), "permit"),
+        "verdict-accepted": signer.verdict_notice(dossier(now, Status.DELIVERED), verdict(), now),
     }
     for kind, notice in notices.items():
         file = tmp_path / "notice.xml"
@@ -114,6 +114,7 @@ def test_every_notice(tmp_path: Path, pki: certs_dev.DevPki) -> None:
     other = page_of(view(file, *trust, "--signer", pki["taxpayer"].certificate))
     assert values(other)["Kết quả"].startswith("✗"), "signed by somebody else than the gateway"
     assert "chưa đối chiếu" in text_of(page_of(view(file, *trust)))
+    assert "Mã số hồ sơ" in values(other), "of a dossier"
     changed = notice.document.replace(b">accepted<", b">rejected<")
     file.write_bytes(changed)
     assert values(page_of(view(file, *trust)))["Kết quả"].startswith("✗")

@@ -24,7 +24,10 @@ HOSTILE = "<script>&]]>\x00\ud800 ' \" <!-- \u202e"
 def notary(pki: certs_dev.DevPki) -> XmlNotary:
     identity = pki["notice"]
     key = signing.FileKey.from_pem(identity.key, identity.chain)
-    return XmlNotary(key, schemas.Office("20500", "Cổng nộp hồ sơ điện tử (thử nghiệm)"))
+    name = "Cổng nộp hồ sơ điện tử (thử nghiệm)"
+    return XmlNotary(
+        key, {"tax-declaration": schemas.Office("20500", name), "permit": schemas.Office("H52", name)}
+    )
 
 
 def filing(at: datetime, status: Status, *findings: Finding) -> Filing:
@@ -37,14 +40,35 @@ def finding(text: str = "sai") -> Finding:
     )
 
 
+def dossier(at: datetime, status: Status, *findings: Finding) -> Filing:
+    declared = filing(at, status, *findings)
+    assert declared.summary is not None
+    summary = replace(
+        declared.summary,
+        family="permit",
+        form_code="karaoke-licence",
+        form_version="1.0.0",
+        kind="cap-moi",
+        form_label="Mẫu 01 NĐ 54/2019",
+        form_name="Cấp giấy phép kinh doanh Karaoke",
+        tax_name="",
+        period="",
+        office_code="",
+        office_name="Sở Văn hóa, Thể thao và Du lịch tỉnh Sơn La",
+    )
+    code = None if status is Status.REFUSED else "H52-20260701-0000001"
+    return replace(declared, summary=summary, dossier_code=code)
+
+
 def all_notices(pki: certs_dev.DevPki) -> Iterator[tuple[str, SignedNotice]]:
-    """(name, notice): receipt, refusal, confirmation, both verdicts; both eras."""
+    """(name, notice): receipt, refusal, confirmation, both verdicts; of declarations in both eras, and of dossiers."""
     signer = notary(pki)
-    for era, at in (("TT19", TT19), ("TT89", TT89)):
-        yield f"{era} receipt", signer.intake_notice(filing(at, Status.ACKNOWLEDGED))
-        yield f"{era} provisional", signer.intake_notice(filing(at, Status.PROVISIONAL, finding()))
-        yield f"{era} refusal", signer.intake_notice(filing(at, Status.REFUSED, finding(HOSTILE)))
-        yield f"{era} confirmation", signer.recheck_notice(filing(at, Status.ACKNOWLEDGED), at)
-        yield f"{era} accepted", signer.verdict_notice(filing(at, Status.DELIVERED), verdict(), at)
+    for name, make, at in (("TT19", filing, TT19), ("TT89", filing, TT89), ("dossier", dossier, TT89)):
+        family = "permit" if make is dossier else "tax-declaration"
+        yield f"{name} receipt", signer.intake_notice(make(at, Status.ACKNOWLEDGED), family)
+        yield f"{name} provisional", signer.intake_notice(make(at, Status.PROVISIONAL, finding()), family)
+        yield f"{name} refusal", signer.intake_notice(make(at, Status.REFUSED, finding(HOSTILE)), family)
+        yield f"{name} confirmation", signer.recheck_notice(make(at, Status.ACKNOWLEDGED), at)
+        yield f"{name} accepted", signer.verdict_notice(make(at, Status.DELIVERED), verdict(), at)
         rejected = verdict(Status.REJECTED)
-        yield f"{era} rejected", signer.verdict_notice(filing(at, Status.DELIVERED), rejected, at)
+        yield f"{name} rejected", signer.verdict_notice(make(at, Status.DELIVERED), rejected, at)

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.filing.dossier_codes import DossierCodes, is_dossier_code
-from gateway.filing.filing import Filing, NewFiling, SignedNotice
+from gateway.filing.filing import Filing, NewFiling, NoticeKind, SignedNotice, Unsigned
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
 from tests.gateway.builders import new_filing
@@ -55,9 +55,10 @@ def dossier(body: bytes, at: datetime) -> NewFiling:
 
     def seal(filing: Filing) -> SignedNotice:
         assert filing.dossier_code is not None
-        return replace(new.notice, document=filing.dossier_code.encode())
+        return SignedNotice(NoticeKind.RECEIPT, at, filing.dossier_code.encode())
 
-    return replace(new, filing=replace(new.filing, received_at=at), numbering=DossierCodes("H52"), seal=seal)
+    filing = replace(new.filing, received_at=at)
+    return replace(new, filing=filing, notice=Unsigned(DossierCodes("H52"), seal))
 
 
 def record(path: Path, name: str, count: int) -> None:
@@ -111,7 +112,7 @@ async def test_a_transaction_that_fails_takes_no_number(tmp_path: Path) -> None:
     def cannot(filing: Filing) -> SignedNotice:
         raise OSError("the key is away")
 
-    broken = replace(dossier(b"<one/>", LATE), seal=cannot)
+    broken = replace(dossier(b"<one/>", LATE), notice=Unsigned(DossierCodes("H52"), cannot))
     with pytest.raises((StoreUnavailable, OSError)):
         await store.add(store.prepare(broken))
     after = await store.add(store.prepare(dossier(b"<one/>", LATE)))

@@ -15,7 +15,8 @@ import certs_dev
 import schemas
 import signing
 from gateway.filing.status import Status
-from tests.gateway.notices import TT19, TT89, all_notices, filing, finding, notary
+from tests.gateway.builders import verdict
+from tests.gateway.notices import TT19, TT89, all_notices, dossier, filing, finding, notary
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +41,13 @@ def test_the_form_follows_the_date_of_receipt(
     pki: certs_dev.DevPki, at: object, receipt: str, refusal: str
 ) -> None:
     for status, code in ((Status.ACKNOWLEDGED, receipt), (Status.REFUSED, refusal)):
-        document = notary(pki).intake_notice(filing(at, status)).document  # type: ignore[arg-type]
+        document = notary(pki).intake_notice(filing(at, status), "tax-declaration").document  # type: ignore[arg-type]
         assert f"<maTBao>{code}</maTBao>".encode() in document
 
 
 def test_a_notice_names_number_digest_and_time_with_zone(pki: certs_dev.DevPki) -> None:
     received = filing(TT89, Status.ACKNOWLEDGED)
-    notice = schemas.read_notice(notary(pki).intake_notice(received).document)
+    notice = schemas.read_notice(notary(pki).intake_notice(received, "tax-declaration").document)
     assert notice.filing_number == received.number
     assert notice.digest_hex == received.digest.hex()
     assert notice.recorded_at == received.received_at
@@ -54,16 +55,33 @@ def test_a_notice_names_number_digest_and_time_with_zone(pki: certs_dev.DevPki) 
     assert notice.submission_no == 1
 
 
-def test_a_refusal_of_what_could_not_be_read_is_still_a_notice(pki: certs_dev.DevPki) -> None:
+@pytest.mark.parametrize("family", ["tax-declaration", "permit"])
+def test_a_refusal_of_what_could_not_be_read_is_still_a_notice(pki: certs_dev.DevPki, family: str) -> None:
     unreadable = replace(filing(TT89, Status.REFUSED, finding()), summary=None)
-    document = notary(pki).intake_notice(unreadable).document
+    document = notary(pki).intake_notice(unreadable, family).document
     assert schemas.validate_notice(document) == ()
-    assert schemas.read_notice(document).reasons[0].code == "x.y"
+    notice = schemas.read_notice(document)
+    assert (notice.family, notice.reasons[0].code) == (family, "x.y")
+
+
+def test_a_dossier_has_notices_of_its_own(pki: certs_dev.DevPki) -> None:
+    received = dossier(TT89, Status.ACKNOWLEDGED)
+    document = notary(pki).intake_notice(received, "permit").document
+    notice = schemas.read_notice(document)
+    assert notice.dossier_code == received.dossier_code
+    assert (notice.procedure, notice.form_kind) == ("Cấp giấy phép kinh doanh Karaoke", "Cấp mới")
+    assert notice.authority.code == "H52"
+    assert "<tenMau>Giấy tiếp nhận hồ sơ và hẹn trả kết quả</tenMau>".encode() in document
+    assert b"TBaoThue" not in document
+    assert b"gdt.gov.vn" not in document
+    rejected = notary(pki).verdict_notice(received, verdict(Status.REJECTED), TT89).document
+    assert "<tenMau>Phiếu từ chối giải quyết hồ sơ</tenMau>".encode() in rejected
+    assert schemas.read_notice(rejected).answers == notice.number
 
 
 def test_many_findings_stay_within_the_notice(pki: certs_dev.DevPki) -> None:
     many = filing(TT89, Status.REFUSED, *[finding("x" * 5000)] * 1000)
-    document = notary(pki).intake_notice(many).document
+    document = notary(pki).intake_notice(many, "tax-declaration").document
     assert schemas.validate_notice(document) == ()
     assert len(document) < 2_000_000
 
@@ -79,11 +97,12 @@ def test_xmlsec1_verifies_every_notice(pki: certs_dev.DevPki, tmp_path: Path) ->
         file.write_bytes(notice.document)
         command = [program, "--verify", "--trusted-pem", str(anchor), "--untrusted-pem", str(issuer)]
         command += ["--id-attr:id", "http://kekhaithue.gdt.gov.vn/TBaoThue:TBaoThue"]
+        command += ["--id-attr:id", "urn:efile:ho-so:1:ThongBao"]
         command += ["--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties", str(file)]
         good = subprocess.run(command, capture_output=True, check=False)
         assert good.returncode == 0, (name, good.stderr)
         root = etree.fromstring(notice.document)
-        number = root.find(".//{*}maGiaoDichDTu")
+        number = root.find(".//{*}soHoSo")
         assert number is not None
         number.text = "SLA-20261124-000000000000-0"
         file.write_bytes(etree.tostring(root))
