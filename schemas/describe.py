@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.codes import CodeList
 from schemas.example_checks import changed, examples, read_cases
 from schemas.families import FAMILIES
 from schemas.fields import Field
@@ -15,13 +16,17 @@ from schemas.forms import Form, Rule
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One form in all its kinds. `annexes` by kind; `examples`: the codes that each one shows, by its name."""
+    """One form in all its kinds.
+
+    `annexes` by kind; `codes`: the lists that hold, by a field's path; `examples`: the faults that each shows, by name.
+    """
 
     form: Form
     kinds: tuple[str, ...]
     annexes: Mapping[str, tuple[str, ...]]
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...]
+    codes: Mapping[str, CodeList]
 
     def named(self, text: str) -> bool:
         """Whether `text` names it: 842, 842-2.8.3 or 01/GTGT."""
@@ -48,3 +53,5 @@ def export_catalogue(source: Path, target: Path) -> None:
     for family in FAMILIES.values():
         if (source / family.folder).exists():
             shutil.copytree(source / family.folder, target / family.folder)
+    if (source / "codes").exists():
+        shutil.copytree(source / "codes", target / "codes")
