@@ -165,6 +165,7 @@ class Catalogue:
                 annexes={one.form.kind: one.annexes for one in kinds if one.annexes},
                 fields=tuple(kinds[0].fields.by_path.values()),
                 rules=kinds[0].rules,
+                codes={field.path: codes for field, codes in kinds[0].codes},
             )
             for kinds in folders.values()
         )

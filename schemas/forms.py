@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from lxml import etree
 
+from schemas.codes import CodeList
 from schemas.declaration import Declaration
 from schemas.faults import Fault, Place, Severity, Words, make_fault
-from schemas.fields import FieldOperand, Fields
-from schemas.period import Period
+from schemas.fields import Field, FieldOperand, Fields
+from schemas.period import Period, vietnam_day
 from schemas.reading import Labelling, Reading
 from schemas.rules import Arithmetic
 from schemas.signers import Signers
@@ -124,6 +125,8 @@ class LoadedForm:
     one_place: tuple[FieldOperand, ...]
     """Indicators that may stand in one of several places, and must in exactly one."""
     rules: tuple[Rule, ...]
+    codes: tuple[tuple[Field, CodeList], ...]
+    """Fields that hold a code, and the list of its codes."""
     header_rules: tuple[HeaderRule, ...]
     due: Mapping[str, Due]
     annexes: tuple[str, ...]
@@ -149,6 +152,13 @@ class Case:
     received_at: datetime
     period: Period | None
     declaration: Declaration | None
+
+    @property
+    def day(self) -> date | None:
+        """By which a form and its codes are dated: the period's last, or that of filing. None: no period that reads."""
+        if self.loaded.form.period_kinds:
+            return self.period.end if self.period is not None else None
+        return vietnam_day(self.received_at)
 
     def text(self, path: str) -> str:
         return self.reading.text(path)

@@ -14,6 +14,7 @@ from gateway.app import clock
 from gateway.cli.output import json_option, print_json
 from gateway.directory import OWN_DIRECTORY, Directory, load_directory
 from gateway.intake.form_policy import with_policies
+from schemas.codes import CodeList
 
 
 @click.command()
@@ -88,6 +89,7 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
                 "wants": {"vi": field.wants.vi, "en": field.wants.en},
                 "optional": field.optional,
                 "table": field.group.path if field.group is not None else None,
+                "codes": _codes(one.codes.get(field.path)),
             }
             for field in one.fields
         ],
@@ -97,6 +99,10 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
         ],
         "examples": {name: list(codes) for name, codes in one.examples.items()},
     }
+
+
+def _codes(codes: CodeList | None) -> dict[str, Any] | None:
+    return None if codes is None else {"list": codes.name, "whole": codes.whole}
 
 
 def _row(one: schemas.Description) -> None:
@@ -152,6 +158,9 @@ def _explain(one: schemas.Description) -> None:
         click.echo(f"  policy       {form.signature_policy}, beside the gateway's own")
     for kind, names in one.annexes.items():
         click.echo(f"  annexes      kind {kind}: {', '.join(names)}")
+    for path, known in one.codes.items():
+        told = "" if known.whole else " (a sample, not judged)"
+        click.echo(f"  codes        {path}: {known.name}{told}")
     click.secho("  fields", bold=True)
     for field in one.fields:
         if field.path.startswith(schemas.HEADER_PATHS):  # the same in every document of the family
