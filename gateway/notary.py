@@ -117,6 +117,7 @@ class XmlNotary:
             dossier_code=filing.dossier_code,
             procedure=summary.form_name if summary and dossier else "",
             reception=summary.office_name if summary and dossier else "",
+            papers=summary.papers if summary and dossier else (),
         )
 
     def _sign(self, notice: schemas.Notice, kind: NoticeKind, at: datetime) -> SignedNotice:

@@ -64,6 +64,8 @@ class Declaration:
     carried_forward: int | None = None
     places: tuple[str, ...] = ()
     """Official codes of the place that it is about, the smallest first; none for a family that names no place."""
+    papers: tuple[str, ...] = ()
+    """What a dossier brought: each file's kind, in words where the catalogue knows it, and name."""
 
     @property
     def kind_name(self) -> str:

@@ -11,6 +11,7 @@ from lxml import etree
 
 from schemas.codes import CodeList
 from schemas.declaration import PERIOD, Declaration
+from schemas.dossier import MOST_ATTACHMENTS, attachments_of
 from schemas.explain import explain
 from schemas.faults import Fault, Place, make_fault, shown
 from schemas.fields import FieldOperand, is_no_day
@@ -72,10 +73,17 @@ def judge(
             declaration,
             form_label=loaded.form.label,
             tax_name=loaded.form.tax_vi,
+            papers=_papers(reading, loaded),
             payable=_amount(loaded.payable, scope),
             carried_forward=_amount(loaded.carried_forward, scope),
         )
     return Examination(declaration, loaded.form, bounded(faults))
+
+
+def _papers(reading: Reading, loaded: LoadedForm) -> tuple[str, ...]:
+    names = {rule.kind: rule.name_vi for rule in loaded.attachments}
+    files = islice(attachments_of(reading), MOST_ATTACHMENTS)
+    return tuple(f"{names.get(file.kind, file.kind)}: {file.file_name}" for file in files)
 
 
 def bounded(faults: list[Fault]) -> tuple[Fault, ...]:

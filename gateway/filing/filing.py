@@ -34,6 +34,8 @@ class Summary:
     office_name: str
     places: tuple[str, ...] = ()
     """Official codes of the place that it is about, the smallest first."""
+    papers: tuple[str, ...] = ()
+    """What a dossier brought: each file's kind and name."""
 
 
 class NoticeKind(StrEnum):

@@ -149,7 +149,8 @@ def _summary(examination: schemas.Examination) -> Summary | None:
         office_name=declaration.tax_office_name,
     )
     places = tuple(_short(code) for code in declaration.places)
-    return Summary(**{name: _short(value) for name, value in values.items()}, places=places)
+    papers = tuple(_short(paper) for paper in declaration.papers)
+    return Summary(**{name: _short(value) for name, value in values.items()}, places=places, papers=papers)
 
 
 def _short(value: Any) -> Any:

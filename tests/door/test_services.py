@@ -81,6 +81,8 @@ async def test_every_service_is_filed_carried_to_its_agency_and_decided(
             receipt = schemas.read_notice((await client.part(number, "receipt")).octets)
             assert receipt.filing_number == number
             assert receipt.dossier_code == filing.get("dossierCode")
+            assert receipt.family == filing["summary"]["family"]
+            assert list(receipt.papers) == filing["summary"]["papers"]
             assert ("dossierCode" in filing) == (service != "tax-declaration")
             if "dossierCode" in filing:
                 assert (await client.status(filing["dossierCode"])).body == filing

@@ -75,6 +75,74 @@ def notice(kind: NoticeKind, recorded_at: datetime) -> Notice:
     return made
 
 
+def of_dossier(kind: NoticeKind) -> Notice:
+    return replace(
+        notice(kind, TT89),
+        family="permit",
+        form_label="Mẫu 01 NĐ 54/2019",
+        form_kind="Cấp mới",
+        period_label="",
+        tax_name="",
+        dossier_code=None if kind == "refusal" else "H52-20260701-0000001",
+        procedure="Cấp giấy phép kinh doanh Karaoke",
+        reception="Sở Văn hóa, Thể thao và Du lịch",
+        papers=("Bản sao giấy phép: a.pdf", "b: b.png"),
+    )
+
+
+DOSSIER_FORMS = [
+    ("receipt", "HS-TN", "Mẫu số 01", "Y"),
+    ("refusal", "HS-TC", "Mẫu số 03", "N"),
+    ("verdict-accepted", "HS-KQ", "Thông báo kết quả", "Y"),
+    ("verdict-rejected", "HS-KGQ", "Mẫu số 03", "N"),
+]
+
+
+@pytest.mark.parametrize(("kind", "code", "label", "state"), DOSSIER_FORMS)
+def test_a_dossier_there_and_back(kind: NoticeKind, code: str, label: str, state: str) -> None:
+    form = notice_form(kind, TT89, "permit")
+    assert (form.code, form.label, form.state) == (code, label, state)
+    made = of_dossier(kind)
+    octets = build_notice(made)
+    assert validate_notice(octets) == ()
+    assert read_notice(octets) == made
+    root = etree.fromstring(octets)
+    assert root.tag == "{urn:efile:ho-so:1}ThongBaoHoSo"
+    assert read_notice(etree.tostring(root[0])) == made  # as the signature covers it
+
+
+@pytest.mark.parametrize(
+    ("made", "stray"),
+    [
+        (replace(of_dossier("receipt"), period_label="Q2/2026"), "period_label"),
+        (replace(of_dossier("receipt"), payables=(Payable("x", 1),)), "payables"),
+        (replace(notice("receipt", TT89), dossier_code="H52-20260701-0000001"), "dossier_code"),
+        (replace(notice("receipt", TT89), papers=("a",)), "papers"),
+    ],
+)
+def test_what_has_no_place_is_not_left_out_in_silence(made: Notice, stray: str) -> None:
+    with pytest.raises(NoticeError, match=stray):
+        build_notice(made)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<trangThai>Y<", "<trangThai>N<"),
+        ("<maMau>HS-TN<", "<maMau>HS-KQ<"),
+        ("<maMau>HS-TN<", "<maMau>TD89-GN<"),
+        ("<ngayTiepNhan>01/07/2026", "<ngayTiepNhan>02/07/2026"),
+        (">receipt<", ">refusal<"),
+        ("<LyDo/>", "<LyDo/><LyDo/>"),
+    ],
+)
+def test_a_dossiers_notice_that_tells_two_stories_is_refused(old: str, new: str) -> None:
+    text = build_notice(of_dossier("receipt")).decode("utf-8")
+    assert old in text
+    with pytest.raises(NoticeError):
+        read_notice(text.replace(old, new, 1).encode("utf-8"))
+
+
 FORMS = [
     ("receipt", TT19, "843", "01-1/TB-TĐT", "Y"),
     ("refusal", TT19, "843", "01-1/TB-TĐT", "N"),
