@@ -9,6 +9,8 @@ from pathlib import Path
 
 from lxml import etree
 
+from schemas.safety import schema_faults
+
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 _MAX_FILES = 20
 _MAX_OCTETS = 2_000_000
@@ -68,10 +70,10 @@ def _put_in(base: Path, path: Path, name: str, include: etree._Element, seen: se
 
 def _parse(path: Path, name: str) -> etree._Element:
     try:
-        octets = path.read_bytes()
+        octets = path.read_bytes() if path.stat().st_size <= _MAX_OCTETS else None
     except OSError as error:
         raise SchemaSourceError(f"{name}: {error.strerror}") from error
-    if len(octets) > _MAX_OCTETS or b"<!DOCTYPE" in octets:
+    if octets is None or b"<!DOCTYPE" in octets:
         raise SchemaSourceError(f"{name}: too large, or with a DOCTYPE")
     try:
         root = etree.fromstring(
@@ -81,4 +83,6 @@ def _parse(path: Path, name: str) -> etree._Element:
         raise SchemaSourceError(f"{name}: {error}") from error
     if root.tag != f"{_XS}schema":
         raise SchemaSourceError(f"{name}: not an XML schema")
+    for fault in schema_faults(root):
+        raise SchemaSourceError(f"{name}: {fault}")
     return root
