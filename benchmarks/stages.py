@@ -40,7 +40,7 @@ def print_stages(pki: certs_dev.DevPki, corpus: Corpus) -> None:
         return Identified(Received(octets, hashlib.sha256(octets).digest(), at, PROVIDER, None))
 
     def verified(step: Any) -> Any:
-        return verify(step, rules)
+        return verify(step, rules, catalogue)
 
     steps: dict[str, Callable[[Any], Any]] = {
         "receive (SHA-256)": received,

@@ -32,6 +32,7 @@ from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
 from gateway.errors import ConfigurationError
 from gateway.filing.dossier_codes import DossierCodes
+from gateway.intake.form_policy import with_policies
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
@@ -146,17 +147,13 @@ async def _assembled(
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
         limits = store.limits()
         rules = load_signature_rules(settings)
-        catalogue = Reloading(settings.catalogue.directory, schemas.load_catalogue)
+        catalogue = _catalogue(settings, rules().policy)
         parse_limits = signing.ParseLimits(max_bytes=int(limits["body_bytes"]))
 
         def checks() -> Checks:
             return Checks(parse_limits, rules(), catalogue())
 
-        pool = HybridCheckPool(
-            inline_bytes=int(limits["inline_bytes"]),
-            threads=int(limits["check_threads"]),
-            waiting=int(limits["check_waiting"]),
-        )
+        pool = _pool(limits)
         stack.callback(pool.close)
         notary = _open_notary(settings, rules(), now())
         intake = IntakeWorld(
@@ -171,7 +168,9 @@ async def _assembled(
         )
         directory = Reloading(settings.directory.folder, load_directory)
         opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
-        delivery = DeliveryWorld(store, store, opened, notary, rules, directory, _backoff(settings), now)
+        delivery = DeliveryWorld(
+            store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now
+        )
         worker = _worker(settings, store.claim_due, partial(carry_on, world=delivery))
         handing_over = _worker(settings, store.claim_handovers, partial(carry_over, world=delivery))
         client_trust = Reloading(
@@ -215,6 +214,21 @@ async def _assembled(
 
         yield Running(port, health_port, store, worker, refresh)
         log.info("stopping", pid=os.getpid())
+
+
+def _catalogue(settings: Settings, own: signing.Policy) -> Reloading[schemas.Catalogue]:
+    """Read again when its files change; no form asks for less than the gateway's own policy."""
+    return Reloading(
+        settings.catalogue.directory, lambda folder: with_policies(schemas.load_catalogue(folder), own)
+    )
+
+
+def _pool(limits: Mapping[str, float]) -> HybridCheckPool:
+    return HybridCheckPool(
+        inline_bytes=int(limits["inline_bytes"]),
+        threads=int(limits["check_threads"]),
+        waiting=int(limits["check_waiting"]),
+    )
 
 
 def load_client_trust(client_ca: Path, crls: Path) -> ClientTrust:

@@ -100,7 +100,7 @@ def examine(identified: Identified, checks: Checks) -> Validated | Refusal:
     """
     parsed = parse(identified, checks.limits)
     try:
-        verified = verify(parsed, checks.signatures)
+        verified = verify(parsed, checks.signatures, checks.catalogue)
     except SignaturesRefused as refused:
         return refuse(parsed, refused, checks.catalogue)
     return validate(verified, checks.catalogue)

@@ -25,9 +25,11 @@ from schemas.notices import (
     reason_of_fault,
 )
 from schemas.period import Period, vietnam_day
+from schemas.signers import DEFAULT_SIGNERS, Role, Signers
 from schemas.taxcode import judge_tax_code
 
 __all__ = [
+    "DEFAULT_SIGNERS",
     "EXAMPLE_NAME",
     "EXAMPLE_TAX_CODE",
     "FAMILIES",
@@ -53,7 +55,9 @@ __all__ = [
     "Payable",
     "Period",
     "Reason",
+    "Role",
     "Severity",
+    "Signers",
     "build_notice",
     "build_notice_element",
     "envelope_of_body",

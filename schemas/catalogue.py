@@ -143,6 +143,16 @@ class Catalogue:
         loaded = self._loaded.get((family.name, code, version, kind))
         return loaded.form if loaded else None
 
+    def form_of(self, body: etree._Element) -> Form | None:
+        """The form that a body (HSoKhaiThue, HoSo) names, without judging it; None where the catalogue has none."""
+        family = family_of_body(str(body.tag))
+        if family is None:
+            return None
+        code, version, kind = (
+            body.findtext(family.find(path)) or "" for path in (family.code, family.version, family.kind)
+        )
+        return self.form(code, version, kind, family=family)
+
     def descriptions(self) -> tuple[Description, ...]:
         """Every form, its kinds together, in the catalogue's order."""
         folders: dict[Path, list[LoadedForm]] = {}
@@ -155,6 +165,7 @@ class Catalogue:
                 annexes={one.form.kind: one.annexes for one in kinds if one.annexes},
                 fields=tuple(kinds[0].fields.by_path.values()),
                 rules=kinds[0].rules,
+                codes={field.path: codes for field, codes in kinds[0].codes},
             )
             for kinds in folders.values()
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lxml import etree
 
+from schemas.codes import CodeList
 from schemas.example_checks import examples, read_cases
 from schemas.families import FAMILIES
 from schemas.fields import Field
@@ -19,13 +20,17 @@ from schemas.period import read_iso_day, vietnam_day
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One form in all its kinds. `annexes` by kind; `examples`: the codes that each one shows, by its name."""
+    """One form in all its kinds.
+
+    `annexes` by kind; `codes`: the lists that hold, by a field's path; `examples`: the faults that each shows, by name.
+    """
 
     form: Form
     kinds: tuple[str, ...]
     annexes: Mapping[str, tuple[str, ...]]
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...]
+    codes: Mapping[str, CodeList]
 
     def named(self, text: str) -> bool:
         """Whether `text` names it: 842, 842-2.8.3 or 01/GTGT."""
@@ -64,3 +69,5 @@ def export_catalogue(source: Path, target: Path) -> None:
     for family in FAMILIES.values():
         if (source / family.folder).exists():
             shutil.copytree(source / family.folder, target / family.folder)
+    if (source / "codes").exists():
+        shutil.copytree(source / "codes", target / "codes")

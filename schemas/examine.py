@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 
 from lxml import etree
 
+from schemas.codes import CodeList
 from schemas.declaration import PERIOD, Declaration
 from schemas.dossier import MOST_ATTACHMENTS, attachments_of
 from schemas.explain import explain
 from schemas.faults import Fault, Place, make_fault, shown
 from schemas.fields import FieldOperand, is_no_day
 from schemas.forms import Case, Form, LoadedForm, Rule, log_of
-from schemas.period import Period, financial_year, read_day, read_period, vietnam_day
+from schemas.period import Period, financial_year, read_day, read_period, show_day, vietnam_day
 from schemas.reading import Labelling, Reading
 from schemas.rules import Unjudged
 from schemas.scope import DocumentScope
@@ -56,11 +57,13 @@ def judge(
     period = _period(reading, loaded.form)
     case = Case(reading, loaded, received_at, period, declaration)
     scope = DocumentScope(reading.root, vietnam_day(received_at))
+    by_schema = list(_schema(reading, loaded, octets))
     faults = [
         *hygiene(reading, loaded.labelling),
-        *_schema(reading, loaded, octets),
+        *by_schema,
         *_places(reading, loaded),
         *islice(_days(reading, loaded, scope), MAX_FAULTS + 1),
+        *islice(_codes(case, scope, {fault.indexes for fault in by_schema}), MAX_FAULTS + 1),
     ]
     faults.extend(islice(_arithmetic(reading, loaded, scope), MAX_FAULTS + 1))
     for rule in loaded.header_rules:
@@ -152,6 +155,33 @@ def _days(reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> Iterato
             if element is not None and is_no_day(element.text or ""):
                 place = reading.place(element, loaded.labelling)
                 yield make_fault("date.not-real", place, value=element.text or "")
+
+
+def _codes(case: Case, scope: DocumentScope, told: Container[tuple[int, ...]]) -> Iterator[Fault]:
+    """A code is in its list, on the day that counts. `told`: where the schema has found fault already."""
+    day = case.day
+    for one, codes in case.loaded.codes:
+        if not codes.whole or day is None:
+            continue
+        for part in (scope,) if one.group is None else scope.rows(one.group):
+            element = part.find(one)
+            value = (element.text or "") if element is not None else ""
+            if element is None or not value or codes.on(value, day) is not None:
+                continue
+            place = case.reading.place(element, case.loaded.labelling)
+            if place.indexes not in told:
+                yield _wrong_code(value, codes, day, place)
+
+
+def _wrong_code(value: str, codes: CodeList, day: date, place: Place) -> Fault:
+    rows = codes.codes.get(value)
+    if rows is None:
+        return make_fault("code.unknown", place, value=value, list=codes.title)
+    nearest = [one for one in rows if one.first <= day][-1:] or rows[:1]
+    instead = codes.instead(value, day)
+    use = f": {instead.code} ({instead.name_vi})" if instead is not None else ""
+    words = {"name": nearest[0].name_vi, "day": show_day(day), "instead": use}
+    return make_fault("code.not-in-force", place, value=value, list=codes.title, **words)
 
 
 def _arithmetic(reading: Reading, loaded: LoadedForm, scope: DocumentScope) -> Iterator[Fault]:

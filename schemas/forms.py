@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from lxml import etree
 
+from schemas.codes import CodeList
 from schemas.declaration import Declaration
 from schemas.faults import Fault, Place, Severity, Words, make_fault
-from schemas.fields import FieldOperand, Fields
-from schemas.period import Period
+from schemas.fields import Field, FieldOperand, Fields
+from schemas.period import Period, vietnam_day
 from schemas.reading import Labelling, Reading
 from schemas.rules import Arithmetic
+from schemas.signers import Signers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +46,9 @@ class Form:
     financial_year: bool
     """A year Y may be the taxpayer's own: kyKKhaiTuNgay to kyKKhaiDenNgay, not the calendar's."""
     folder: Path
+    signers: Signers
+    signature_policy: str | None
+    """The name of a policy that asks for more than the reader's own; None: the reader's own."""
 
     def covers(self, period: Period) -> bool:
         return self.in_force_from <= period.start and period.end <= self.in_force_until
@@ -120,6 +125,8 @@ class LoadedForm:
     one_place: tuple[FieldOperand, ...]
     """Indicators that may stand in one of several places, and must in exactly one."""
     rules: tuple[Rule, ...]
+    codes: tuple[tuple[Field, CodeList], ...]
+    """Fields that hold a code, and the list of its codes."""
     header_rules: tuple[HeaderRule, ...]
     due: Mapping[str, Due]
     annexes: tuple[str, ...]
@@ -145,6 +152,13 @@ class Case:
     received_at: datetime
     period: Period | None
     declaration: Declaration | None
+
+    @property
+    def day(self) -> date | None:
+        """By which a form and its codes are dated: the period's last, or that of filing. None: no period that reads."""
+        if self.loaded.form.period_kinds:
+            return self.period.end if self.period is not None else None
+        return vietnam_day(self.received_at)
 
     def text(self, path: str) -> str:
         return self.reading.text(path)

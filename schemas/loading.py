@@ -19,14 +19,16 @@ import xmlschema
 from lxml import etree
 from msgspec import Meta
 
+from schemas.codes import CodeList, CodeListError, read_codes
 from schemas.dossier_rules import DOSSIER_RULES
 from schemas.families import FAMILIES, TAX, Family
 from schemas.faults import Severity, Words, fault_texts, text_faults
-from schemas.fields import FieldOperand, Fields, Label, Labels
+from schemas.fields import Field, FieldOperand, Fields, Label, Labels
 from schemas.forms import AttachmentRule, Due, Form, HeaderRule, LoadedForm, Rule, ThreadSchema
 from schemas.header_rules import DECLARATION_RULES
 from schemas.period import is_period_kind
 from schemas.rule_parser import RuleSyntaxError, compile_rule
+from schemas.signers import DEFAULT_SIGNERS, Signers, signer_faults
 from schemas.sources import SchemaSourceError, flatten
 
 _T = TypeVar("_T")
@@ -93,6 +95,9 @@ class _FormFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attachments: tuple[AttachmentRule, ...] = ()
     summary: _Summary = _Summary()
     one_place: tuple[str, ...] = ()
+    codes: dict[str, str] = {}
+    signers: Signers = DEFAULT_SIGNERS
+    signature_policy: Annotated[str, Meta(pattern="^[a-z0-9-]+$")] | None = None
 
 
 class _RuleRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +133,10 @@ class CatalogueFiles:
             for name in dict.fromkeys(row.family for row in rows)
         }
         self._labels = labels
+        self._lists = reader.code_lists()
+        self._codes = {
+            name: reader.toml(f"{FAMILIES[name].folder}/codes.toml", dict[str, str]) or {} for name in labels
+        }
         self.header_labels = {name: Labels(labels.get(name, {})) for name in FAMILIES}
         self._rows: dict[FormKey, _Row] = {}
         for row in rows:
@@ -162,7 +171,8 @@ class CatalogueFiles:
             raise CatalogueError(tuple(self._reader.faults))
 
     def _load(self, row: _Row) -> dict[FormKey, LoadedForm]:
-        loaded = _load_form(self._reader, row, self._labels[row.family])
+        shared = _Shared(self._labels[row.family], self._codes[row.family], self._lists)
+        loaded = _load_form(self._reader, row, shared)
         return {(row.family, row.code, row.version, one.form.kind): one for one in loaded}
 
 
@@ -181,6 +191,18 @@ class _Reader:
             self.faults.append(f"{name}: {reason}")
             return None
 
+    def code_lists(self) -> Mapping[str, CodeList]:
+        """By name: those of the folder `codes`."""
+        found = {}
+        for path in sorted((self.directory / "codes").glob("*.csv")):
+            try:
+                found[path.stem] = read_codes(path.stem, path.read_text("utf-8"))
+            except CodeListError as error:
+                self.faults.extend(f"codes/{path.name}: {fault}" for fault in error.faults)
+            except (OSError, UnicodeDecodeError, csv.Error) as error:
+                self.faults.append(f"codes/{path.name}: {error}")
+        return found
+
     def known_forms(self) -> Mapping[str, KnownForm]:
         """A code, its versions with blanks between, its name: one row a form of the authority's own catalogue."""
         name = "tax/known-forms.csv"
@@ -192,7 +214,15 @@ class _Reader:
             return {}
 
 
-def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -> list[LoadedForm]:
+class _Shared(NamedTuple):
+    """What a family's forms have in common: labels and codes of the heading; the lists are everybody's."""
+
+    labels: Mapping[str, Label]
+    codes: Mapping[str, str]
+    lists: Mapping[str, CodeList]
+
+
+def _load_form(reader: _Reader, row: _Row, shared: _Shared) -> list[LoadedForm]:
     """One a kind; what is wrong goes to the reader's faults."""
     if not _SAFE_FOLDER.fullmatch(row.folder) or ".." in row.folder.split("/"):
         reader.faults.append(
@@ -209,7 +239,7 @@ def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -
     source, explaining = schema
     add = _adder(reader, row.folder)
     annexes = [name for names in settings.annexes.values() for name in names]
-    labels, rules = dict(header_labels), list(rule_file.rule)
+    labels, rules = dict(shared.labels), list(rule_file.rule)
     for name in dict.fromkeys(annexes):
         labels |= reader.toml(f"tax/annexes/{name}/labels.toml", dict[str, Label]) or {}
         annex_rules = reader.toml(f"tax/annexes/{name}/rules.toml", _RuleFile)
@@ -233,6 +263,7 @@ def _load_form(reader: _Reader, row: _Row, header_labels: Mapping[str, Label]) -
         fields=fields,
         one_place=tuple(_one_place(settings, fields, add)),
         rules=tuple(_rules(rules, fields, add)),
+        codes=tuple(_codes(settings, shared, fields, add)),
         header_rules=tuple(rules_of[name] for name in settings.header_rules if name in rules_of),
         due=settings.due,
         annexes=(),
@@ -273,6 +304,8 @@ def _form(row: _Row, kind: str, settings: _FormFile, directory: Path) -> Form:
         period_kinds=settings.period_kinds,
         financial_year=settings.financial_year,
         folder=directory / row.folder,
+        signers=settings.signers,
+        signature_policy=settings.signature_policy,
     )
 
 
@@ -327,6 +360,8 @@ def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:
             add("form.toml", f"annexes of the kind {kind!r}, which is not taken")
     if row.family == TAX.name and not settings.period_kinds:
         add("form.toml", "no kind of period: nothing could be filed")
+    for fault in signer_faults(settings.signers):
+        add("form.toml", fault)
     if settings.max_elements < 1:
         add("form.toml", "max_elements must be at least 1")
 
@@ -348,6 +383,19 @@ def _one_place(settings: _FormFile, fields: Fields, add: _Add) -> Iterator[Field
             add("form.toml", f"one_place: [{indicator}] has not several places")
         else:
             yield found
+
+
+def _codes(
+    settings: _FormFile, shared: _Shared, fields: Fields, add: _Add
+) -> Iterator[tuple[Field, CodeList]]:
+    for name, wanted in {**shared.codes, **settings.codes}.items():
+        found, codes = fields.operand(name), shared.lists.get(wanted)
+        if found is None or found.sort != "text":
+            add("form.toml", f"codes: [{name}] is no one field with a text")
+        elif codes is None:
+            add("form.toml", f"codes: there is no list codes/{wanted}.csv")
+        else:
+            yield from ((field, codes) for field in found.fields)
 
 
 def _rules(rows: Sequence[_RuleRow], fields: Fields, add: _Add) -> Iterator[Rule]:

@@ -51,6 +51,16 @@ _PLAIN: dict[str, Callable[[Sequence[Any]], Any]] = {
     "nonzero": lambda arguments: sum(1 for argument in arguments if argument),
     "years": lambda arguments: _years(arguments[0], arguments[1]),
 }
+_SPOKEN_VI = {
+    "abs": "trị tuyệt đối",
+    "round": "làm tròn",
+    "nonzero": "số mục khác 0",
+    "years": "số năm",
+    "sum": "tổng",
+    "count": "số dòng",
+    "present": "có ghi",
+}
+"""What messages in Vietnamese call them; max and min, and all in English, keep their names."""
 _ARGUMENTS = {"abs": 1, "round": 1, "years": 2, "sum": 1, "count": 1, "present": 1}
 
 
@@ -195,7 +205,7 @@ class _Parser:
         vi, en = (
             ", ".join(texts) for texts in zip(*((a.text.vi, a.text.en) for a in arguments), strict=True)
         )
-        text = Words(f"{name}({vi})", f"{name}({en})")
+        text = Words(f"{_SPOKEN_VI.get(name, name)}({vi})", f"{name}({en})")
         if name in ("sum", "count"):
             return self.over_rows(name, arguments[0], text)
         if name == "present":

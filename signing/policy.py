@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib import resources
@@ -72,6 +73,26 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pdf_form_filling: bool = False
     """Take a PDF whose form was filled in after the signature, where the signer's certification says nothing of it."""
 
+    def laxer_than(self, other: Policy) -> tuple[str, ...]:
+        """The fields in which this policy takes something that `other` does not."""
+        laxer = []
+        for name in self.__struct_fields__:
+            if name in _DESCRIBE:
+                continue
+            mine, its = getattr(self, name), getattr(other, name)
+            if isinstance(mine, frozenset):
+                more = bool(mine - its)
+            elif name in _LAXEST_LAST:
+                order = _LAXEST_LAST[name]
+                more = order.index(mine) > order.index(its)
+            elif name.startswith("max_") or name == "signing_time_tolerance_seconds":
+                more = its is not None and (mine is None or mine > its)
+            else:
+                more = mine < its
+            if more:
+                laxer.append(name)
+        return tuple(laxer)
+
     @property
     def signing_time_tolerance(self) -> timedelta:
         """`signing_time_tolerance_seconds` as a duration."""
@@ -89,8 +110,25 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         )
 
 
+_DESCRIBE = frozenset({"name", "description_vi", "description_en", "effective_from", "effective_to"})
+_TAKES_MORE = (
+    "proven_times",
+    "signer_may_be_ca",
+    "key_lookups",
+    "lenient_certificates",
+    "short_ecdsa_values",
+    "pdf_form_filling",
+)
+_LAXEST_LAST: Mapping[str, tuple[object, ...]] = {
+    "interrupted_text": ("refused", "signed-only", "taken"),
+    "revocation": ("required", "if-known"),
+    **dict.fromkeys(_TAKES_MORE, (False, True)),
+}
+"""Of the other fields a smaller number, or False in the place of True, is the laxer one; of `max_…` a larger."""
+
+
 def load_policy(name_or_path: str | Path) -> Policy:
-    """Load a policy of this library by name ("tt15-2025", "tax-legacy", "conformance") or any from a file.
+    """Load a policy of this library by name ("tt15-2025", "tax-legacy" …) or any from a file.
 
     Raises PolicyRefused for an unknown name, an unknown key, an unknown algorithm or an empty list.
     """

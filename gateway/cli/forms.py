@@ -9,9 +9,12 @@ from typing import Any
 import click
 
 import schemas
+import signing
 from gateway.app import clock
 from gateway.cli.output import json_option, print_json
 from gateway.directory import OWN_DIRECTORY, Directory, load_directory
+from gateway.intake.form_policy import with_policies
+from schemas.codes import CodeList
 
 
 @click.command()
@@ -37,7 +40,9 @@ def forms(
     FORM is a code (842), a code and version (842-2.8.3) or a label (01/GTGT). Loads the catalogue as the gateway would:
     every example of every form is judged, and whatever is wrong with a folder is told at once (exit code 2).
     """
-    catalogue = schemas.load_catalogue(directory or schemas.OWN_CATALOGUE)
+    catalogue = with_policies(
+        schemas.load_catalogue(directory or schemas.OWN_CATALOGUE), signing.load_policy("tt15-2025")
+    )
     if export is not None:
         schemas.export_catalogue(directory or schemas.OWN_CATALOGUE, export)
         click.echo(f"{export}: {len(catalogue.forms)} forms; name it in [catalogue] directory")
@@ -72,6 +77,8 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
             "until": form.in_force_until.isoformat(),
             "kinds": list(form.period_kinds),
         },
+        "signers": [list(entry) for entry in form.signers],
+        "signaturePolicy": form.signature_policy,
         "annexes": {kind: list(names) for kind, names in one.annexes.items()},
         "fields": [
             {
@@ -82,6 +89,7 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
                 "wants": {"vi": field.wants.vi, "en": field.wants.en},
                 "optional": field.optional,
                 "table": field.group.path if field.group is not None else None,
+                "codes": _codes(one.codes.get(field.path)),
             }
             for field in one.fields
         ],
@@ -91,6 +99,10 @@ def _as_json(one: schemas.Description) -> dict[str, Any]:
         ],
         "examples": {name: list(codes) for name, codes in one.examples.items()},
     }
+
+
+def _codes(codes: CodeList | None) -> dict[str, Any] | None:
+    return None if codes is None else {"list": codes.name, "whole": codes.whole}
 
 
 def _row(one: schemas.Description) -> None:
@@ -141,8 +153,14 @@ def _explain(one: schemas.Description) -> None:
         )
     else:
         click.echo(f"  for filing   {form.in_force_from} to {form.in_force_until}")
+    click.echo(f"  signed by    {' and '.join(' or '.join(entry) for entry in form.signers)}")
+    if form.signature_policy is not None:
+        click.echo(f"  policy       {form.signature_policy}, beside the gateway's own")
     for kind, names in one.annexes.items():
         click.echo(f"  annexes      kind {kind}: {', '.join(names)}")
+    for path, known in one.codes.items():
+        told = "" if known.whole else " (a sample, not judged)"
+        click.echo(f"  codes        {path}: {known.name}{told}")
     click.secho("  fields", bold=True)
     for field in one.fields:
         if field.path.startswith(schemas.HEADER_PATHS):  # the same in every document of the family

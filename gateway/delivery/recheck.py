@@ -15,7 +15,7 @@ from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.filing.story import told
 from gateway.intake.record import evidence_of
-from gateway.intake.verify import TRY_LATER, SignatureRules, judgements
+from gateway.intake.verify import TRY_LATER, judge_signatures, judgements
 from gateway.ports import STATUS_LOST, Claim, Outcome
 
 LOST_AFTER = timedelta(days=7)
@@ -32,7 +32,9 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
     to settle (decision 0005): authorities drop certificates that have ended from their lists.
     """
     body = await world.deliveries.body(claim.filing.number)
-    report = await asyncio.to_thread(_judge_again, body, claim.filing, world.signatures())
+    assert claim.filing.summary is not None, "a provisional filing was read"
+    family = schemas.FAMILIES[claim.filing.summary.family]
+    report = await asyncio.to_thread(_judge_again, body, claim.filing, family, world)
     if report.sub_indication == TRY_LATER:
         ended = _unknown_until(report)
         if ended is not None and world.clock() > max(ended, claim.filing.received_at) + LOST_AFTER:
@@ -49,8 +51,6 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
         )
     holds = report.indication is signing.Indication.PASSED
     status = Status.ACKNOWLEDGED if holds else Status.REFUSED
-    assert claim.filing.summary is not None, "a provisional filing was read"
-    family = schemas.FAMILIES[claim.filing.summary.family]
     return _settled(claim, status, tuple(judgements(report, family)), report, world)
 
 
@@ -84,7 +84,9 @@ def _settled(
     )
 
 
-def _judge_again(body: bytes, filing: Filing, rules: SignatureRules) -> signing.Report:
+def _judge_again(body: bytes, filing: Filing, family: schemas.Family, world: DeliveryWorld) -> signing.Report:
     """The body was within the limits when it came; today's may be narrower."""
     document = signing.parse_xml(body, signing.ParseLimits(max_bytes=len(body)))
-    return signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=filing.received_at)
+    return judge_signatures(
+        document, family, world.signatures(), world.catalogue(), filing.received_at
+    ).report

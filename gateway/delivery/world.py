@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import adapters
+import schemas
 from gateway.directory import Directory
 from gateway.filing.filing import Filing
 from gateway.filing.story import told
@@ -29,13 +30,14 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWorld:
-    """`adapters` by the back-end's identifier; `signatures` and `directory` give what is in force now."""
+    """`adapters` by the back-end's identifier; `signatures`, `catalogue` and `directory` give those in force now."""
 
     deliveries: Deliveries
     registry: Registry
     adapters: Mapping[str, adapters.Adapter]
     notary: Notary
     signatures: Callable[[], SignatureRules]
+    catalogue: Callable[[], schemas.Catalogue]
     directory: Callable[[], Directory]
     backoff: Backoff
     clock: Clock

@@ -1,23 +1,14 @@
-"""Who may sign a tax declaration, told from the certificates, and who must."""
+"""In which roles certificates speak, and when the T-VAN must sign. Who else must is the form's to say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
 import signing
 from gateway.filing.identifiers import VIETNAM
 from gateway.ports import Provider
-
-
-class Role(StrEnum):
-    """In whose name a signature speaks. PERSON: a personal certificate (chief accountant …), never enough alone."""
-
-    TAXPAYER = "taxpayer"
-    AGENT = "tax-agent"
-    TVAN = "t-van"
-    PERSON = "person"
+from schemas import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +36,16 @@ def tvan_must_sign(provider: Provider, at: datetime) -> str | None:
     return next((rule.clause for rule in rules), None)
 
 
-def roles_of(signer: signing.Signer, taxpayer: str, agent: str | None, provider: Provider) -> set[Role]:
-    """The roles in which this certificate's holder signs; none for a stranger to the declaration.
+def roles_of(signer: signing.Signer, filer: str, agent: str | None, provider: Provider) -> set[Role]:
+    """The roles in which this certificate's holder signs; none for a stranger to the document.
 
     A tax code in the certificate (mã số thuế: `UID=MST:…`, `O=MST:…`) decides, and one holder may be several: a T-VAN
-    files its own returns too. An identity number is a tax code where the declaration bears it (TT 86/2024/TT-BTC
+    files its own returns too. An identity number is a tax code where the document bears it (TT 86/2024/TT-BTC
     article 5). A certificate without a tax code that names a person is else a PERSON; without either, a stranger's.
     """
     codes = set(signer.tax_codes)
     if signer.person_id is not None:
         codes.add(signer.person_id.rpartition(":")[2])
-    named = ((taxpayer, Role.TAXPAYER), (agent, Role.AGENT), (provider.tax_code, Role.TVAN))
+    named = ((filer, Role.FILER), (agent, Role.AGENT), (provider.tax_code, Role.TVAN))
     roles = {role for code, role in named if code and code in codes}
     return roles or ({Role.PERSON} if signer.person_id and not signer.tax_codes else set())

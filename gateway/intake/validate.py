@@ -16,7 +16,6 @@ from gateway.filing.status import Status
 from gateway.intake import verify_texts as texts
 from gateway.intake.identify import Identified
 from gateway.intake.parse import Parsed, line_of
-from gateway.intake.roles import Role
 from gateway.intake.verify import SignaturesRefused, Verified
 
 MAX_SUMMARY_TEXT = 1000
@@ -30,7 +29,7 @@ class Validated:
     family: schemas.Family
     status: Status
     summary: Summary
-    roles: tuple[Role, ...]
+    roles: tuple[schemas.Role, ...]
     findings: tuple[Finding, ...]
     report: signing.Report
 

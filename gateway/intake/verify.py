@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from lxml import etree
 
@@ -13,15 +14,17 @@ from gateway.filing.findings import Finding, Severity, Text, refuses
 from gateway.filing.stages import Stage
 from gateway.intake import verify_texts as texts
 from gateway.intake.dossier import structure
+from gateway.intake.form_policy import policy_of
 from gateway.intake.parse import Parsed
-from gateway.intake.roles import Role, roles_of, tvan_must_sign
+from gateway.intake.roles import roles_of, tvan_must_sign
+from schemas import Role
 
 TRY_LATER = "TRY_LATER"
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureRules:
-    """By what policy and against which trust a signature is judged."""
+    """By what policy at least, and against which trust, a signature is judged."""
 
     policy: signing.Policy
     trust: signing.TrustStore
@@ -51,30 +54,62 @@ class SignaturesRefused(Exception):
         self.report = report
 
 
-def verify(parsed: Parsed, rules: SignatureRules) -> Verified:
+@dataclass(frozen=True, slots=True)
+class JudgedSignatures:
+    """The report by the policy of the form, the signed element, and the form that this element names."""
+
+    report: signing.Report
+    element: etree._Element | None
+    form: schemas.Form | None
+
+
+def judge_signatures(
+    document: signing.XmlDocument,
+    family: schemas.Family,
+    rules: SignatureRules,
+    catalogue: schemas.Catalogue,
+    at: datetime,
+) -> JudgedSignatures:
+    """Judge by the gateway's policy, then by the form's where that asks for more.
+
+    The form is read from covered octets alone: what nobody signed chooses neither policy nor signers.
+    """
+    report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=at)
+    body = document.root.find(family.body_tag)
+    covered = [octets for signature in report.signatures if (octets := _covers(signature, body)) is not None]
+    if not covered:
+        return JudgedSignatures(report, None, None)
+    element = etree.fromstring(covered[0], _reader())
+    form = catalogue.form_of(element)
+    policy = policy_of(form, rules.policy)
+    if policy is not rules.policy:
+        report = signing.verify_document(document, policy=policy, trust=rules.trust, at=at)
+    return JudgedSignatures(report, element, form)
+
+
+def verify(parsed: Parsed, rules: SignatureRules, catalogue: schemas.Catalogue) -> Verified:
     """Judge every signature in the document at the time of receipt.
 
     Takes a parsed dossier; gives the signed element read from the covered octets. The dossier must have one
     body (HSoKhaiThue) followed by one CKyDTu and nothing else (`dossier.py`); every signature must lie in CKyDTu, hold,
-    and cover exactly that body; who files, or their declared agent, must be among the signers, and under a tax
-    declaration the T-VAN where the dated rule and its entry say so. Clause: EN 319 102-1 §5; on
-    signers TT 19/2021, TT 89/2026.
+    and cover exactly that body; whom its form names must be among the signers (who files or their declared agent, where
+    the form cannot be read), and under a tax declaration the T-VAN where the dated rule and its entry say so.
+    Clause: EN 319 102-1 §5; on signers TT 19/2021, TT 89/2026.
 
     Raises:
         SignaturesRefused: with all findings. An unavailable revocation status alone never raises.
     """
-    document, received = parsed.document, parsed.identified.received
-    report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=received.at)
+    judged = judge_signatures(parsed.document, parsed.family, rules, catalogue, parsed.identified.received.at)
+    report, element = judged.report, judged.element
     findings = [*structure(parsed), *judgements(report, parsed.family)]
     body = parsed.body
-    covered = [octets for signature in report.signatures if (octets := _covers(signature, body)) is not None]
     if body is not None:
         findings += _coverage(report, body, parsed.family)
-    element = etree.fromstring(covered[0], _reader()) if covered else None
     roles: tuple[Role, ...] = ()
     named = body if element is None else element  # unproven names serve the list of faults alone
     if named is not None:
-        roles, faults = _roles(report, named, parsed)
+        wanted = judged.form.signers if judged.form is not None else schemas.DEFAULT_SIGNERS
+        roles, faults = _roles(report, named, parsed, wanted)
         findings += faults
     if element is None or refuses(findings):
         raise SignaturesRefused(findings, report)
@@ -142,24 +177,24 @@ def _coverage(report: signing.Report, body: etree._Element, family: schemas.Fami
 
 
 def _roles(
-    report: signing.Report, element: etree._Element, parsed: Parsed
+    report: signing.Report, element: etree._Element, parsed: Parsed, wanted: schemas.Signers
 ) -> tuple[tuple[Role, ...], list[Finding]]:
     family, provider = parsed.family, parsed.identified.received.provider
-    taxpayer = (element.findtext(family.find(family.filer)) or "").strip()
+    filer = (element.findtext(family.find(family.filer)) or "").strip()
     agent = (element.findtext(family.find(family.agent)) or "").strip() or None
     roles: set[Role] = set()
     findings: list[Finding] = []
     for signature in report.signatures:
         if signature.signer is None:
             continue
-        found = roles_of(signature.signer, taxpayer, agent, provider)
+        found = roles_of(signature.signer, filer, agent, provider)
         if not found:
-            findings.append(texts.stranger_signs(signature, taxpayer))
+            findings.append(texts.stranger_signs(signature, filer, family))
         roles |= found
     if any(signature.signer is None for signature in report.signatures):
         return _ordered(roles), findings  # whose those are cannot be told: nobody is called missing
-    if report.signatures and not {Role.TAXPAYER, Role.AGENT} & roles:
-        findings.append(texts.taxpayer_missing(taxpayer, family))
+    if report.signatures:
+        findings += [texts.signer_missing(entry, filer, family) for entry in wanted if not roles & set(entry)]
     clause = tvan_must_sign(provider, parsed.identified.received.at) if family is schemas.TAX else None
     if clause is not None and Role.TVAN not in roles:
         findings.append(texts.tvan_missing(provider, clause))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
@@ -12,6 +12,23 @@ from gateway.filing.findings import Finding, Severity, Text
 from gateway.filing.stages import Stage
 from gateway.intake.parse import line_of
 from gateway.ports import Provider
+from schemas import Role
+
+_WHO: Mapping[str, Mapping[Role, Text]] = {
+    schemas.TAX.name: {
+        Role.FILER: Text("người nộp thuế", "the taxpayer"),
+        Role.AGENT: Text("đại lý thuế đã kê khai", "the declared tax agent"),
+    },
+    schemas.PERMIT.name: {
+        Role.FILER: Text("người nộp hồ sơ", "the applicant"),
+        Role.AGENT: Text("người được ủy quyền ghi trong hồ sơ", "the agent named in the dossier"),
+    },
+}
+_PERSON = Text("cá nhân dùng chứng thư số cá nhân", "a person with a personal certificate")
+
+
+def _who(role: Role, family: schemas.Family) -> Text:
+    return _WHO[family.name].get(role, _PERSON)
 
 
 def _error(
@@ -111,37 +128,39 @@ def wrong_coverage(family: schemas.Family, line: int | None, uris: Sequence[str]
     )
 
 
-def stranger_signs(signature: signing.SignatureReport, taxpayer: str) -> Finding:
-    """A certificate that belongs to nobody in the declaration."""
+def stranger_signs(signature: signing.SignatureReport, filer: str, family: schemas.Family) -> Finding:
+    """A certificate that belongs to nobody in the document."""
     signer = signature.signer
     assert signer is not None
     holder = f"{(signer.common_name or signer.subject)[:120]} ({', '.join(signer.tax_codes) or '–'})"
+    who, agent = _who(Role.FILER, family), _who(Role.AGENT, family)
     return _error(
         "signature.signer-not-in-declaration",
         Text(
-            f"Chứng thư số của «{holder}» không phải của người nộp thuế {taxpayer[:20]}, "
-            "đại lý thuế hay T-VAN của hồ sơ.",
-            f"The certificate of “{holder}” is not that of taxpayer {taxpayer[:20]}, the tax agent or the T-VAN.",
+            f"Chứng thư số của «{holder}» không phải của {who.vi} {filer[:20]}, {agent.vi} hay T-VAN.",
+            f"The certificate of “{holder}” is not that of {who.en} {filer[:20]}, {agent.en} or the T-VAN.",
         ),
         Text(
-            "Ký bằng chứng thư số có mã số thuế trùng với mã số thuế trên tờ khai hoặc của đại lý thuế đã kê khai.",
-            "Sign with a certificate whose tax code is the declaration's, or the declared tax agent's.",
+            f"Ký bằng chứng thư số có mã số trùng với mã số của {who.vi} hoặc của {agent.vi}.",
+            f"Sign with a certificate that bears the number of {who.en} or of {agent.en}.",
         ),
         line=signature.location.line,
     )
 
 
-def taxpayer_missing(taxpayer: str, family: schemas.Family) -> Finding:
-    """Nobody who may file has signed."""
+def signer_missing(wanted: Sequence[Role], filer: str, family: schemas.Family) -> Finding:
+    """Nobody of those who must has signed."""
+    who = [_who(role, family) for role in wanted]
+    number = f" ({filer[:20]})" if Role.FILER in wanted else ""
     return _error(
-        "signature.taxpayer-missing",
+        "signature.taxpayer-missing" if Role.FILER in wanted else "signature.signer-missing",
         Text(
-            f"Không có chữ ký của người nộp thuế {taxpayer[:20]} hoặc của đại lý thuế đã kê khai.",
-            f"There is no signature of taxpayer {taxpayer[:20]} or of the declared tax agent.",
+            f"Không có chữ ký của {' hoặc của '.join(one.vi for one in who)}{number}.",
+            f"There is no signature of {' or of '.join(one.en for one in who)}{number}.",
         ),
         Text(
-            "Người nộp thuế (hoặc đại lý thuế) ký hồ sơ bằng chứng thư số của mình.",
-            "The taxpayer (or the tax agent) signs with its own certificate.",
+            f"Ký hồ sơ bằng chứng thư số của {' hoặc của '.join(one.vi for one in who)}.",
+            f"Have the document signed with the certificate of {' or of '.join(one.en for one in who)}.",
         ),
         path=block_path(family),
     )

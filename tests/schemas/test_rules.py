@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import Catalogue
 from schemas.faults import Words
 from schemas.rule_parser import RuleSyntaxError, compile_rule
 from schemas.rules import Sort, Unjudged
@@ -282,6 +284,30 @@ def test_the_language(rule: str, values: dict[str, int], broken: bool | None) ->
 def test_what_is_not_in_the_language_is_refused(rule: str) -> None:
     with pytest.raises(RuleSyntaxError):
         compile_rule(rule, Named)
+
+
+def test_functions_speak_vietnamese() -> None:
+    rule = compile_rule("nonzero([1]) = round([2]) + abs([3]) + present([4]) + max([5], 0)", Named)
+    message = rule.message(Given({"1": 1, "2": 2, "3": 3, "4": 4, "5": 5}))
+    assert message.vi == (
+        "số mục khác 0([1]) phải bằng làm tròn([2]) + trị tuyệt đối([3]) + có ghi([4]) + max([5], 0) = 11, đang là 1"
+    )
+    assert message.en.startswith(
+        "nonzero([1]) must equal round([2]) + abs([3]) + present([4]) + max([5], 0) = 11"
+    )
+
+
+def test_no_form_speaks_english_in_vietnamese(catalogue: Catalogue) -> None:
+    said = [
+        rule.arithmetic.remedy().vi
+        for form in catalogue.descriptions()
+        for rule in form.rules
+        if rule.arithmetic.tells
+    ]
+    assert any("tổng(" in text for text in said)
+    assert any("số dòng(" in text for text in said)
+    assert any("số năm(" in text for text in said)
+    assert not [text for text in said if re.search(r"\b(sum|count|years|present|round|abs|nonzero)\(", text)]
 
 
 @given(st.text(alphabet="[]0123456789abm ax+-*/(),=<>~.'ifthenor", max_size=60))

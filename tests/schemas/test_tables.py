@@ -45,7 +45,9 @@ def test_an_annex_adds_the_rows_of_all_its_tables(catalogue: Catalogue) -> None:
     received = datetime(2026, 7, 20, 9, 0, tzinfo=VIETNAM)
     assert "KHBS.11" not in _faults(catalogue, document.encode(), received)
     wrong = document.replace("<tongCong_ct11>200", "<tongCong_ct11>100")
-    assert "KHBS.11" in _faults(catalogue, wrong.encode(), received)
+    fault = _faults(catalogue, wrong.encode(), received)["KHBS.11"]
+    assert "tổng(" in fault.message_vi
+    assert "sum(" in fault.message_en
 
 
 def test_an_occurrence_is_declared_on_its_day_and_for_ten_days(catalogue: Catalogue) -> None:

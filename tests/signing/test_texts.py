@@ -7,6 +7,7 @@ import string
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import signing
 from signing import Policy, PolicyRefused, load_policy
@@ -76,8 +77,57 @@ def test_a_faulty_policy_is_refused(old: str, new: str, told: str, tmp_path: Pat
         load_policy(str(file))
 
 
+STRICT = load_policy("tt15-2025-ades")
+LAXER: dict[str, object] = {
+    **{
+        name: frozenset({*getattr(STRICT, name), "more"})
+        for name in (
+            "profiles",
+            "digests",
+            "signatures",
+            "canonicalisations",
+            "certificate_digests",
+            "curves",
+            "encodings",
+        )
+    },
+    "minimum_rsa_bits": 2047,
+    "minimum_dsa_bits": 2047,
+    "max_signatures": 17,
+    "max_references": 17,
+    "signing_time_tolerance_seconds": 301,
+    "require_signing_time": False,
+    "check_ca_revocation": False,
+    "max_status_age_seconds": None,
+    "max_status_age_open_seconds": 86_401,
+    "proven_times": True,
+    "interrupted_text": "signed-only",
+    "revocation": "if-known",
+    "signer_may_be_ca": True,
+    "key_lookups": True,
+    "lenient_certificates": True,
+    "short_ecdsa_values": True,
+    "pdf_form_filling": True,
+}
+
+
+def test_a_policy_tells_in_what_it_is_laxer() -> None:
+    """Every field but those that describe, so that a new one is not forgotten."""
+    describe = {"name", "description_vi", "description_en", "effective_from", "effective_to"}
+    assert {*Policy.__struct_fields__} - describe == {*LAXER}
+    aged = replace(STRICT, max_status_age_seconds=3600)
+    for name, value in LAXER.items():
+        lax = replace(aged, **{name: value})
+        assert (lax.laxer_than(aged), aged.laxer_than(lax)) == ((name,), ())
+    assert STRICT.laxer_than(load_policy("tt15-2025")) == ()
+    assert load_policy("tt15-2025").laxer_than(STRICT) == ("profiles",)
+    assert {"digests", "minimum_rsa_bits", "check_ca_revocation"} <= {
+        *load_policy("tax-legacy").laxer_than(STRICT)
+    }
+
+
 def test_an_unknown_policy_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PolicyRefused, match="tax-legacy, tt15-2025"):
+    with pytest.raises(PolicyRefused, match="tax-legacy, tt15-2025, tt15-2025-ades"):
         load_policy("tt15")
     with pytest.raises(PolicyRefused, match=r"missing\.toml"):
         load_policy(tmp_path / "missing.toml")
