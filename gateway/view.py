@@ -73,7 +73,8 @@ def filing_page(
         remarks=_remarks(filing.findings),
         judged_at=datetime.fromisoformat(recorded["at"]) if recorded else report.at,
         policy=recorded["policy"] if recorded else report.policy,
-        number=" · ".join(name for name in (filing.number, filing.dossier_code) if name),
+        number=filing.number,
+        dossier_code=filing.dossier_code,
         received_at=filing.received_at,
         status=Words(*WORDS[filing.status]),
     )

@@ -91,6 +91,7 @@ def proof_json(proof: ReceiptProof) -> dict[str, object]:
         "proven": proof.proven,
         "faults": [{"vi": vi, "en": en} for vi, en in proof.faults],
         "filingNumber": notice.filing_number if notice else None,
+        "dossierCode": notice.dossier_code if notice else None,
         "kind": notice.kind if notice else None,
         "status": notice.status if notice else None,
         "recordedAt": notice.recorded_at.astimezone(VIETNAM).isoformat() if notice else None,
@@ -106,6 +107,8 @@ def print_proof(proof: ReceiptProof, file: Path) -> None:
         vi, en = WORDS[Status(notice.status)]
         click.echo(click.style(notice.filing_number, bold=True))
         click.echo(f"  {vi}\n  {en}")
+        if notice.dossier_code is not None:
+            click.echo(f"  dossier   {notice.dossier_code}")
         click.echo(f"  recorded  {notice.recorded_at.astimezone(VIETNAM).isoformat()}")
         click.echo(f"  form      {notice.form_label} {notice.period_label}  {notice.recipient.name}")
         click.echo(f"  digest    {notice.digest_algorithm} {notice.digest_hex}")

@@ -107,6 +107,7 @@ class _Says:
 
 def _filed(about: About, says: _Says) -> Iterator[Fact]:
     yield from says.fact("filing-number", about.number or "")
+    yield from says.fact("dossier-code", about.dossier_code or "")
     yield from says.fact("received-at", show_time(about.received_at) if about.received_at else "")
     yield from says.fact("status", says.of(about.status) if about.status else "")
 

@@ -59,6 +59,7 @@ class About:
     judged_at: datetime | None = None
     policy: str = ""
     number: str | None = None
+    dossier_code: str | None = None
     received_at: datetime | None = None
     status: Words | None = None
     caveats: tuple[Words, ...] = ()

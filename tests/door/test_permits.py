@@ -13,6 +13,7 @@ from schemas.example_checks import changed
 from signing.algorithms import DS
 from tests.documents import key_of, sign
 from tests.house import House
+from tests.pages import page_of, values
 
 PERMITS = [one for one in schemas.load_catalogue().descriptions() if one.form.family == "permit"]
 
@@ -82,3 +83,29 @@ async def test_a_dossier_that_is_stuck_holds_no_other(house: House) -> None:
         second = await client.submit(signed(house, other))
         assert (await house.follow(client, second.body["number"]))["status"] == "accepted"
         assert (await client.status(first.body["number"])).body["status"] == "stuck"
+
+
+async def test_it_is_found_by_its_code_by_its_own_provider_alone(house: House) -> None:
+    [one] = [one for one in PERMITS if one.form.code == "karaoke-licence"]
+    async with house.client() as client, house.client("provider-a") as other:
+        filed = (await client.submit(signed(house, dossier(house, one)))).body
+        code, number = filed["dossierCode"], filed["number"]
+        assert (await client.status(code)).body["number"] == number
+        receipt = (await client.part(code, "receipt")).octets
+        assert receipt == (await client.part(number, "receipt")).octets
+        for part in ("view", "receipt/view"):
+            assert values(page_of((await client.part(code, part)).octets))["Mã số hồ sơ"] == code
+        notice = schemas.read_notice(receipt)
+        assert (notice.family, notice.dossier_code, notice.number) == ("permit", code, f"{number}/TNHS")
+        assert len(notice.papers) > 0
+        assert (await other.status(code)).status == 404
+
+
+async def test_a_dossier_whose_heading_cannot_be_read_is_refused_as_a_dossier(house: House) -> None:
+    [one] = [one for one in PERMITS if one.form.code == "karaoke-licence"]
+    async with house.client() as client:
+        refused = await client.submit(signed(house, changed(dossier(house, one), {"maDichVu": ""})))
+        assert refused.status == 422
+        assert "dossierCode" not in refused.body
+        notice = schemas.read_notice((await client.part(refused.body["number"], "receipt")).octets)
+    assert (notice.family, notice.kind, notice.dossier_code) == ("permit", "refusal", None)

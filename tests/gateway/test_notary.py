@@ -14,6 +14,7 @@ from lxml import etree
 import certs_dev
 import schemas
 import signing
+from gateway.client.receipts import prove_receipt
 from gateway.filing.status import Status
 from tests.gateway.builders import verdict
 from tests.gateway.notices import TT19, TT89, all_notices, dossier, filing, finding, notary
@@ -107,3 +108,16 @@ def test_xmlsec1_verifies_every_notice(pki: certs_dev.DevPki, tmp_path: Path) ->
         number.text = "SLA-20261124-000000000000-0"
         file.write_bytes(etree.tostring(root))
         assert subprocess.run(command, capture_output=True, check=False).returncode != 0, name
+
+
+def test_a_dossiers_receipt_is_proven_offline(pki: certs_dev.DevPki) -> None:
+    key = notary(pki)._key.certificate
+    judge = {"trust": signing.TrustStore.load(pki.trust), "policy": signing.load_policy("tt15-2025")}
+    document = notary(pki).intake_notice(dossier(TT89, Status.ACKNOWLEDGED), "permit").document
+    proof = prove_receipt(document, signers=[key], **judge)  # type: ignore[arg-type]
+    assert proof.proven, proof.faults
+    assert proof.notice is not None
+    assert proof.notice.dossier_code == "H52-20260701-0000001"
+    forged = document.replace(b">H52-20260701-0000001<", b">H52-20260701-0000002<")
+    assert forged != document
+    assert not prove_receipt(forged, signers=[key], **judge).proven  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ def test_the_jdk_verifies_every_notice(tmp_path: Path, pki: certs_dev.DevPki) ->
         pytest.skip("missing: java (JDK 17 or newer)")
     expected: dict[str, str] = {}
     for name, notice in all_notices(pki):
-        changed = notice.document.replace(b"<maTBao>", b"<maTBao>0")
+        changed = notice.document.replace(b"<tb:soHoSo>", b"<tb:soHoSo>0")
         for file, octets, verdict in (
             (f"{name}.xml", notice.document, "VALID"),
             (f"{name} changed.xml", changed, "INVALID"),
