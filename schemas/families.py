@@ -30,6 +30,12 @@ SummaryKind = Literal["declaration", "dossier", "document"]
 IDENTIFYING: tuple[Term, ...] = ("code", "version", "kind")
 """What names a form; a family whose documents do not say one of them fixes it."""
 
+_READ_BY_PATH: Mapping[SummaryKind, tuple[Term, ...]] = {
+    "declaration": IDENTIFYING,
+    "dossier": (*IDENTIFYING, "agent"),
+    "document": (),
+}
+
 _NCNAME = r"[A-Za-z_][A-Za-z0-9._-]*"
 _STEP = re.compile(rf"(?:{_NCNAME}:)?{_NCNAME}")
 _Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,60}$")]
@@ -125,22 +131,31 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         for prefix in self.namespaces:
             if not re.fullmatch(_NCNAME, prefix):
                 yield f"{prefix!r} is no prefix"
+        yield from self._term_faults()
+        for path in (*self.paths.values(), *filter(None, self.signatures)):
+            if not self._is_path(path):
+                yield f"{path!r} is no path of element names with declared prefixes"
+        if self.body and any(path.split("/")[0] == self.body for path in self.signatures):
+            yield "signatures: they lie beside the body, not in it"
+
+    def _term_faults(self) -> Iterator[str]:
         for term in IDENTIFYING:
             if (term in self.paths) == (term in self.fixed):
                 yield f"{term}: either paths or fixed must say it"
         if "filer" not in self.paths:
             yield "paths: nothing says who files (filer)"
-        for term in self.fixed:
-            if term not in IDENTIFYING:
-                yield f"fixed: {term} is the document's to say"
-        for path in (*self.paths.values(), *filter(None, self.signatures)):
-            for step in path.split("/"):
-                prefix = step.rpartition(":")[0]
-                if not _STEP.fullmatch(step) or (prefix and prefix not in self.naming.prefixes):
-                    yield f"{path!r} is no path of element names with declared prefixes"
-                    break
-        if self.body and any(path == "" or path.split("/")[0] == self.body for path in self.signatures):
-            yield "signatures: they lie beside the body, in an element of their own"
+        for term in self.fixed.keys() - set(IDENTIFYING):
+            yield f"fixed: {term} is the document's to say"
+        for term in _READ_BY_PATH[self.summary]:
+            if term not in self.paths:
+                yield f"paths: {term} is missing, which a {self.summary} has"
+
+    def _is_path(self, path: str) -> bool:
+        steps = path.split("/")
+        prefixes = (step.rpartition(":")[0] for step in steps)
+        return all(_STEP.fullmatch(step) for step in steps) and all(
+            not prefix or prefix in self.naming.prefixes for prefix in prefixes
+        )
 
 
 class Families(Mapping[str, Family]):

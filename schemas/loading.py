@@ -22,7 +22,7 @@ from msgspec import Meta
 from schemas.codes import CodeList, CodeListError, read_codes
 from schemas.document import DOCUMENT_RULES
 from schemas.dossier_rules import DOSSIER_RULES
-from schemas.families import IDENTIFYING, Families, Family, SummaryKind, read_family
+from schemas.families import Families, Family, SummaryKind, Term, read_family
 from schemas.faults import Severity, Words, fault_texts, text_faults
 from schemas.fields import Field, FieldOperand, Fields, Label, Labels
 from schemas.forms import AttachmentRule, Due, Form, HeaderRule, LoadedForm, Rule, ThreadSchema
@@ -243,7 +243,7 @@ class _Reader:
         return found
 
     def known_forms(self, folder: str) -> Mapping[str, KnownForm]:
-        """A code, its versions with blanks between, its name: one row a form that exists elsewhere, where it is said."""
+        """The forms that exist elsewhere, where it is said: code, versions with blanks between, name."""
         name = f"{folder}/known-forms.csv"
         if not (self.directory / name).exists():
             return {}
@@ -302,7 +302,7 @@ def _load_form(reader: _Reader, row: _Row, family: Family, shared: _Shared) -> l
         foreign=settings.unlabelled == "by-name",
     )
     reader.faults.extend(f"{row.folder}/{fault}" for fault in fields.faults)
-    _check_row(row, add)
+    _check_row(row, family, add)
     _check_settings(settings, row, family, add)
     for fault in _label_faults(own_labels, fields):
         add("labels.toml", fault)
@@ -389,7 +389,11 @@ def _label_faults(own: Mapping[str, Label], fields: Fields) -> Iterator[str]:
             yield f"{name}: an empty label"
 
 
-def _check_row(row: _Row, add: _Add) -> None:
+def _check_row(row: _Row, family: Family, add: _Add) -> None:
+    said: Mapping[Term, Sequence[str]] = {"code": (row.code,), "version": (row.version,), "kind": row.kinds}
+    for term, values in said.items():
+        if term in family.fixed and tuple(values) != (family.fixed[term],):
+            add("../catalogue.toml", f"every document of the family is of the {term} {family.fixed[term]!r}")
     if row.in_force_until < row.in_force_from:
         add("../catalogue.toml", "in_force_until lies before in_force_from")
 
@@ -408,20 +412,22 @@ def _check_settings(settings: _FormFile, row: _Row, family: Family, add: _Add) -
     for kind in settings.annexes:
         if kind not in row.kinds:
             add("form.toml", f"annexes of the kind {kind!r}, which is not taken")
-    if family.summary == "declaration" and not settings.period_kinds:
-        add("form.toml", "no kind of period: nothing could be filed")
-    if family.summary != "declaration" and settings.period_kinds:
-        add("form.toml", "kinds of period, in a family whose heading names no period")
-    if family.summary != "dossier" and settings.attachments:
-        add("form.toml", "attachments, in a family whose documents list none")
-    for term in IDENTIFYING:
-        said = row.kinds if term == "kind" else (row.code if term == "code" else row.version,)
-        if term in family.fixed and said != (family.fixed[term],):
-            add("../catalogue.toml", f"every document of the family is of the {term} {family.fixed[term]!r}")
+    for fault in _family_faults(settings, family):
+        add("form.toml", fault)
     for fault in signer_faults(settings.signers):
         add("form.toml", fault)
     if settings.max_elements < 1:
         add("form.toml", "max_elements must be at least 1")
+
+
+def _family_faults(settings: _FormFile, family: Family) -> Iterator[str]:
+    """What the documents of the family could not bear."""
+    if family.summary == "declaration" and not settings.period_kinds:
+        yield "no kind of period: nothing could be filed"
+    if family.summary != "declaration" and (settings.period_kinds or settings.due):
+        yield "kinds of period, in a family whose heading names no period"
+    if family.summary != "dossier" and settings.attachments:
+        yield "attachments, in a family whose documents list none"
 
 
 def _amount(indicator: str | None, fields: Fields, add: _Add) -> FieldOperand | None:

@@ -6,7 +6,6 @@ includes all files of it: libxml2 takes the first import of a namespace and pass
 
 from __future__ import annotations
 
-import copy
 import io
 import re
 import warnings
@@ -73,7 +72,7 @@ class _Resolver(etree.Resolver):
         super().__init__()
         self._documents = documents
 
-    def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:  # noqa: ARG002
+    def resolve(self, system_url: Any, public_id: Any, context: Any) -> Any:  # type: ignore[override]  # noqa: ARG002
         found = self._documents.get(str(system_url))
         return self.resolve_string(found if found is not None else b"", context, base_url=system_url)
 
@@ -105,22 +104,30 @@ def read_schema(
     reader = _Reader(directory.resolve(), locations or {})
     main = reader.read(reader.base / name, "")
     reader.bundle(main, reader.targets[main], entry=True)
-    root = reader.roots[main]
-    if not any(element.get("name") == body for element in reader.globals_of(reader.targets[main])):
-        _declare(root, body)
+    _declare(reader.roots_of(reader.targets[main]), body)
     return SchemaSource(reader.addresses[reader.targets[main]], reader.documents())
 
 
-def _declare(root: etree._Element, name: str) -> None:
-    """A copy at the top of the first element with this name inside; nothing where there is none."""
-    inner = next((one for one in root.iter(f"{_XS}element") if one.get("name") == name), None)
-    if inner is None:
+def _declare(roots: list[etree._Element], name: str) -> None:
+    """The first element with this name is declared at the top, and referred to where it was; nothing where there is
+    one at the top, or none at all."""
+    named = [one for root in roots for one in root.iter(f"{_XS}element") if one.get("name") == name]
+    if not named or any(one.getparent() in roots for one in named):
         return
-    made = copy.deepcopy(inner)
-    for attribute in ("minOccurs", "maxOccurs", "form"):
-        made.attrib.pop(attribute, None)
-    made.tail = None
-    root.append(made)
+    inner, holder = named[0], named[0].getparent()
+    root = inner.getroottree().getroot()
+    target = str(root.get("targetNamespace") or "")
+    assert holder is not None, "not at the top"
+    prefix = next((prefix for prefix, uri in holder.nsmap.items() if uri == target), "top")
+    reference = etree.Element(f"{_XS}element", nsmap={prefix: target} if target and prefix else None)
+    reference.set("ref", f"{prefix}:{name}" if target and prefix else name)
+    for attribute in ("minOccurs", "maxOccurs"):
+        if (count := inner.get(attribute)) is not None:
+            reference.set(attribute, count)
+            del inner.attrib[attribute]
+    inner.attrib.pop("form", "")
+    holder.replace(inner, reference)
+    root.append(inner)
 
 
 @dataclass(slots=True)
@@ -197,13 +204,8 @@ class _Reader:
         made = _ENTRY if entry else f"{_SCHEME}://files/namespace-{len(self.addresses)}.xsd"
         return self.addresses.setdefault(namespace, made)
 
-    def globals_of(self, namespace: str) -> list[etree._Element]:
-        return [
-            element
-            for address, root in self.roots.items()
-            if self.targets[address] == namespace
-            for element in root.iterchildren(f"{_XS}element")
-        ]
+    def roots_of(self, namespace: str) -> list[etree._Element]:
+        return [root for address, root in self.roots.items() if self.targets[address] == namespace]
 
     def documents(self) -> Mapping[str, bytes]:
         made = {address: etree.tostring(root, encoding="utf-8") for address, root in self.roots.items()}

@@ -93,7 +93,7 @@ def sign(
             signed = signing.sign_pdf(document, signing_key, at=datetime.now(UTC), tsa=stamp)
         else:
             family = _family(document, directory)
-            signed = _sign_xml(document, family, signing_key, chosen, target_id, stamping)
+            signed = _sign_xml(document, signing_key, chosen, target_id, stamping, family=family)
         if stamping and chosen in _LEVELS:
             signed = _augmented(signed, _LEVELS[chosen], stamping, places)
     target = out or file
@@ -146,11 +146,12 @@ def _augmented(
 
 def _sign_xml(
     document: bytes,
-    family: schemas.Family | None,
     key: signing.SigningKey,
     profile: str,
     target_id: str | None,
     stamping: signing.TimestampClient | None,
+    *,
+    family: schemas.Family | None,
 ) -> bytes:
     first: Literal["xmldsig", "xades-b", "xades-t"] = (
         "xades-t" if stamping else "xmldsig" if profile == "xmldsig" else "xades-b"

@@ -118,9 +118,9 @@ def _second_body(parsed: Parsed, blocks: Sequence[tuple[etree._Element, str]]) -
     holders = {block for block, _ in blocks}
     beside = {
         _local(str(element.tag)): element
-        for block, path in blocks
-        if "/" not in path
-        for element in block.iterdescendants("*")
+        for child in parsed.document.root.iterchildren("*")
+        if child is not parsed.body
+        for element in child.iter("*")
         if element not in holders
     }
     strange = beside.keys() - _OF_SIGNATURES

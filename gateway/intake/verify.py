@@ -91,9 +91,10 @@ def verify(parsed: Parsed, rules: SignatureRules, catalogue: schemas.Catalogue) 
     """Judge every signature in the document at the time of receipt.
 
     Takes a parsed dossier; gives the signed element read from the covered octets. The dossier must have one
-    body (HSoKhaiThue) followed by what holds signatures (CKyDTu) and nothing else (`dossier.py`); every signature must
-    lie there, hold, and cover exactly that body; whom its form names must be among the signers (who files or their declared agent, where
-    the form cannot be read), and under a tax declaration the T-VAN where the dated rule and its entry say so.
+    body (HSoKhaiThue) followed by what holds signatures (CKyDTu) and nothing else (`dossier.py`); every signature
+    must lie there, hold, and cover exactly that body; whom its form names must be among the signers (who files or
+    their declared agent, where the form cannot be read), and under a tax declaration the T-VAN where the dated rule
+    and its entry say so.
     Clause: EN 319 102-1 §5; on signers TT 19/2021, TT 89/2026.
 
     Raises:
@@ -154,10 +155,17 @@ def _finding(check: signing.Check) -> Iterator[Finding]:
 
 def _covers(signature: signing.SignatureReport, body: etree._Element | None) -> bytes | None:
     """The covered octets of a signature over exactly the body, or None."""
-    if body is None or len(signature.covered) != 1 or signature.covered[0].decoded:
+    if body is None or len(signature.covered) != 1 or not is_place_of(signature.covered[0], body):
         return None
-    covered = signature.covered[0]
-    return covered.octets if covered.path == position(body) and covered.tag == body.tag else None
+    return signature.covered[0].octets
+
+
+def is_place_of(covered: signing.Covered, element: etree._Element) -> bool:
+    """Whether exactly this element was signed; the root is, too, where the whole document was."""
+    if covered.decoded:
+        return False
+    whole = not covered.uri and not covered.tag and not covered.path and element.getparent() is None
+    return whole or (covered.path == position(element) and covered.tag == element.tag)
 
 
 def position(element: etree._Element) -> tuple[int, ...]:
