@@ -30,11 +30,13 @@ _KINDS: Mapping[str, Kind] = {
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an element is called, and the number that the form prints for it."""
+    """What an element is called, and the number that the form prints for it; `kind`: how it reads, where its type does
+    not say (amounts that a schema of another house declares as strings)."""
 
     vi: str
     en: str
     indicator: str | None = None
+    kind: Kind | None = None
 
     @property
     def words(self) -> Words:
@@ -254,7 +256,7 @@ class Fields:
             path=spot.path,
             find=spot.find or ".",
             steps=_steps(spot.find or "."),
-            kind=_kind_of(kind),
+            kind=label.kind or _kind_of(kind),
             optional=spot.optional,
             may_be_empty=may_be_empty,
             group=spot.group,
