@@ -33,7 +33,8 @@ def print_stages(pki: certs_dev.DevPki, corpus: Corpus) -> None:
     catalogue = schemas.load_catalogue()
     identity = pki["notice"]
     key = signing.FileKey.from_pem(identity.key, identity.chain)
-    notary = XmlNotary(key, {schemas.TAX.name: schemas.Office("20500", "Bench")})
+    office = schemas.Office("20500", "Bench")
+    notary = XmlNotary(key, declarations=office, dossiers=office)
     limits, at, codes = signing.ParseLimits(), datetime.now(UTC), DossierCodes("H52")
 
     def received(octets: bytes) -> Identified:
@@ -44,7 +45,7 @@ def print_stages(pki: certs_dev.DevPki, corpus: Corpus) -> None:
 
     steps: dict[str, Callable[[Any], Any]] = {
         "receive (SHA-256)": received,
-        "parse": lambda step: parse(step, limits),
+        "parse": lambda step: parse(step, limits, catalogue.families),
         "verify, signers never seen before": verified,
         "verify, signers seen before": verified,
         "validate (XSD and rules)": lambda step: validate(step, catalogue),

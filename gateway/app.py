@@ -279,8 +279,11 @@ def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> Xml
     """Raises ConfigurationError where nobody could prove what it signs."""
     key = signing.FileKey.from_pem(settings.notices.key, settings.notices.certificate)
     us = settings.gateway
-    codes = {schemas.TAX.name: us.office_code, schemas.PERMIT.name: us.agency_code}
-    notary = XmlNotary(key, {family: schemas.Office(code, us.name) for family, code in codes.items()})
+    notary = XmlNotary(
+        key,
+        declarations=schemas.Office(us.office_code, us.name),
+        dossiers=schemas.Office(us.agency_code, us.name),
+    )
     if faults := notary.faults(rules.policy, rules.trust, at):
         raise ConfigurationError(faults)
     return notary

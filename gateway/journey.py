@@ -98,7 +98,7 @@ def examine(identified: Identified, checks: Checks) -> Validated | Refusal:
     Raises:
         Unreadable: the bytes are no document that could be refused with a signed notice.
     """
-    parsed = parse(identified, checks.limits)
+    parsed = parse(identified, checks.limits, checks.catalogue.families)
     try:
         verified = verify(parsed, checks.signatures, checks.catalogue)
     except SignaturesRefused as refused:

@@ -24,11 +24,16 @@ _MOST_REASONS = 200
 
 
 class XmlNotary:
-    """See `ports.Notary`. `offices` name us in the notices of a family; the times in them are Vietnam's."""
+    """See `ports.Notary`. The offices name us in notices; the times in these are Vietnam's.
 
-    def __init__(self, key: signing.SigningKey, offices: Mapping[str, schemas.Office]) -> None:
+    A dossier, which has a code, is answered as dossiers are; everything else as declarations are.
+    """
+
+    def __init__(
+        self, key: signing.SigningKey, *, declarations: schemas.Office, dossiers: schemas.Office
+    ) -> None:
         self._key = key
-        self._offices = offices
+        self._offices = {False: declarations, True: dossiers}
 
     def faults(self, policy: signing.Policy, trust: signing.TrustStore, at: datetime) -> list[str]:
         """Why nobody could prove what is signed at `at`: a notice of nothing, judged as its receiver judges.
@@ -45,7 +50,7 @@ class XmlNotary:
             idempotency_key=None,
             summary=None,
         )
-        octets = self.intake_notice(nothing, schemas.TAX.name).document
+        octets = self.intake_notice(nothing, dossier=False).document
         proof = prove_receipt(octets, signers=[self._key.certificate], trust=trust, policy=policy)
         if proof.report is not None and proof.report.sub_indication == TRY_LATER:
             return []
@@ -55,18 +60,18 @@ class XmlNotary:
         """Whether what is signed at `at` is signed too late."""
         return self._key.certificate.not_valid_after_utc < at
 
-    def intake_notice(self, filing: Filing, family: str) -> SignedNotice:
+    def intake_notice(self, filing: Filing, dossier: bool) -> SignedNotice:
         """See `ports.Notary.intake_notice`."""
-        return self._about_intake(filing, family, NoticeKind.RECEIPT, filing.received_at)
+        return self._about_intake(filing, dossier, NoticeKind.RECEIPT, filing.received_at)
 
     def recheck_notice(self, filing: Filing, at: datetime) -> SignedNotice:
         """See `ports.Notary.recheck_notice`."""
-        return self._about_intake(filing, _family(filing), NoticeKind.CONFIRMATION, at)
+        return self._about_intake(filing, _is_dossier(filing), NoticeKind.CONFIRMATION, at)
 
     def verdict_notice(self, filing: Filing, verdict: Verdict, at: datetime) -> SignedNotice:
         """See `ports.Notary.verdict_notice`."""
         notice = replace(
-            self._notice(filing, _family(filing), NoticeKind.VERDICT, at),
+            self._notice(filing, _is_dossier(filing), NoticeKind.VERDICT, at),
             kind="verdict-accepted" if verdict.status is Status.ACCEPTED else "verdict-rejected",
             status=verdict.status.value,
             completed_at=verdict.decided_at,
@@ -75,19 +80,20 @@ class XmlNotary:
             ),
             payables=tuple(schemas.Payable(p.id, p.amount, p.currency) for p in verdict.payables),
             agency_reference=verdict.reference,
-            answers=_notice_number(filing, _family(filing), NoticeKind.RECEIPT),
+            answers=_notice_number(filing, _is_dossier(filing), NoticeKind.RECEIPT),
         )
         return self._sign(notice, NoticeKind.VERDICT, at)
 
-    def _about_intake(self, filing: Filing, family: str, positive: NoticeKind, at: datetime) -> SignedNotice:
+    def _about_intake(
+        self, filing: Filing, dossier: bool, positive: NoticeKind, at: datetime
+    ) -> SignedNotice:
         kind = NoticeKind.REFUSAL if filing.status is Status.REFUSED else positive
-        notice = replace(self._notice(filing, family, kind, at), reasons=_reasons(filing.findings))
+        notice = replace(self._notice(filing, dossier, kind, at), reasons=_reasons(filing.findings))
         return self._sign(notice, kind, at)
 
-    def _notice(self, filing: Filing, family: str, kind: NoticeKind, at: datetime) -> schemas.Notice:
+    def _notice(self, filing: Filing, dossier: bool, kind: NoticeKind, at: datetime) -> schemas.Notice:
         """What every notice of a filing says. A refused document may not have been readable: then little."""
         summary = filing.summary
-        dossier = schemas.FAMILIES[family].dossiers
         party = schemas.Party(
             summary.taxpayer_code if summary else "",
             summary.taxpayer_name if summary else "",
@@ -95,12 +101,12 @@ class XmlNotary:
         )
         return schemas.Notice(
             kind="refusal" if kind is NoticeKind.REFUSAL else "receipt",
-            number=_notice_number(filing, family, kind),
+            number=_notice_number(filing, dossier, kind),
             filing_number=filing.number,
             status=filing.status.value,
             recorded_at=filing.received_at,
             issued_at=at,
-            authority=self._offices[family],
+            authority=self._offices[dossier],
             recipient=party,
             provider=filing.provider,
             form_label=summary.form_label if summary else "",
@@ -113,7 +119,7 @@ class XmlNotary:
             digest_hex=filing.digest.hex(),
             agent_name=summary.agent_name if summary else None,
             agency_reference=filing.agency_reference,
-            family=family,
+            family=schemas.PERMIT.name if dossier else schemas.TAX.name,
             dossier_code=filing.dossier_code,
             procedure=summary.form_name if summary and dossier else "",
             reception=summary.office_name if summary and dossier else "",
@@ -136,14 +142,14 @@ _FORM_KINDS = {
     "gia-han": "Gia hạn",
     "bo-sung": "Bổ sung",
 }
-_SUFFIXES = {
-    schemas.TAX.name: {
+_SUFFIXES: Mapping[bool, Mapping[NoticeKind, str]] = {
+    False: {
         NoticeKind.RECEIPT: "TB-TĐT",
         NoticeKind.REFUSAL: "KTN-TĐT",
         NoticeKind.CONFIRMATION: "XN-TĐT",
         NoticeKind.VERDICT: "KQ-TĐT",
     },
-    schemas.PERMIT.name: {
+    True: {
         NoticeKind.RECEIPT: "TNHS",
         NoticeKind.REFUSAL: "TCHS",
         NoticeKind.CONFIRMATION: "XNHS",
@@ -156,14 +162,13 @@ _SEVERITIES = {Severity.ERROR: "Lỗi", Severity.WARNING: "Cảnh báo", Severit
 _GROUPS = {Stage.VERIFY: "Chữ ký số và chứng thư số", Stage.VALIDATE: "Nội dung hồ sơ"}
 
 
-def _family(filing: Filing) -> str:
-    assert filing.summary is not None, "only what was read is carried on"
-    return filing.summary.family
+def _is_dossier(filing: Filing) -> bool:
+    return filing.dossier_code is not None
 
 
-def _notice_number(filing: Filing, family: str, kind: NoticeKind) -> str:
+def _notice_number(filing: Filing, dossier: bool, kind: NoticeKind) -> str:
     """The filing's own number and a word for the notice, so that no counter is needed."""
-    return f"{filing.number}/{_SUFFIXES[family][kind]}"
+    return f"{filing.number}/{_SUFFIXES[dossier][kind]}"
 
 
 def _reasons(findings: tuple[Finding, ...]) -> tuple[schemas.Reason, ...]:

@@ -275,10 +275,10 @@ class Registry(Protocol):
 class Notary(Protocol):
     """Signs what we say. The documents it returns are final."""
 
-    def intake_notice(self, filing: Filing, family: str) -> SignedNotice:
+    def intake_notice(self, filing: Filing, dossier: bool) -> SignedNotice:
         """The receipt, or the notice of refusal where the filing's status is `refused`; issued at its receipt.
 
-        `family` of documents: known of a refused one too that could not be read further.
+        `dossier`: answered as dossiers are; known of a refused one too that could not be read further.
         """
         ...
 

@@ -20,6 +20,7 @@ from gateway.intake.identify import Identified
 from gateway.intake.parse import read_document
 from gateway.intake.receive import Received
 from gateway.intake.validate import Refusal
+from gateway.intake.verify import is_place_of
 from gateway.journey import Checks, examine
 from schemas import view
 from schemas.faults import Words
@@ -67,9 +68,9 @@ def filing_page(
     rules = checks.signatures
     report = signing.verify_document(parsed, policy=rules.policy, trust=rules.trust, at=filing.received_at)
     verdicts = [one["indication"] for one in recorded["signatures"]] if recorded else None
-    place = _body_place(parsed.root)
+    body = _body(parsed.root, checks.catalogue.families)
     about = view.About(
-        signatures=tuple(_signatures(report, parsed.root, place, filing.findings, verdicts)),
+        signatures=tuple(_signatures(report, body, filing.findings, verdicts)),
         remarks=_remarks(filing.findings),
         judged_at=datetime.fromisoformat(recorded["at"]) if recorded else report.at,
         policy=recorded["policy"] if recorded else report.policy,
@@ -100,8 +101,8 @@ def notice_page(
     rules = checks.signatures
     report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=at)
     envelope = schemas.envelope_of_root(str(document.root.tag))
-    place = _place_of(document.root, envelope.body_tag) if envelope is not None else None
-    judged = tuple(_signatures(report, document.root, place, (), None))
+    body = document.root.find(envelope.body_tag) if envelope is not None else None
+    judged = tuple(_signatures(report, body, (), None))
     if signers is not None:
         judged = tuple(_compared(judged, report, signers))
     faults = schemas.validate_notice(octets)
@@ -140,7 +141,9 @@ def file_page(
     examined = examine(Identified(received), checks)
     report = examined.report
     about = view.About(
-        signatures=tuple(_signatures(report, root, _body_place(root), examined.findings, None)),
+        signatures=tuple(
+            _signatures(report, _body(root, checks.catalogue.families), examined.findings, None)
+        ),
         remarks=_remarks(examined.findings),
         judged_at=report.at,
         policy=report.policy,
@@ -153,18 +156,15 @@ def file_page(
 
 def _signatures(
     report: signing.Report,
-    root: etree._Element,
-    place: int | None,
+    body: etree._Element | None,
     findings: Sequence[Finding],
     recorded: Sequence[str] | None,
 ) -> Iterator[view.Signature]:
-    """`place`: of the shown element among the root's children; `recorded`: the verdicts of another time, in order."""
-    tag = None if place is None else _children(root)[place].tag
+    """`body`: the element that the page shows; `recorded`: the verdicts of another time, in order."""
     for number, one in enumerate(report.signatures):
         indication, sub = one.indication.value, one.sub_indication
         if recorded is not None and number < len(recorded) and recorded[number] != indication:
             indication, sub = recorded[number], None
-        covered = [(each.path, each.tag) for each in one.covered if not each.decoded]
         signer = one.signer
         yield view.Signature(
             signer=signer.common_name if signer else "",
@@ -174,7 +174,7 @@ def _signatures(
             proven_at=one.best_signature_time,
             standing=_STANDINGS[indication],
             indication=" ".join(filter(None, (indication, sub))),
-            covers=covered == [((place,), tag)],
+            covers=len(one.covered) == 1 and body is not None and is_place_of(one.covered[0], body),
             reasons=tuple(_reasons(one, number + 1, findings)),
         )
 
@@ -231,18 +231,9 @@ def _remark_of_fault(fault: schemas.Fault) -> view.Remark:
     )
 
 
-def _body_place(root: etree._Element) -> int | None:
-    family = schemas.family_of_root(str(root.tag))
-    return None if family is None else _place_of(root, family.body_tag)
-
-
-def _place_of(root: etree._Element, tag: str) -> int | None:
-    """Of the first child with this name: the one that the page shows."""
-    return next((place for place, child in enumerate(_children(root)) if child.tag == tag), None)
-
-
-def _children(root: etree._Element) -> list[etree._Element]:
-    return list(root.iterchildren("*"))
+def _body(root: etree._Element, families: schemas.Families) -> etree._Element | None:
+    family = families.of_root(str(root.tag))
+    return family.body_of(root) if family is not None else None
 
 
 def _issued_at(octets: bytes) -> datetime | None:

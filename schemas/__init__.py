@@ -1,11 +1,11 @@
 """The catalogue of forms: schemas, rules and faults of declarations, and the notices that answer them (README.md)."""
 
-from schemas.catalogue import OWN_CATALOGUE, Catalogue, CatalogueError, load_catalogue, open_catalogue
+from schemas.catalogue import Catalogue, CatalogueError, load_catalogue, open_catalogue
 from schemas.declaration import Declaration, Party, read_declaration
 from schemas.describe import Description, export_catalogue
 from schemas.examine import Examination
 from schemas.examples import EXAMPLE_NAME, EXAMPLE_TAX_CODE, example_declaration
-from schemas.families import FAMILIES, HEADER_PATHS, PERMIT, TAX, Family, family_of_root
+from schemas.families import OWN_CATALOGUE, PERMIT, TAX, Families, Family
 from schemas.faults import Fault, Severity
 from schemas.forms import Form
 from schemas.notice_build import build_notice, build_notice_element
@@ -32,8 +32,6 @@ __all__ = [
     "DEFAULT_SIGNERS",
     "EXAMPLE_NAME",
     "EXAMPLE_TAX_CODE",
-    "FAMILIES",
-    "HEADER_PATHS",
     "OWN_CATALOGUE",
     "PERMIT",
     "TAX",
@@ -43,6 +41,7 @@ __all__ = [
     "Description",
     "Envelope",
     "Examination",
+    "Families",
     "Family",
     "Fault",
     "Form",
@@ -64,7 +63,6 @@ __all__ = [
     "envelope_of_root",
     "example_declaration",
     "export_catalogue",
-    "family_of_root",
     "judge_tax_code",
     "load_catalogue",
     "notice_form",

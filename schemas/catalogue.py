@@ -15,28 +15,29 @@ from lxml import etree
 
 from schemas.declaration import Declaration, declaration_of
 from schemas.describe import Description
+from schemas.document import document_of, said
 from schemas.dossier import dossier_of
 from schemas.examine import Examination, bounded, hygiene, judge
 from schemas.example_checks import example_faults
-from schemas.families import TAX, Family, family_of_body
+from schemas.families import IDENTIFYING, OWN_CATALOGUE, TAX, Families, Family, SummaryKind, Term
 from schemas.faults import Fault, Place, make_fault
-from schemas.fields import Kind, Labels
+from schemas.fields import Labels
 from schemas.forms import Form, LoadedForm
+from schemas.lexical import Kind
 from schemas.loading import CatalogueError, CatalogueFiles, FormKey, KnownForm
 from schemas.period import vietnam_day
-from schemas.reading import Reading, UnreadableError, parse, read, read_child, too_many_elements
+from schemas.reading import Reading, UnreadableError, parse, read, read_children, too_many_elements
 
 __all__ = ["OWN_CATALOGUE", "Catalogue", "CatalogueError", "load_catalogue", "open_catalogue"]
 
-OWN_CATALOGUE = Path(__file__).parent
-"""The folder of the catalogue that comes with the library."""
 _SUFFIXES = frozenset({".toml", ".csv", ".xsd", ".xml"})
 _MAX_ELEMENTS_UNKNOWN_FORM = 100_000
-SUMMARIES: Mapping[str, Callable[[Reading], Declaration | None]] = {
-    "tax-declaration": declaration_of,
-    "permit": dossier_of,
+SUMMARIES: Mapping[SummaryKind, Callable[[Reading, Family], Declaration | None]] = {
+    "declaration": declaration_of,
+    "dossier": dossier_of,
+    "document": document_of,
 }
-"""By family: what a document says of itself."""
+"""By the family's heading: what a document says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Recognised:
     `described`: the form in the document's own words.
     """
 
+    family: Family
     declaration: Declaration | None
     form: Form | None
     labels: Labels
@@ -67,7 +69,7 @@ def load_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
     if known is not None and before is not None and known[0] == before:
         return known[1]
     files = CatalogueFiles(directory)
-    catalogue = Catalogue(files.load_all(), files.header_labels, files.known)
+    catalogue = Catalogue(files.load_all(), files)
     catalogue.check_examples()
     if before is not None and _content(directory) == before:  # else they were changing while they were read
         _kept[directory] = before, catalogue
@@ -81,7 +83,7 @@ def open_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
     """
     files = CatalogueFiles(directory)
     files.check()
-    return Catalogue(_OpenForms(files), files.header_labels, files.known)
+    return Catalogue(_OpenForms(files), files)
 
 
 class _OpenForms(Mapping[FormKey, LoadedForm]):
@@ -94,7 +96,7 @@ class _OpenForms(Mapping[FormKey, LoadedForm]):
     def __getitem__(self, key: FormKey) -> LoadedForm:
         if key not in self._loaded:
             loaded = self._files.load(key)
-            Catalogue(loaded, self._files.header_labels, self._files.known).check_examples()
+            Catalogue(loaded, self._files).check_examples()
             self._loaded |= loaded
         return self._loaded[key]
 
@@ -124,16 +126,12 @@ def _content(directory: Path) -> bytes | None:
 class Catalogue:
     """The forms in force, immutable; any number of threads may examine at once."""
 
-    def __init__(
-        self,
-        loaded: Mapping[FormKey, LoadedForm],
-        header_labels: Mapping[str, Labels],
-        known: Mapping[str, KnownForm],
-    ) -> None:
-        """`header_labels`: by family; `known`: tax forms that exist, by code."""
+    def __init__(self, loaded: Mapping[FormKey, LoadedForm], files: CatalogueFiles) -> None:
+        """`files`: of the same folder, for what does not belong to one form."""
+        self.families: Families = files.families
         self._loaded = loaded
-        self._header_labels = header_labels
-        self._known = known
+        self._header_labels: Mapping[str, Labels] = files.header_labels
+        self._known: Mapping[str, Mapping[str, KnownForm]] = files.known
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -145,12 +143,10 @@ class Catalogue:
 
     def form_of(self, body: etree._Element) -> Form | None:
         """The form that a body (HSoKhaiThue, HoSo) names, without judging it; None where the catalogue has none."""
-        family = family_of_body(str(body.tag))
+        family = self.families.of_body(str(body.tag))
         if family is None:
             return None
-        code, version, kind = (
-            body.findtext(family.find(path)) or "" for path in (family.code, family.version, family.kind)
-        )
+        code, version, kind = (family.value(body, term) for term in IDENTIFYING)
         return self.form(code, version, kind, family=family)
 
     def descriptions(self) -> tuple[Description, ...]:
@@ -160,6 +156,7 @@ class Catalogue:
             folders.setdefault(one.form.folder, []).append(one)
         return tuple(
             Description(
+                family=kinds[0].family,
                 form=kinds[0].form,
                 kinds=tuple(one.form.kind for one in kinds),
                 annexes={one.form.kind: one.annexes for one in kinds if one.annexes},
@@ -179,7 +176,7 @@ class Catalogue:
         faults = tuple(
             f"{folder.name}/examples/{fault}"
             for folder in dict.fromkeys(form.folder for form in self.forms)
-            for fault in example_faults(folder / "examples", faults_of)
+            for fault in example_faults(folder / "examples", self.families, faults_of)
         )
         if faults:
             raise CatalogueError(faults)
@@ -208,39 +205,40 @@ class Catalogue:
 
         Raises KeyError where it is of no family.
         """
-        family = family_of_body(str(body.tag))
+        family = self.families.of_body(str(body.tag))
         if family is None:
             raise KeyError(str(body.tag))
-        heading = family.code.partition("/")[0]
+        told = dict.fromkeys(path.partition("/")[0] for path in (*family.heading, *family.paths.values()))
         try:
-            reading = read_child(body, heading, max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
+            reading = read_children(body, family.naming, tuple(told), max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
         except UnreadableError:
-            reading = Reading(body)
+            reading = Reading(body, family.naming)
         loaded = self._loaded.get(_key(reading, family))
         fields = loaded.fields if loaded else None
         return Recognised(
-            declaration=SUMMARIES[family.name](reading),
+            family=family,
+            declaration=SUMMARIES[family.summary](reading, family),
             form=loaded.form if loaded else None,
             labels=fields.labels if fields else self._header_labels[family.name],
             fields={path: one.kind for path, one in fields.by_path.items()} if fields else {},
             repeated=frozenset(fields.groups) if fields else frozenset(),
-            described=reading.text(family.description) if family.description else "",
+            described=said(reading, family, "description"),
         )
 
     def _examine(self, root: etree._Element, received_at: datetime, octets: int) -> Examination:
-        family = family_of_body(str(root.tag))
+        family = self.families.of_body(str(root.tag))
         if family is None:
             name = str(root.tag)
             place = Place(line=1, path=etree.QName(root).localname)
             return Examination(None, None, (make_fault("form.root", place, value=name),))
         try:
-            reading = read(root, max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
+            reading = read(root, family.naming, max_elements=_MAX_ELEMENTS_UNKNOWN_FORM)
         except UnreadableError as error:
             return Examination(None, None, (error.fault,))
         loaded = self._loaded.get(_key(reading, family))
         if loaded is not None and reading.count > loaded.max_elements:
             return Examination(None, loaded.form, (too_many_elements(loaded.max_elements),))
-        declaration = SUMMARIES[family.name](reading)
+        declaration = SUMMARIES[family.summary](reading, family)
         if loaded is None:
             faults = [*hygiene(reading, self._header_labels[family.name]), self._unknown(reading, family)]
             return Examination(declaration, None, bounded(faults))
@@ -252,26 +250,23 @@ class Catalogue:
         forms = [form for form in family_forms if form.code == code]
         same_version = [form for form in forms if form.version == version]
         words = {"code": code, "version": version, "kind": kind}
+        term: Term
         if same_version:
-            found, path = "form.kind-not-accepted", family.kind
+            found, term = "form.kind-not-accepted", "kind"
             words["accepted"] = ", ".join(form.kind for form in same_version)
         elif forms:
-            found, path = "form.unknown-version", family.version
+            found, term = "form.unknown-version", "version"
             words["accepted"] = ", ".join(sorted({form.version for form in forms}))
         else:
-            known = self._known.get(code) if family is TAX else None
-            found, path = "form.unknown", family.code
+            known = self._known.get(family.name, {}).get(code)
+            found, term = "form.unknown", "code"
             if known is not None and version in known.versions:
                 found, words["name"] = "form.not-accepted-here", known.name
             words["accepted"] = ", ".join(sorted({f"{form.code} ({form.label})" for form in family_forms}))
-        place = reading.place_of(path, self._header_labels[family.name])
-        return make_fault(found, place, value=reading.text(path), **words)
+        place = reading.place_of(family.paths.get(term, ""), self._header_labels[family.name])
+        return make_fault(found, place, value=said(reading, family, term), **words)
 
 
 def _key(reading: Reading, family: Family) -> FormKey:
-    return (
-        family.name,
-        reading.text(family.code),
-        reading.text(family.version),
-        reading.text(family.kind),
-    )
+    code, version, kind = (said(reading, family, term) for term in IDENTIFYING)
+    return family.name, code, version, kind

@@ -11,7 +11,7 @@ from datetime import date
 
 from lxml import etree
 
-from schemas.families import TAX
+from schemas.families import TAX, Family
 from schemas.period import Period, read_iso_day, read_period
 from schemas.reading import Reading, UnreadableError, parse, read
 
@@ -82,12 +82,12 @@ def read_declaration(source: bytes | etree._Element) -> Declaration | None:
         root = parse(source) if isinstance(source, bytes) else source
         if root.tag != TAX.body_tag:
             return None
-        return declaration_of(read(root, max_elements=_MAX_ELEMENTS))
+        return declaration_of(read(root, TAX.naming, max_elements=_MAX_ELEMENTS), TAX)
     except UnreadableError:
         return None
 
 
-def declaration_of(reading: Reading) -> Declaration | None:
+def declaration_of(reading: Reading, family: Family) -> Declaration | None:
     """None where form, kind, number, period or the taxpayer's code do not read.
 
     Without them there is nothing to file under.
@@ -113,6 +113,7 @@ def declaration_of(reading: Reading) -> Declaration | None:
         signer_name=text(f"{FORM}/nguoiKy"),
         signed_on=read_iso_day(text(f"{FORM}/ngayKy")),
         element_id=reading.root.get("id") or "",
+        family=family.name,
     )
 
 

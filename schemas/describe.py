@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,7 +13,7 @@ from lxml import etree
 
 from schemas.codes import CodeList
 from schemas.example_checks import examples, read_cases
-from schemas.families import FAMILIES
+from schemas.families import Family
 from schemas.fields import Field
 from schemas.forms import Form, Rule
 from schemas.period import read_iso_day, vietnam_day
@@ -25,6 +26,7 @@ class Description:
     `annexes` by kind; `codes`: the lists that hold, by a field's path; `examples`: the faults that each shows, by name.
     """
 
+    family: Family
     form: Form
     kinds: tuple[str, ...]
     annexes: Mapping[str, tuple[str, ...]]
@@ -51,7 +53,8 @@ class Description:
         cases = read_cases(folder)
         document = {name: document for name, document, _ in examples(folder, cases)}[name]
         root = etree.fromstring(document)
-        filer = root[0].findtext(FAMILIES[self.form.family].find(FAMILIES[self.form.family].filer))
+        body = self.family.body_of(root)
+        filer = self.family.value(body, "filer") if body is not None else ""
         moved = timedelta(0) if on is None or self.form.period_kinds else on - vietnam_day(cases.received_at)
         for element in root.iter("*"):
             if tax_code is not None and filer and element.text == filer:
@@ -65,9 +68,9 @@ def export_catalogue(source: Path, target: Path) -> None:
     """Copy what a catalogue consists of, and nothing else, to the new folder `target`. Raises OSError."""
     target.mkdir(parents=True)
     for shared in ("catalogue.toml", "types.xsd"):
-        shutil.copy(source / shared, target)
-    for family in FAMILIES.values():
-        if (source / family.folder).exists():
-            shutil.copytree(source / family.folder, target / family.folder)
+        if (source / shared).exists():
+            shutil.copy(source / shared, target)
+    for folder in tomllib.loads((source / "catalogue.toml").read_text("utf-8"))["families"]:
+        shutil.copytree(source / folder, target / folder)
     if (source / "codes").exists():
         shutil.copytree(source / "codes", target / "codes")

@@ -11,7 +11,7 @@ from functools import cached_property
 from lxml import etree
 
 from schemas.declaration import Declaration, Party
-from schemas.families import PERMIT
+from schemas.families import Family
 from schemas.period import read_iso_day
 from schemas.reading import Reading
 
@@ -25,11 +25,12 @@ ATTACHMENTS = "DinhKem"
 MOST_ATTACHMENTS = 200
 
 
-def dossier_of(reading: Reading) -> Declaration | None:
+def dossier_of(reading: Reading, family: Family) -> Declaration | None:
     """None where the service, its version, the purpose or who files does not read: there is nothing to file under."""
     text = reading.text
-    code, version, kind = text(PERMIT.code), text(PERMIT.version), text(PERMIT.kind)
-    identity = text(PERMIT.filer)
+    code, version, kind, identity = (
+        text(family.paths[term]) for term in ("code", "version", "kind", "filer")
+    )
     if not all((code, version, kind, identity)):
         return None
     return Declaration(
@@ -40,13 +41,13 @@ def dossier_of(reading: Reading) -> Declaration | None:
         form_name=text(f"{PROCEDURE}/tenThuTuc"),
         period=None,
         taxpayer=Party(identity, text(f"{APPLICANT}/hoTen"), _address(reading)),
-        agent=_agent(reading),
+        agent=_agent(reading, family),
         tax_office_code="",
         tax_office_name=text(f"{PROCEDURE}/coQuanTiepNhan"),
         signer_name=text(f"{GENERAL}/nguoiKy"),
         signed_on=read_iso_day(text(f"{GENERAL}/ngayLap")),
         element_id=reading.root.get("id") or "",
-        family=PERMIT.name,
+        family=family.name,
         places=tuple(code for name in PLACE_CODES if (code := text(f"{PLACE}/{name}"))),
     )
 
@@ -56,8 +57,8 @@ def _address(reading: Reading) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _agent(reading: Reading) -> Party | None:
-    code = reading.text(PERMIT.agent)
+def _agent(reading: Reading, family: Family) -> Party | None:
+    code = reading.text(family.paths["agent"])
     return Party(code, reading.text(f"{AGENT}/hoTen")) if code else None
 
 
@@ -87,13 +88,13 @@ class Attachment:
 def attachments_of(reading: Reading) -> Iterator[Attachment]:
     """Every file that the dossier lists, at most MOST_ATTACHMENTS and one more."""
     holder = reading.elements.get(ATTACHMENTS)
-    files = holder.iterchildren(PERMIT.tag("TepDinhKem")) if holder is not None else iter(())
+    files = holder.iterchildren(reading.naming.tag("TepDinhKem")) if holder is not None else iter(())
     for number, element in enumerate(files):
         if number > MOST_ATTACHMENTS:
             return
 
         def text(name: str, element: etree._Element = element) -> str | None:
-            found = element.find(PERMIT.tag(name))
+            found = element.find(reading.naming.tag(name))
             return (found.text or "") if found is not None else None
 
         yield Attachment(

@@ -14,8 +14,9 @@ from schemas.declaration import PERIOD, Declaration
 from schemas.dossier import MOST_ATTACHMENTS, attachments_of
 from schemas.explain import explain
 from schemas.faults import Fault, Place, make_fault, shown
-from schemas.fields import FieldOperand, is_no_day
+from schemas.fields import FieldOperand
 from schemas.forms import Case, Form, LoadedForm, Rule, log_of
+from schemas.lexical import is_no_day
 from schemas.period import Period, financial_year, read_day, read_period, show_day, vietnam_day
 from schemas.reading import Labelling, Reading
 from schemas.rules import Unjudged

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from lxml import etree
 
-from schemas.families import family_of_root
+from schemas.families import Families
 from schemas.faults import Fault
 from schemas.reading import local_name
 
@@ -66,7 +66,7 @@ def examples(folder: Path, cases: Cases) -> Iterator[tuple[str, bytes, tuple[str
         yield name, document, broken.expected
 
 
-def example_faults(folder: Path, judge: Judge) -> Iterator[str]:
+def example_faults(folder: Path, families: Families, judge: Judge) -> Iterator[str]:
     """What surprises in the examples of `folder`, in words."""
     try:
         cases = read_cases(folder)
@@ -75,18 +75,20 @@ def example_faults(folder: Path, judge: Judge) -> Iterator[str]:
         if not any(expected for _, _, expected in examples(folder, cases)):
             yield "cases.toml: no example that fails"
         for name, document, expected in examples(folder, cases):
-            found = tuple(f.code for f in judge(body_of(document), cases.received_at) if f.severity != "INFO")
+            found = tuple(
+                f.code for f in judge(body_of(document, families), cases.received_at) if f.severity != "INFO"
+            )
             if found != expected:
                 yield f"{name}: shows {_said(found)}, not {_said(expected)}"
     except (ExampleError, etree.XMLSyntaxError) as error:
         yield str(error)
 
 
-def body_of(document: bytes) -> etree._Element:
+def body_of(document: bytes, families: Families) -> etree._Element:
     """What would be signed. Raises XMLSyntaxError, ExampleError."""
     root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
-    family = family_of_root(str(root.tag))
-    body = root.find(family.body_tag) if family is not None else None
+    family = families.of_root(str(root.tag))
+    body = family.body_of(root) if family is not None else None
     if body is None:
         raise ExampleError(f"an example that is no document of any family: {root.tag}")
     return body

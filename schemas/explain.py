@@ -116,7 +116,7 @@ class _Teller:
         for name, (least, _) in limits.items():
             if counts[name] < least:
                 faulty = True
-                yield self.missing(parent, etree.QName(name).localname)
+                yield self.missing(parent, self.reading.naming.name(str(name)).rpartition("}")[2])
         seen: Counter[str] = Counter()
         for child in children:
             tag = str(child.tag)
@@ -168,7 +168,7 @@ class _Teller:
         for entry in log[:MAX_SCHEMA_ERRORS]:
             found = self.at(str(entry.path or ""))
             element = self.reading.root if found is None else found
-            reason = str(entry.message).replace(f"{{{self.reading.namespace}}}", "")
+            reason = str(entry.message).replace(f"{{{self.reading.naming.namespace}}}", "")
             yield from self.from_entry(element, str(entry.type_name), reason)
 
     def from_entry(self, element: etree._Element, type_name: str, reason: str) -> Iterator[Fault]:
@@ -198,7 +198,7 @@ class _Teller:
     def model(self, element: etree._Element) -> Any:
         """The content model of an element that the schema knows, None for any other."""
         if element is self.reading.root:
-            declared = self.loaded.explaining.elements.get(local_name(element))
+            declared = self.loaded.explaining.maps.elements.get(str(element.tag))
             return declared.type.content if declared is not None else None
         parent = element.getparent()
         above = self.model(parent) if parent is not None else None

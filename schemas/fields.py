@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from lxml import etree
 
-from schemas.families import HEADER_PATHS
 from schemas.faults import Words
-from schemas.period import read_day, read_iso_day
+from schemas.lexical import READERS, XS_READERS, Kind
+from schemas.naming import Naming
 from schemas.rules import Sort, Unjudged, Value
+from schemas.wants import described, documented
 
-Kind = Literal["integer", "decimal", "tick", "date", "text"]
 MAX_DEPTH = 20
+MOST_DESCRIBED = 3000
+"""Elements of another house's schema that are told one by one: what lies beyond is judged by the schema alone."""
 
 _KINDS: Mapping[str, Kind] = {
     "SoTien": "integer", "SoTienTuyChon": "integer", "SoDem": "integer", "SoDemTuyChon": "integer",
@@ -28,19 +27,16 @@ _KINDS: Mapping[str, Kind] = {
     "integer": "integer", "decimal": "decimal", "boolean": "tick", "date": "date",
 }  # fmt: skip
 """By the name of a field's type, or of the nearest type it is derived from."""
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_DECIMAL = re.compile(r"(-?(?:0|[1-9][0-9]{0,17}))(\.[0-9]{1,6})?")
-_DAY_SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}/[0-9]{2}/[0-9]{4}")
-TICKED = frozenset({"1", "x", "X", "true"})
-CLEAR = frozenset({"", "0", "false"})
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an element is called, and the number that the form prints for it."""
+    """What an element is called, and the number that the form prints for it; `kind`: how it reads, where its type does
+    not say (amounts that a schema of another house declares as strings)."""
 
     vi: str
     en: str
     indicator: str | None = None
+    kind: Kind | None = None
 
     @property
     def words(self) -> Words:
@@ -97,62 +93,20 @@ class Field:
     group: Group | None
     label: Label
     wants: Words
+    foreign: bool = False
+    """Written as XML Schema allows, not as the house's own types have it."""
 
     def read(self, element: etree._Element | None) -> Value:
         """Raises Unjudged where it is not there or does not read. A number that need not be there is 0."""
         if element is not None and len(element):  # not a value: an element or a comment inside
             raise Unjudged
         text = (element.text or "") if element is not None else ""
-        if not text:
+        if not (text.strip() if self.foreign else text):
             absent_is_fault = not (self.optional if element is None else self.may_be_empty)
             if absent_is_fault or self.kind == "date":
                 raise Unjudged
             return "" if self.kind == "text" else 0
-        return _READERS[self.kind](text)
-
-
-def _integer(text: str) -> int:
-    if not _INTEGER.fullmatch(text):
-        raise Unjudged
-    return int(text)
-
-
-def _decimal(text: str) -> int | Fraction:
-    """An int where it can be: fractions cost ten times as much."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if not _DECIMAL.fullmatch(text):
-        raise Unjudged
-    whole, _, decimals = text.partition(".")
-    return Fraction(int(whole + decimals), 10 ** len(decimals))
-
-
-def _tick(text: str) -> int:
-    if text not in TICKED | CLEAR:
-        raise Unjudged
-    return int(text in TICKED)
-
-
-def read_date(text: str) -> date | None:
-    """A day as the forms write it: yyyy-MM-dd or dd/MM/yyyy."""
-    return read_iso_day(text) or read_day(text)
-
-
-def is_no_day(text: str) -> bool:
-    """Written as a date, and not on the calendar."""
-    return _DAY_SHAPE.fullmatch(text) is not None and read_date(text) is None
-
-
-def _date(text: str) -> date:
-    found = read_date(text)
-    if found is None:
-        raise Unjudged
-    return found
-
-
-_READERS: Mapping[Kind, Callable[[str], Value]] = {
-    "integer": _integer, "decimal": _decimal, "tick": _tick, "date": _date, "text": str,
-}  # fmt: skip
+        return (XS_READERS if self.foreign else READERS)[self.kind](text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,10 +130,19 @@ class Fields:
     """All fields of a form, and what is wrong with what declares them."""
 
     def __init__(
-        self, root: Any, labels: Labels, one_place: frozenset[str], annexes: Sequence[Any] = ()
+        self,
+        root: Any,
+        labels: Labels,
+        one_place: frozenset[str],
+        annexes: Sequence[Any] = (),
+        *,
+        naming: Naming,
+        heading: Sequence[str] = (),
+        foreign: bool = False,
     ) -> None:
-        """`root`: the form's root as xmlschema has it; `annexes`: elements taken below PLuc; `one_place`: indicators
-        that may stand in one of several places."""
+        """`root`: the form's body as xmlschema has it; `annexes`: elements taken below PLuc; `one_place`: indicators
+        that may stand in one of several places; `heading`: children of the body that the family shares. `foreign`:
+        the schema is another house's: an element without a label is called by its name, a type by its facets."""
         self.labels = labels
         self.by_path: dict[str, Field] = {}
         self.groups: dict[str, Group] = {}
@@ -187,13 +150,17 @@ class Fields:
         """From every element's path to its name."""
         self.faults: list[str] = []
         self._one_place = one_place
+        self._naming = naming
+        self._heading = tuple(heading)
+        self._foreign = foreign
         self._types: dict[Any, tuple[Words | None, bool]] = {}
         """Of a simple type: what it wants, and whether it takes an empty text."""
         self._operands: dict[str, FieldOperand | None] = {}
         self._element(root, _Spot(), 0)
         for annex in annexes:
-            find = f"{{{annex.target_namespace}}}PLuc/{annex.name}"
-            self._element(annex, _Spot(f"PLuc/{annex.local_name}", find, None, optional=True), 0)
+            name = naming.name(annex.name)
+            find = f"{naming.tag('PLuc')}/{annex.name}"
+            self._element(annex, _Spot(f"PLuc/{name}", find, None, optional=True), 0)
 
     @cached_property
     def days(self) -> tuple[Field, ...]:
@@ -201,7 +168,7 @@ class Fields:
         return tuple(
             one
             for one in self.by_path.values()
-            if one.kind == "date" and not one.path.startswith(HEADER_PATHS)
+            if one.kind == "date" and one.path.partition("/")[0] not in self._heading
         )
 
     def operand(self, name: str) -> FieldOperand | None:
@@ -238,25 +205,38 @@ class Fields:
             return Words(f"[{label.indicator}]", f"[{label.indicator}]")
         return Words(f"[{label.indicator}] {label.vi}", f"[{label.indicator}] {label.en}")
 
-    def _element(self, element: Any, spot: _Spot, depth: int) -> None:
-        name, path = str(element.local_name), spot.path
+    def _element(self, element: Any, spot: _Spot, depth: int, inside: tuple[Any, ...] = ()) -> None:
+        """`inside`: the types around it, so that one that holds itself is told once."""
+        path = spot.path
+        name = path.rpartition("/")[2] or str(element.local_name)
+        if self._foreign and len(self.elements) >= MOST_DESCRIBED:
+            return
         self.elements[path] = name
         label = self.labels.of(path or name)
+        if label is None and self._foreign:
+            label = Label(name, name)
         if label is None:
             self.faults.append(f"labels.toml: no label for the element {name}")
         if depth > MAX_DEPTH:
-            self.faults.append(f"form.xsd: elements nested deeper than {MAX_DEPTH} at {path}")
+            if not self._foreign:
+                self.faults.append(f"form.xsd: elements nested deeper than {MAX_DEPTH} at {path}")
             return
         simple = element.type.is_simple()
         if simple or element.type.has_simple_content():
             kind = element.type if simple else element.type.content
             self._value(kind, name, spot, label)
             return
+        if element.type in inside:
+            if not self._foreign:
+                self.faults.append(f"form.xsd: {path} may hold itself without end")
+            return
         for child, optional, repeated in _particles(element.type.content):
-            self._element(child, self._below(spot, child, optional, repeated), depth + 1)
+            below = self._below(spot, child, optional, repeated)
+            self._element(child, below, depth + 1, (*inside, element.type))
 
     def _below(self, spot: _Spot, child: Any, optional: bool, repeated: bool) -> _Spot:
-        path = f"{spot.path}/{child.local_name}" if spot.path else str(child.local_name)
+        name = self._naming.name(child.name)
+        path = f"{spot.path}/{name}" if spot.path else name
         find = f"{spot.find}/{child.name}" if spot.find else str(child.name)
         if not repeated:
             return _Spot(path, find, spot.group, spot.optional or optional)
@@ -265,7 +245,8 @@ class Fields:
 
     def _value(self, kind: Any, name: str, spot: _Spot, label: Label | None) -> None:
         if kind not in self._types:
-            self._types[kind] = _documentation(kind), bool(kind.is_valid(""))
+            wants = documented(kind) or (described(kind) if self._foreign else None)
+            self._types[kind] = wants, bool(kind.is_valid(""))
         wants, may_be_empty = self._types[kind]
         if wants is None:
             self.faults.append(f"form.xsd: the type of {name} lacks documentation in vi and en")
@@ -275,12 +256,13 @@ class Fields:
             path=spot.path,
             find=spot.find or ".",
             steps=_steps(spot.find or "."),
-            kind=_kind_of(kind),
+            kind=label.kind or _kind_of(kind),
             optional=spot.optional,
             may_be_empty=may_be_empty,
             group=spot.group,
             label=label,
             wants=wants,
+            foreign=self._foreign,
         )
 
 
@@ -308,8 +290,13 @@ def _particles(
 
 
 def _steps(find: str) -> tuple[str, str]:
-    around, slash, last = find.rpartition("/{")
-    return around, f"{{{last}" if slash else last
+    """The last step split off; a namespace holds slashes too."""
+    depth, cut = 0, -1
+    for at, character in enumerate(find):
+        depth += (character == "{") - (character == "}")
+        if character == "/" and not depth:
+            cut = at
+    return (find[:cut], find[cut + 1 :]) if cut >= 0 else ("", find)
 
 
 def _kind_of(kind: Any) -> Kind:
@@ -319,11 +306,3 @@ def _kind_of(kind: Any) -> Kind:
             return found
         kind = kind.base_type
     return "text"
-
-
-def _documentation(kind: Any) -> Words | None:
-    if kind.annotation is None:
-        return None
-    lang = "{http://www.w3.org/XML/1998/namespace}lang"
-    said = {node.get(lang): (node.text or "").strip() for node in kind.annotation.documentation}
-    return Words(said["vi"], said["en"]) if said.get("vi") and said.get("en") else None

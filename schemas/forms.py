@@ -14,6 +14,7 @@ from lxml import etree
 
 from schemas.codes import CodeList
 from schemas.declaration import Declaration
+from schemas.families import Family
 from schemas.faults import Fault, Place, Severity, Words, make_fault
 from schemas.fields import Field, FieldOperand, Fields
 from schemas.period import Period, vietnam_day
@@ -120,6 +121,7 @@ HeaderRule = Callable[["Case"], "Iterator[Fault]"]
 class LoadedForm:
     """A form ready to judge: everything its folder holds, compiled."""
 
+    family: Family
     form: Form
     fields: Fields
     one_place: tuple[FieldOperand, ...]

@@ -20,8 +20,9 @@ from lxml import etree
 from msgspec import Meta
 
 from schemas.codes import CodeList, CodeListError, read_codes
+from schemas.document import DOCUMENT_RULES
 from schemas.dossier_rules import DOSSIER_RULES
-from schemas.families import FAMILIES, TAX, Family
+from schemas.families import Families, Family, SummaryKind, Term, read_family
 from schemas.faults import Severity, Words, fault_texts, text_faults
 from schemas.fields import Field, FieldOperand, Fields, Label, Labels
 from schemas.forms import AttachmentRule, Due, Form, HeaderRule, LoadedForm, Rule, ThreadSchema
@@ -29,7 +30,7 @@ from schemas.header_rules import DECLARATION_RULES
 from schemas.period import is_period_kind
 from schemas.rule_parser import RuleSyntaxError, compile_rule
 from schemas.signers import DEFAULT_SIGNERS, Signers, signer_faults
-from schemas.sources import SchemaSourceError, flatten
+from schemas.sources import SchemaSource, SchemaSourceError, read_schema
 
 _T = TypeVar("_T")
 _SAFE_FOLDER = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,4}")
@@ -38,11 +39,12 @@ FormKey = tuple[str, str, str, str]
 """Family, code, version and kind of a form."""
 
 
-HEADER_RULES: Mapping[str, Mapping[str, HeaderRule]] = {
-    "tax-declaration": DECLARATION_RULES,
-    "permit": DOSSIER_RULES,
+HEADER_RULES: Mapping[SummaryKind, Mapping[str, HeaderRule]] = {
+    "declaration": DECLARATION_RULES,
+    "dossier": DOSSIER_RULES,
+    "document": DOCUMENT_RULES,
 }
-"""By family and name: the rules that a form may ask for in form.toml."""
+"""By the family's heading and by name: the rules that a form may ask for in form.toml."""
 
 
 class CatalogueError(Exception):
@@ -61,7 +63,7 @@ class KnownForm(NamedTuple):
 
 
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    family: Literal["tax-declaration", "permit"]
+    family: str
     code: str
     version: str
     kinds: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -71,6 +73,7 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    families: Annotated[tuple[str, ...], Meta(min_length=1)]
     form: tuple[_Row, ...]
 
 
@@ -85,7 +88,10 @@ class _FormFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name_en: str
     legal_basis: str
     max_elements: int
-    header_rules: tuple[str, ...]
+    header_rules: tuple[str, ...] = ()
+    schema: str = "form.xsd"
+    schema_locations: dict[str, str] = {}
+    unlabelled: Literal["refused", "by-name"] = "refused"
     tax_vi: str = ""
     tax_en: str = ""
     period_kinds: tuple[str, ...] = ()
@@ -123,27 +129,28 @@ class CatalogueFiles:
     def __init__(self, directory: Path) -> None:
         reader = self._reader = _Reader(directory)
         reader.faults.extend(text_faults(fault_texts()))
-        self.known = reader.known_forms()
         table = reader.toml("catalogue.toml", _Table)
         rows = table.form if table else ()
         if table is not None and not rows:
             reader.faults.append("catalogue.toml: no form at all")
-        labels: dict[str, dict[str, Label]] = {
-            name: reader.toml(f"{FAMILIES[name].folder}/labels.toml", dict[str, Label]) or {}
-            for name in dict.fromkeys(row.family for row in rows)
-        }
-        self._labels = labels
+        self.families = reader.families(table.families if table is not None else ())
         self._lists = reader.code_lists()
-        self._codes = {
-            name: reader.toml(f"{FAMILIES[name].folder}/codes.toml", dict[str, str]) or {} for name in labels
-        }
-        self.header_labels = {name: Labels(labels.get(name, {})) for name in FAMILIES}
+        self._shared = {name: reader.shared(folder, self._lists) for name, folder in self._folders}
+        self.known = {name: reader.known_forms(folder) for name, folder in self._folders}
+        self.header_labels = {name: Labels(shared.labels) for name, shared in self._shared.items()}
         self._rows: dict[FormKey, _Row] = {}
         for row in rows:
+            if row.family not in self.families:
+                reader.faults.append(f"catalogue.toml: {row.folder}: no family is called {row.family!r}")
+                continue
             for key in ((row.family, row.code, row.version, kind) for kind in row.kinds):
                 if key in self._rows:
                     reader.faults.append(f"catalogue.toml: form {' '.join(key[1:])} is listed twice")
                 self._rows[key] = row
+
+    @property
+    def _folders(self) -> Iterator[tuple[str, str]]:
+        yield from self.families.folders.items()
 
     @property
     def keys(self) -> tuple[FormKey, ...]:
@@ -171,8 +178,7 @@ class CatalogueFiles:
             raise CatalogueError(tuple(self._reader.faults))
 
     def _load(self, row: _Row) -> dict[FormKey, LoadedForm]:
-        shared = _Shared(self._labels[row.family], self._codes[row.family], self._lists)
-        loaded = _load_form(self._reader, row, shared)
+        loaded = _load_form(self._reader, row, self.families[row.family], self._shared[row.family])
         return {(row.family, row.code, row.version, one.form.kind): one for one in loaded}
 
 
@@ -191,6 +197,39 @@ class _Reader:
             self.faults.append(f"{name}: {reason}")
             return None
 
+    def there(self, name: str, kind: type[_T], otherwise: _T) -> _T | None:
+        """A file that need not be there."""
+        return self.toml(name, kind) if (self.directory / name).exists() else otherwise
+
+    def families(self, folders: Sequence[str]) -> Families:
+        """Those whose family.toml can be used."""
+        found: list[tuple[str, Family]] = []
+        for folder in dict.fromkeys(folders):
+            if not is_plain(folder):
+                self.faults.append(
+                    f"catalogue.toml: the folder {folder!r} is not a plain path below the catalogue"
+                )
+                continue
+            try:
+                family = read_family(self.directory / folder / "family.toml")
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                self.faults.append(f"{folder}/family.toml: {reason}")
+                continue
+            faults = [f"{folder}/family.toml: {fault}" for fault in family.faults()]
+            self.faults.extend(faults)
+            if not faults:
+                found.append((folder, family))
+        families = Families(found)
+        self.faults.extend(f"catalogue.toml: {fault}" for fault in families.faults())
+        return families
+
+    def shared(self, folder: str, lists: Mapping[str, CodeList]) -> _Shared:
+        """What a family's forms have in common."""
+        labels = self.there(f"{folder}/labels.toml", dict[str, Label], {}) or {}
+        codes = self.there(f"{folder}/codes.toml", dict[str, str], {}) or {}
+        return _Shared(folder, labels, codes, lists)
+
     def code_lists(self) -> Mapping[str, CodeList]:
         """By name: those of the folder `codes`."""
         found = {}
@@ -203,9 +242,11 @@ class _Reader:
                 self.faults.append(f"codes/{path.name}: {error}")
         return found
 
-    def known_forms(self) -> Mapping[str, KnownForm]:
-        """A code, its versions with blanks between, its name: one row a form of the authority's own catalogue."""
-        name = "tax/known-forms.csv"
+    def known_forms(self, folder: str) -> Mapping[str, KnownForm]:
+        """The forms that exist elsewhere, where it is said: code, versions with blanks between, name."""
+        name = f"{folder}/known-forms.csv"
+        if not (self.directory / name).exists():
+            return {}
         try:
             rows = list(csv.DictReader((self.directory / name).read_text("utf-8").splitlines()))
             return {row["code"]: KnownForm(frozenset(row["versions"].split()), row["name"]) for row in rows}
@@ -217,23 +258,28 @@ class _Reader:
 class _Shared(NamedTuple):
     """What a family's forms have in common: labels and codes of the heading; the lists are everybody's."""
 
+    folder: str
     labels: Mapping[str, Label]
     codes: Mapping[str, str]
     lists: Mapping[str, CodeList]
 
 
-def _load_form(reader: _Reader, row: _Row, shared: _Shared) -> list[LoadedForm]:
+def is_plain(folder: str) -> bool:
+    """Whether it is a plain path below the catalogue."""
+    return _SAFE_FOLDER.fullmatch(folder) is not None and ".." not in folder.split("/")
+
+
+def _load_form(reader: _Reader, row: _Row, family: Family, shared: _Shared) -> list[LoadedForm]:
     """One a kind; what is wrong goes to the reader's faults."""
-    if not _SAFE_FOLDER.fullmatch(row.folder) or ".." in row.folder.split("/"):
+    if not is_plain(row.folder):
         reader.faults.append(
             f"catalogue.toml: the folder {row.folder!r} is not a plain path below the catalogue"
         )
         return []
     settings = reader.toml(f"{row.folder}/form.toml", _FormFile)
-    own_labels = reader.toml(f"{row.folder}/labels.toml", dict[str, Label])
-    rule_file = reader.toml(f"{row.folder}/rules.toml", _RuleFile)
-    family = FAMILIES[row.family]
-    schema = _load_schema(reader, row.folder, family)
+    own_labels = reader.there(f"{row.folder}/labels.toml", dict[str, Label], {})
+    rule_file = reader.there(f"{row.folder}/rules.toml", _RuleFile, _RuleFile())
+    schema = _load_schema(reader, row.folder, family, settings) if settings is not None else None
     if settings is None or own_labels is None or rule_file is None or schema is None:
         return []
     source, explaining = schema
@@ -241,24 +287,28 @@ def _load_form(reader: _Reader, row: _Row, shared: _Shared) -> list[LoadedForm]:
     annexes = [name for names in settings.annexes.values() for name in names]
     labels, rules = dict(shared.labels), list(rule_file.rule)
     for name in dict.fromkeys(annexes):
-        labels |= reader.toml(f"tax/annexes/{name}/labels.toml", dict[str, Label]) or {}
-        annex_rules = reader.toml(f"tax/annexes/{name}/rules.toml", _RuleFile)
+        labels |= reader.toml(f"{shared.folder}/annexes/{name}/labels.toml", dict[str, Label]) or {}
+        annex_rules = reader.toml(f"{shared.folder}/annexes/{name}/rules.toml", _RuleFile)
         rules.extend(annex_rules.rule if annex_rules is not None else ())
         if name not in explaining.elements:
             add("form.xsd", f"it declares no annex {name}")
     fields = Fields(
-        explaining.elements[family.body],
+        explaining.maps.elements[family.body_tag],
         Labels(labels | own_labels),
         frozenset(settings.one_place),
         [explaining.elements[name] for name in dict.fromkeys(annexes) if name in explaining.elements],
+        naming=family.naming,
+        heading=family.heading,
+        foreign=settings.unlabelled == "by-name",
     )
     reader.faults.extend(f"{row.folder}/{fault}" for fault in fields.faults)
-    _check_row(row, add)
-    _check_settings(settings, row, add)
+    _check_row(row, family, add)
+    _check_settings(settings, row, family, add)
     for fault in _label_faults(own_labels, fields):
         add("labels.toml", fault)
-    rules_of = HEADER_RULES[row.family]
+    rules_of = HEADER_RULES[family.summary]
     common = LoadedForm(
+        family=family,
         form=_form(row, row.kinds[0], settings, reader.directory),
         fields=fields,
         one_place=tuple(_one_place(settings, fields, add)),
@@ -271,7 +321,7 @@ def _load_form(reader: _Reader, row: _Row, shared: _Shared) -> list[LoadedForm]:
         max_elements=settings.max_elements,
         payable=_amount(settings.summary.payable, fields, add),
         carried_forward=_amount(settings.summary.carried_forward, fields, add),
-        schema=ThreadSchema(lambda: etree.XMLSchema(etree.fromstring(source))),
+        schema=ThreadSchema(source.compile),
         explaining=explaining,
     )
     return [
@@ -309,23 +359,23 @@ def _form(row: _Row, kind: str, settings: _FormFile, directory: Path) -> Form:
     )
 
 
-def _load_schema(reader: _Reader, folder: str, family: Family) -> tuple[bytes, Any] | None:
-    name = f"{folder}/form.xsd"
+def _load_schema(
+    reader: _Reader, folder: str, family: Family, settings: _FormFile
+) -> tuple[SchemaSource, Any] | None:
+    name = f"{folder}/{settings.schema}"
+    locations = {url: f"{folder}/{file}" for url, file in settings.schema_locations.items()}
     try:
-        source = flatten(reader.directory, name)
-        etree.XMLSchema(etree.fromstring(source))  # the judge of documents judges the schema too
-        text = source.decode("utf-8")
-        explaining = xmlschema.XMLSchema10(
-            text, validation="skip", allow="none", defuse="never"
-        )  # lxml read it
+        source = read_schema(reader.directory, name, family.body_name, locations)
+        source.compile()  # the judge of documents judges the schema too
+        explaining = source.explain()
     except SchemaSourceError as error:
         reader.faults.append(str(error))
         return None
-    except (etree.XMLSchemaParseError, etree.XMLSyntaxError, xmlschema.XMLSchemaException) as error:
+    except (etree.LxmlError, xmlschema.XMLSchemaException, OSError, UserWarning) as error:
         reader.faults.append(f"{name}: {str(error).strip().splitlines()[0]}")
         return None
-    if explaining.target_namespace != family.namespace or family.body not in explaining.elements:
-        reader.faults.append(f"{name}: it declares no element {family.body} of {family.namespace}")
+    if family.body_tag not in explaining.maps.elements:
+        reader.faults.append(f"{name}: it declares no element {family.body_name} of {family.namespace}")
         return None
     return source, explaining
 
@@ -339,14 +389,18 @@ def _label_faults(own: Mapping[str, Label], fields: Fields) -> Iterator[str]:
             yield f"{name}: an empty label"
 
 
-def _check_row(row: _Row, add: _Add) -> None:
+def _check_row(row: _Row, family: Family, add: _Add) -> None:
+    said: Mapping[Term, Sequence[str]] = {"code": (row.code,), "version": (row.version,), "kind": row.kinds}
+    for term, values in said.items():
+        if term in family.fixed and tuple(values) != (family.fixed[term],):
+            add("../catalogue.toml", f"every document of the family is of the {term} {family.fixed[term]!r}")
     if row.in_force_until < row.in_force_from:
         add("../catalogue.toml", "in_force_until lies before in_force_from")
 
 
-def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:
+def _check_settings(settings: _FormFile, row: _Row, family: Family, add: _Add) -> None:
     for name in settings.header_rules:
-        if name not in HEADER_RULES[row.family]:
+        if name not in HEADER_RULES[family.summary]:
             add("form.toml", f"no header rule is called {name!r}")
     for kind in (*settings.period_kinds, *settings.due):
         if not is_period_kind(kind):
@@ -358,12 +412,22 @@ def _check_settings(settings: _FormFile, row: _Row, add: _Add) -> None:
     for kind in settings.annexes:
         if kind not in row.kinds:
             add("form.toml", f"annexes of the kind {kind!r}, which is not taken")
-    if row.family == TAX.name and not settings.period_kinds:
-        add("form.toml", "no kind of period: nothing could be filed")
+    for fault in _family_faults(settings, family):
+        add("form.toml", fault)
     for fault in signer_faults(settings.signers):
         add("form.toml", fault)
     if settings.max_elements < 1:
         add("form.toml", "max_elements must be at least 1")
+
+
+def _family_faults(settings: _FormFile, family: Family) -> Iterator[str]:
+    """What the documents of the family could not bear."""
+    if family.summary == "declaration" and not settings.period_kinds:
+        yield "no kind of period: nothing could be filed"
+    if family.summary != "declaration" and (settings.period_kinds or settings.due):
+        yield "kinds of period, in a family whose heading names no period"
+    if family.summary != "dossier" and settings.attachments:
+        yield "attachments, in a family whose documents list none"
 
 
 def _amount(indicator: str | None, fields: Fields, add: _Add) -> FieldOperand | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lxml import etree
 
 from schemas.faults import Fault, Place, Words, make_fault
+from schemas.naming import Naming
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
@@ -60,23 +61,20 @@ def local_name(element: etree._Element) -> str:
 
 @dataclass(slots=True)
 class Reading:
-    """The elements of one document by their path below the root.
+    """The elements of one document by their path below the root, as its family's `naming` writes it.
 
     The first where a path repeats (the schema refuses the rest).
 
-    Elements of another namespace than the root's are kept under their full name: nothing of them is read for ours.
+    Elements of a namespace that is not the family's are kept under their full name: nothing of them is read for ours.
     """
 
     root: etree._Element
+    naming: Naming
     count: int = 0
     elements: dict[str, etree._Element] = field(default_factory=dict)
     commented: list[etree._Element] = field(default_factory=list)
     instance_attributes: list[tuple[etree._Element, str]] = field(default_factory=list)
     _positions: dict[etree._Element, dict[etree._Element, tuple[int, int]]] = field(default_factory=dict)
-
-    @property
-    def namespace(self) -> str:
-        return etree.QName(self.root).namespace or ""
 
     def text(self, path: str) -> str:
         """The text of the element at `path`, "" where it is absent or empty."""
@@ -94,7 +92,7 @@ class Reading:
             outermost = node is self.root or parent is None
             index, row = (0, 0) if outermost or parent is None else self._position(parent, node)
             if length <= MAX_PATH:
-                names.append(local_name(node))
+                names.append(local_name(node) if outermost else self.naming.shown(node))
                 shown.append(f"{names[-1]}[{row}]" if row else names[-1])
                 length += len(shown[-1]) + 1
             if outermost or parent is None:
@@ -146,10 +144,9 @@ def _shortened(path: str) -> str:
     return path if len(path) <= MAX_PATH else "…" + path[-MAX_PATH:]
 
 
-def read(root: etree._Element, *, max_elements: int) -> Reading:
+def read(root: etree._Element, naming: Naming, *, max_elements: int) -> Reading:
     """Walk the document once. Raises UnreadableError beyond `max_elements` elements."""
-    reading = Reading(root)
-    ours = f"{{{reading.namespace}}}"
+    reading = Reading(root, naming)
     stack: list[tuple[etree._Element, str, dict[str, str]]] = [(root, "", {})]
     paths: dict[str, dict[str, str]] = {}
     """By an element's path those of its children by their tags: the rows of a table have few, thousands of times."""
@@ -168,7 +165,7 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
             seen += 1
             child_path = known.get(tag)
             if child_path is None:
-                name = tag.removeprefix(ours)
+                name = naming.name(tag)
                 child_path = known[tag] = f"{path}/{name}"[-MAX_PATH:] if path else name
                 if len(path) + len(name) < MAX_PATH:
                     reading.elements.setdefault(child_path, child)
@@ -182,14 +179,17 @@ def read(root: etree._Element, *, max_elements: int) -> Reading:
     return reading
 
 
-def read_child(root: etree._Element, name: str, *, max_elements: int) -> Reading:
-    """The same of the first child `name` alone, by paths below the root. Raises UnreadableError."""
-    reading = Reading(root)
-    child = root.find(f"{{{reading.namespace}}}{name}")
-    if child is not None:
-        below = read(child, max_elements=max_elements)
-        reading.elements[name] = child
-        reading.elements.update({f"{name}/{path}": one for path, one in below.elements.items()})
+def read_children(
+    root: etree._Element, naming: Naming, names: Sequence[str], *, max_elements: int
+) -> Reading:
+    """The same of the first children with these names alone, by paths below the root. Raises UnreadableError."""
+    reading = Reading(root, naming)
+    for name in names:
+        child = root.find(naming.tag(name))
+        if child is not None:
+            below = read(child, naming, max_elements=max_elements)
+            reading.elements[name] = child
+            reading.elements.update({f"{name}/{path}": one for path, one in below.elements.items()})
     return reading
 
 

@@ -33,7 +33,7 @@ MAX_PRODUCTS = 4  # multiplications in a rule, so that numbers stay small
 
 _NOWHERE: Any = None  # where a constant is worked out
 _TOKEN = re.compile(
-    r"\s*(?:(\[[0-9A-Za-z_./-]{1,200}\])|([0-9]{1,18}(?:\.[0-9]{1,6})?)(?![0-9.])|('[^'\n]{0,100}')|([a-z]{1,10})"
+    r"\s*(?:(\[[0-9A-Za-z_.:/-]{1,200}\])|([0-9]{1,18}(?:\.[0-9]{1,6})?)(?![0-9.])|('[^'\n]{0,100}')|([a-z]{1,10})"
     r"|(<=|>=|<>|[-=<>~+*/(),]))"
 )
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -9,7 +9,8 @@ from typing import Any
 
 from lxml import etree
 
-from schemas.fields import TICKED, Field, FieldOperand, Group
+from schemas.fields import Field, FieldOperand, Group
+from schemas.lexical import TICKED
 from schemas.rules import Unjudged, Value
 
 

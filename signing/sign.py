@@ -77,7 +77,7 @@ def sign_xml(
     id_attribute: str | None = None,
     tsa: TimestampClient | None = None,
 ) -> bytes:
-    """Sign the element that bears an id and return the document with the Signature in it, UTF-8.
+    """Sign the element that bears an id ("": the whole document) and return it with the Signature in it, UTF-8.
 
     `place`: path of element names under the root, as "CKyDTu" or "DSCKS/NBan", made after the signed element where
     it is missing; "" for the root itself. `at`: signing time (aware; XAdES only). `prefix`: "ds", or None for the
@@ -145,6 +145,8 @@ def sign_element(
 
 
 def _target(root: etree._Element, target_id: str, id_attribute: str | None) -> etree._Element:
+    if not target_id:
+        return root
     try:
         ids = ids_of(root)
     except CheckFailed as error:
@@ -229,7 +231,7 @@ def _add_properties(build: _Build, signature: etree._Element) -> etree._Element:
 
 
 def _add_reference(build: _Build, info: etree._Element, signature: etree._Element) -> None:
-    reference = build.ds(info, "Reference", URI=f"#{build.target_id}")
+    reference = build.ds(info, "Reference", URI=f"#{build.target_id}" if build.target_id else "")
     if build.profile != "xmldsig":
         reference.set("Id", f"{build.id}-content")
     transforms = build.ds(reference, "Transforms")

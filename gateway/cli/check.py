@@ -10,6 +10,7 @@ import click
 
 import schemas
 import signing
+from gateway.cli.catalogue import catalogue_option
 from gateway.cli.output import json_option, print_findings, print_json, refused
 from gateway.errors import Unreadable
 from gateway.filing.findings import Finding
@@ -39,6 +40,7 @@ DEFAULT_TRUST = Path("var/dev/pki/trust")
     help="Judge as of this time of receipt, with offset. [default: now]",
 )
 @click.option("--tvan", metavar="TAX-CODE", help="Tax code of the T-VAN whose signature may stand beside.")
+@catalogue_option
 @click.option("--tvan-must-sign", is_flag=True, help="Require the T-VAN's signature, as for its entry.")
 @json_option
 def check(
@@ -49,6 +51,7 @@ def check(
     at: datetime | None,
     tvan: str | None,
     tvan_must_sign: bool,
+    directory: Path | None,
     as_json: bool,
 ) -> None:
     """Show every fault of FILE at once, without any server: the same code that the gateway runs.
@@ -58,7 +61,8 @@ def check(
     trust = trust or (DEFAULT_TRUST if DEFAULT_TRUST.exists() else None)
     store = signing.TrustStore.load(trust) if trust else signing.TrustStore(anchors=())
     limits = signing.ParseLimits()
-    checks = Checks(limits, SignatureRules(signing.load_policy(policy), store), schemas.open_catalogue())
+    catalogue = schemas.open_catalogue(directory or schemas.OWN_CATALOGUE)
+    checks = Checks(limits, SignatureRules(signing.load_policy(policy), store), catalogue)
     provider = Provider("offline", tvan or "", tvan or "", active=True, signs_filings=tvan_must_sign)
     body = file.read_bytes()
     received = Received(body, hashlib.sha256(body).digest(), at or datetime.now(UTC), provider, None)

@@ -163,7 +163,7 @@ def _explain(one: schemas.Description) -> None:
         click.echo(f"  codes        {path}: {known.name}{told}")
     click.secho("  fields", bold=True)
     for field in one.fields:
-        if field.path.startswith(schemas.HEADER_PATHS):  # the same in every document of the family
+        if one.family.is_heading(field.path):  # the same in every document of the family
             continue
         number = f"[{field.label.indicator}]" if field.label.indicator else ""
         table = " (a row of a table)" if field.group is not None else ""

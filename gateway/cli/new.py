@@ -8,6 +8,7 @@ import click
 
 import schemas
 from gateway.app import clock
+from gateway.cli.catalogue import catalogue_option
 from gateway.cli.output import json_option, print_json
 
 
@@ -16,12 +17,7 @@ from gateway.cli.output import json_option, print_json
 @click.option(
     "--example", default="passes.xml", show_default=True, help="Which example: see efile forms FORM."
 )
-@click.option(
-    "--catalogue",
-    "directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The catalogue's folder. [default: the one that comes with the gateway]",
-)
+@catalogue_option
 @click.option("--tax-code", help="The taxpayer's tax code, instead of the example's.")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the XML here.")
 @json_option

@@ -13,6 +13,7 @@ import click
 
 import schemas
 import signing
+from gateway.cli.catalogue import catalogue_option
 from gateway.cli.keys import key_options, open_key
 from gateway.cli.output import EXIT_REFUSED, EXIT_UNREACHABLE, json_option, print_json
 from gateway.cli.trust import Places, trust_options
@@ -34,9 +35,10 @@ _TIMED = ("xades-t", *_LEVELS, "pades-t")
     help="XAdES (EN 319 132-1), PAdES (EN 319 142-1), or plain XML Signature as in older tax files. "
     "[default: pades-b for a PDF, else xades-b]",
 )
-@click.option("--id", "target_id", help="Id of the element to sign. [default: that of HSoKhaiThue or HoSo]")
+@click.option("--id", "target_id", help="Id of the element to sign. [default: that of HSoKhaiThue, HoSo …]")
 @click.option("--tsa", metavar="URL", help="Time-stamping authority (RFC 3161), for the profiles with time.")
 @trust_options
+@catalogue_option
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here. [default: FILE]"
 )
@@ -51,11 +53,12 @@ def sign(
     untrusted: tuple[Path, ...],
     crl: tuple[Path, ...],
     ocsp: tuple[Path, ...],
+    directory: Path | None,
     out: Path | None,
     as_json: bool,
     **key: Any,
 ) -> None:
-    """Sign FILE: a declaration, whose signature goes into its CKyDTu, or a PDF.
+    """Sign FILE: a declaration or dossier, whose signature goes into its CKyDTu, or a PDF.
 
     Signatures that are there already stay valid.
 
@@ -89,7 +92,8 @@ def sign(
             stamp = stamping.stamp if stamping else None
             signed = signing.sign_pdf(document, signing_key, at=datetime.now(UTC), tsa=stamp)
         else:
-            signed = _sign_xml(document, signing_key, chosen, target_id, stamping)
+            family = _family(document, directory)
+            signed = _sign_xml(document, signing_key, chosen, target_id, stamping, family=family)
         if stamping and chosen in _LEVELS:
             signed = _augmented(signed, _LEVELS[chosen], stamping, places)
     target = out or file
@@ -146,6 +150,8 @@ def _sign_xml(
     profile: str,
     target_id: str | None,
     stamping: signing.TimestampClient | None,
+    *,
+    family: schemas.Family | None,
 ) -> bytes:
     first: Literal["xmldsig", "xades-b", "xades-t"] = (
         "xades-t" if stamping else "xmldsig" if profile == "xmldsig" else "xades-b"
@@ -154,8 +160,8 @@ def _sign_xml(
         document,
         key,
         profile=first,
-        target_id=target_id or _body_id(document),
-        place="CKyDTu",
+        target_id=_body_id(document, family) if target_id is None else target_id,
+        place=_place(family),
         at=datetime.now(UTC),
         tsa=stamping,
     )
@@ -169,10 +175,24 @@ def _authority(url: str) -> signing.TimestampClient:
         raise click.UsageError(f"--tsa {url}: {error}") from error
 
 
-def _body_id(document: bytes) -> str:
-    root = signing.parse_xml(document).root
-    bodies = {family.body_tag for family in schemas.FAMILIES.values()}
-    for element in root:
-        if element.tag in bodies and element.get("id"):
-            return str(element.get("id"))
-    raise click.UsageError("no HSoKhaiThue or HoSo with an id; say which element with --id")
+def _family(document: bytes, directory: Path | None) -> schemas.Family | None:
+    """How the document is built, as far as the catalogue knows."""
+    families = schemas.open_catalogue(directory or schemas.OWN_CATALOGUE).families
+    return families.of_root(str(signing.parse_xml(document).root.tag))
+
+
+def _place(family: schemas.Family | None) -> str:
+    """Where the family keeps signatures, by local names."""
+    path = "CKyDTu" if family is None else family.signatures[0]
+    return "/".join(step.rpartition(":")[2] for step in path.split("/"))
+
+
+def _body_id(document: bytes, family: schemas.Family | None) -> str:
+    """The id of what should be signed; "" for a whole document that bears none."""
+    body = family.body_of(signing.parse_xml(document).root) if family is not None else None
+    if body is not None and family is not None:
+        found = next((value for name in ("id", "Id", "ID") if (value := body.get(name))), None)
+        if found is not None or not family.body:
+            return found or ""
+    name = family.body_name if family is not None else "HSoKhaiThue or HoSo"
+    raise click.UsageError(f"no {name} with an id; say which element with --id")

@@ -12,6 +12,7 @@ import click
 
 import schemas
 import signing
+from gateway.cli.catalogue import catalogue_option
 from gateway.cli.check import DEFAULT_TRUST
 from gateway.cli.output import json_option, print_findings, print_json, refused
 from gateway.cli.verify_receipt import DEFAULT_SIGNER, signers_of
@@ -51,12 +52,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     help="Judge as of this time, with offset. [default: now; of a notice, when it was issued]",
 )
 @click.option("--tvan", metavar="TAX-CODE", help="Tax code of the T-VAN whose signature may stand beside.")
-@click.option(
-    "--catalogue",
-    "directory",
-    type=_FOLDER,
-    help="The catalogue's folder. [default: the one that comes with the gateway]",
-)
+@catalogue_option
 @json_option
 def view(
     *,

@@ -33,7 +33,9 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
     """
     body = await world.deliveries.body(claim.filing.number)
     assert claim.filing.summary is not None, "a provisional filing was read"
-    family = schemas.FAMILIES[claim.filing.summary.family]
+    family = world.catalogue().families.get(claim.filing.summary.family)
+    if family is None:
+        return _not_yet(claim, world, f"the catalogue has no family {claim.filing.summary.family}")
     report = await asyncio.to_thread(_judge_again, body, claim.filing, family, world)
     if report.sub_indication == TRY_LATER:
         ended = _unknown_until(report)
@@ -42,16 +44,21 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
                 f"the certificate ended on {ended:%Y-%m-%d}, no answer tells of its status at the receipt"
             )
             return Outcome(claim, Status.STUCK, STATUS_LOST, detail, progress=False)
-        return Outcome(
-            claim,
-            Status.PROVISIONAL,
-            told("still-provisional", claim.failures),
-            due_seconds=world.backoff.delay(claim.failures),
-            progress=False,
-        )
+        return _not_yet(claim, world)
     holds = report.indication is signing.Indication.PASSED
     status = Status.ACKNOWLEDGED if holds else Status.REFUSED
     return _settled(claim, status, tuple(judgements(report, family)), report, world)
+
+
+def _not_yet(claim: Claim, world: DeliveryWorld, detail: str = "") -> Outcome:
+    return Outcome(
+        claim,
+        Status.PROVISIONAL,
+        told("still-provisional", claim.failures),
+        detail,
+        due_seconds=world.backoff.delay(claim.failures),
+        progress=False,
+    )
 
 
 def _unknown_until(report: signing.Report) -> datetime | None:

@@ -6,7 +6,8 @@ by them though we never look at it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from lxml import etree
@@ -29,28 +30,63 @@ _OF_SIGNATURES = frozenset(
 """Names that no declaration has: where there are no others, the body need not be walked."""
 _MOST = 20
 """Findings of one kind: after these, more of them say nothing new."""
+_MOST_SIGNATURES = 1000
+"""Elements in one holder that are looked at here; the limits of parsing and of signatures come before."""
 
 
 def structure(parsed: Parsed) -> Iterator[Finding]:
-    """Exactly one body, then exactly one block (CKyDTu) that holds signatures; bounded in number."""
+    """Exactly one body, then what holds signatures (CKyDTu), each once; bounded in number.
+
+    Where the root itself is signed there is nothing beside it but what stands around the root.
+    """
     root, family = parsed.document.root, parsed.family
+    yield from islice(_around(root, family), _MOST)
+    if not family.body:
+        return
     children = list(islice(root.iterchildren("*"), 2 + _MOST))
     if not children:
         yield texts.missing_body(root, family)
-    for child, name in zip(children, (family.body, family.signatures), strict=False):
-        if child.tag != family.tag(name):
-            yield texts.unexpected_element(child, name, family)
-    for child in children[2:]:
-        yield texts.unexpected_element(child, None, family)
-    block = root.find(family.signatures_tag)
-    for child in islice(() if block is None else block.iterchildren("*"), 1000):
-        if child.tag != SIGNATURE:
-            yield texts.unexpected_element(child, "Signature", family)
-            break
+    elif children[0].tag != family.body_tag:
+        yield texts.unexpected_element(children[0], family.body, family)
+    skeleton = _Skeleton(family)
+    skeleton.walk(children[1:], "")
+    yield from skeleton.findings
     yield from islice(_stray(root, family, family.root), _MOST)
-    if block is not None:
-        yield from islice(_stray(block, family, texts.block_path(family)), _MOST)
-        yield from _second_body(parsed, block)
+    for block, path in skeleton.blocks:
+        yield from islice(_stray(block, family, f"{family.root}/{path}"), _MOST)
+    yield from _second_body(parsed, skeleton.blocks)
+
+
+@dataclass(slots=True)
+class _Skeleton:
+    """Finds the elements that hold signatures, or lead to them, and everything that stands among them."""
+
+    family: schemas.Family
+    blocks: list[tuple[etree._Element, str]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def walk(self, children: Sequence[etree._Element], above: str) -> None:
+        """`above`: their parent's path below the root, "" for the root itself."""
+        paths = self.family.signatures
+        below = [
+            path[len(above) :].strip("/") for path in paths if f"{path}/".startswith(f"{above}/") or not above
+        ]
+        wanted = dict.fromkeys(path.partition("/")[0] for path in below if path)
+        holds = above in paths
+        for child in children:
+            if holds and child.tag == SIGNATURE:
+                continue
+            name = self.family.naming.name(str(child.tag))
+            if name not in wanted:
+                expected = ", ".join([*wanted, *(["Signature"] if holds else [])]) or None
+                self.findings.append(texts.unexpected_element(child, expected, self.family))
+                if above:
+                    return  # one of a kind tells it
+                continue
+            del wanted[name]
+            path = f"{above}/{name}".strip("/")
+            self.blocks.append((child, path))
+            self.walk(list(islice(child.iterchildren("*"), _MOST_SIGNATURES)), path)
 
 
 def _stray(element: etree._Element, family: schemas.Family, where: str) -> Iterator[Finding]:
@@ -59,30 +95,41 @@ def _stray(element: etree._Element, family: schemas.Family, where: str) -> Itera
     texts_between = chain([element.text], (child.tail for child in element))
     if any(text and text.strip() for text in texts_between):
         yield texts.stray_content(family, where, "text", line)
-    around = (
-        chain(element.itersiblings(preceding=True), element.itersiblings())
-        if element.getparent() is None
-        else ()
-    )
-    for node in chain(element, around):
-        if isinstance(node, etree._ProcessingInstruction):
-            yield texts.stray_content(family, where, f"<?{str(node.target)[:60]}?>", line_of(node))
+    yield from _instructions(element, family, where)
     for name in element.keys():  # noqa: SIM118 - an element iterates over its children
         if not str(name).startswith(_XSI):
             yield texts.stray_content(family, where, f"@{str(name)[:60]}", line)
 
 
-def _second_body(parsed: Parsed, block: etree._Element) -> Iterator[Finding]:
-    """No element beside the body bears the name of one inside it, in whatever namespace."""
-    beside = {_local(str(element.tag)): element for element in block.iterdescendants("*")}
+def _around(root: etree._Element, family: schemas.Family) -> Iterator[Finding]:
+    """Processing instructions before and after the root."""
+    nodes = chain(root.itersiblings(preceding=True), root.itersiblings())
+    yield from _instructions(nodes, family, family.root)
+
+
+def _instructions(nodes: Iterable[etree._Element], family: schemas.Family, where: str) -> Iterator[Finding]:
+    for node in nodes:
+        if isinstance(node, etree._ProcessingInstruction):
+            yield texts.stray_content(family, where, f"<?{str(node.target)[:60]}?>", line_of(node))
+
+
+def _second_body(parsed: Parsed, blocks: Sequence[tuple[etree._Element, str]]) -> Iterator[Finding]:
+    """No element beside the body bears the name of one inside it, in whatever namespace; what holds signatures may."""
+    holders = {block for block, _ in blocks}
+    beside = {
+        _local(str(element.tag)): element
+        for child in parsed.document.root.iterchildren("*")
+        if child is not parsed.body
+        for element in child.iter("*")
+        if element not in holders
+    }
     strange = beside.keys() - _OF_SIGNATURES
     if not strange:
         return
     body, family = parsed.body, parsed.family
     inside = {family.root} | ({_local(str(e.tag)) for e in body.iter("*")} if body is not None else set())
-    for name in sorted(strange & inside):
+    for name in sorted(strange & inside)[:1]:
         yield texts.stray_content(family, texts.block_path(family), f"<{name[:60]}>", line_of(beside[name]))
-        return
 
 
 def _local(tag: str) -> str:

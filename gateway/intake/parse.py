@@ -26,10 +26,10 @@ class Parsed:
     @property
     def body(self) -> etree._Element | None:
         """What should be signed."""
-        return self.document.root.find(self.family.body_tag)
+        return self.family.body_of(self.document.root)
 
 
-def parse(identified: Identified, limits: signing.ParseLimits) -> Parsed:
+def parse(identified: Identified, limits: signing.ParseLimits, families: schemas.Families) -> Parsed:
     """Parse within limits: strict UTF-8, no DTD, no bombs; the root must be one we know.
 
     Leaves nothing behind.
@@ -38,9 +38,9 @@ def parse(identified: Identified, limits: signing.ParseLimits) -> Parsed:
         Unreadable: with every reason.
     """
     document = read_document(identified.received.body, limits)
-    family = schemas.family_of_root(str(document.root.tag))
+    family = families.of_root(str(document.root.tag))
     if family is None:
-        raise Unreadable([_unknown_root(str(document.root.tag))])
+        raise Unreadable([_unknown_root(str(document.root.tag), families)])
     return Parsed(identified, document, family)
 
 
@@ -50,10 +50,6 @@ def read_document(octets: bytes, limits: signing.ParseLimits) -> signing.XmlDocu
         return signing.parse_xml(octets, limits)
     except signing.XmlRefused as refused:
         raise Unreadable([_finding(fault) for fault in refused.faults]) from refused
-
-
-_ROOTS_VI = "; ".join(f"{f.root} (không gian tên {f.namespace})" for f in schemas.FAMILIES.values())
-_ROOTS_EN = "; ".join(f"{f.root} (namespace {f.namespace})" for f in schemas.FAMILIES.values())
 
 
 def line_of(element: etree._Element) -> int | None:
@@ -72,7 +68,9 @@ def _finding(fault: signing.XmlFault) -> Finding:
     )
 
 
-def _unknown_root(tag: str) -> Finding:
+def _unknown_root(tag: str, families: schemas.Families) -> Finding:
+    roots_vi = "; ".join(f"{f.root} (không gian tên {f.namespace or '–'})" for f in families.values())
+    roots_en = "; ".join(f"{f.root} (namespace {f.namespace or '–'})" for f in families.values())
     return Finding(
         code="document.unknown-root",
         severity=Severity.ERROR,
@@ -82,8 +80,8 @@ def _unknown_root(tag: str) -> Finding:
             f"The root element “{tag[:200]}” is not a kind of dossier that this gateway takes in.",
         ),
         remedy=Text(
-            f"Gửi hồ sơ điện tử có phần tử gốc là một trong: {_ROOTS_VI}.",
-            f"Send an electronic dossier whose root is one of: {_ROOTS_EN}.",
+            f"Gửi hồ sơ điện tử có phần tử gốc là một trong: {roots_vi}.",
+            f"Send an electronic dossier whose root is one of: {roots_en}.",
         ),
         line=1,
     )

@@ -37,7 +37,7 @@ def promise(
         summary=examined.summary,
         findings=examined.findings,
     )
-    seal = partial(notary.intake_notice, family=examined.family.name)
+    seal = partial(notary.intake_notice, dossier=examined.family.dossiers)
     coded = examined.family.dossiers and filing.status is not Status.REFUSED
     notice = Unsigned(codes, seal) if coded else seal(filing)
     return NewFiling(filing, received.body, evidence_of(examined.report), notice)

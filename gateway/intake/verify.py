@@ -75,7 +75,7 @@ def judge_signatures(
     The form is read from covered octets alone: what nobody signed chooses neither policy nor signers.
     """
     report = signing.verify_document(document, policy=rules.policy, trust=rules.trust, at=at)
-    body = document.root.find(family.body_tag)
+    body = family.body_of(document.root)
     covered = [octets for signature in report.signatures if (octets := _covers(signature, body)) is not None]
     if not covered:
         return JudgedSignatures(report, None, None)
@@ -91,9 +91,10 @@ def verify(parsed: Parsed, rules: SignatureRules, catalogue: schemas.Catalogue) 
     """Judge every signature in the document at the time of receipt.
 
     Takes a parsed dossier; gives the signed element read from the covered octets. The dossier must have one
-    body (HSoKhaiThue) followed by one CKyDTu and nothing else (`dossier.py`); every signature must lie in CKyDTu, hold,
-    and cover exactly that body; whom its form names must be among the signers (who files or their declared agent, where
-    the form cannot be read), and under a tax declaration the T-VAN where the dated rule and its entry say so.
+    body (HSoKhaiThue) followed by what holds signatures (CKyDTu) and nothing else (`dossier.py`); every signature
+    must lie there, hold, and cover exactly that body; whom its form names must be among the signers (who files or
+    their declared agent, where the form cannot be read), and under a tax declaration the T-VAN where the dated rule
+    and its entry say so.
     Clause: EN 319 102-1 §5; on signers TT 19/2021, TT 89/2026.
 
     Raises:
@@ -104,7 +105,7 @@ def verify(parsed: Parsed, rules: SignatureRules, catalogue: schemas.Catalogue) 
     findings = [*structure(parsed), *judgements(report, parsed.family)]
     body = parsed.body
     if body is not None:
-        findings += _coverage(report, body, parsed.family)
+        findings += _coverage(report, body, parsed)
     roles: tuple[Role, ...] = ()
     named = body if element is None else element  # unproven names serve the list of faults alone
     if named is not None:
@@ -154,24 +155,37 @@ def _finding(check: signing.Check) -> Iterator[Finding]:
 
 def _covers(signature: signing.SignatureReport, body: etree._Element | None) -> bytes | None:
     """The covered octets of a signature over exactly the body, or None."""
-    if body is None or len(signature.covered) != 1 or signature.covered[0].decoded:
+    if body is None or len(signature.covered) != 1 or not is_place_of(signature.covered[0], body):
         return None
-    covered = signature.covered[0]
-    return covered.octets if covered.path == (_position(body),) and covered.tag == body.tag else None
+    return signature.covered[0].octets
 
 
-def _position(element: etree._Element) -> int:
+def is_place_of(covered: signing.Covered, element: etree._Element) -> bool:
+    """Whether exactly this element was signed; the root is, too, where the whole document was."""
+    if covered.decoded:
+        return False
+    whole = not covered.uri and not covered.tag and not covered.path and element.getparent() is None
+    return whole or (covered.path == position(element) and covered.tag == element.tag)
+
+
+def position(element: etree._Element) -> tuple[int, ...]:
+    """Where it stands: the number of the child element, from 0, at every level below the root."""
+    found: list[int] = []
     parent = element.getparent()
-    assert parent is not None
-    return next(index for index, child in enumerate(parent.iterchildren("*")) if child is element)
+    while parent is not None:
+        found.append(next(index for index, child in enumerate(parent.iterchildren("*")) if child is element))
+        element, parent = parent, parent.getparent()
+    return tuple(reversed(found))
 
 
-def _coverage(report: signing.Report, body: etree._Element, family: schemas.Family) -> Iterator[Finding]:
-    """Every signature lies in CKyDTu beside the body and covers exactly it."""
+def _coverage(report: signing.Report, body: etree._Element, parsed: Parsed) -> Iterator[Finding]:
+    """Every signature lies directly in an element that may hold some, and covers exactly the body."""
+    family = parsed.family
+    holders = {position(holder) for holder in family.holders(parsed.document.root)}
     for signature in report.signatures:
         path, line = signature.location.path, signature.location.line
-        if len(path) != 2 or path[0] != _position(body) + 1:
-            yield texts.misplaced_signature(line)
+        if path[:-1] not in holders or not path:
+            yield texts.misplaced_signature(family, line)
         if signature.covered and _covers(signature, body) is None:
             yield texts.wrong_coverage(family, line, [covered.uri for covered in signature.covered])
 
@@ -180,8 +194,8 @@ def _roles(
     report: signing.Report, element: etree._Element, parsed: Parsed, wanted: schemas.Signers
 ) -> tuple[tuple[Role, ...], list[Finding]]:
     family, provider = parsed.family, parsed.identified.received.provider
-    filer = (element.findtext(family.find(family.filer)) or "").strip()
-    agent = (element.findtext(family.find(family.agent)) or "").strip() or None
+    filer = family.value(element, "filer")
+    agent = family.value(element, "agent") or None
     roles: set[Role] = set()
     findings: list[Finding] = []
     for signature in report.signatures:
@@ -195,9 +209,9 @@ def _roles(
         return _ordered(roles), findings  # whose those are cannot be told: nobody is called missing
     if report.signatures:
         findings += [texts.signer_missing(entry, filer, family) for entry in wanted if not roles & set(entry)]
-    clause = tvan_must_sign(provider, parsed.identified.received.at) if family is schemas.TAX else None
+    clause = tvan_must_sign(provider, parsed.identified.received.at) if family.tvan_signs else None
     if clause is not None and Role.TVAN not in roles:
-        findings.append(texts.tvan_missing(provider, clause))
+        findings.append(texts.tvan_missing(provider, clause, family))
     return _ordered(roles), findings
 
 

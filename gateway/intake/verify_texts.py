@@ -15,20 +15,24 @@ from gateway.ports import Provider
 from schemas import Role
 
 _WHO: Mapping[str, Mapping[Role, Text]] = {
-    schemas.TAX.name: {
+    "declaration": {
         Role.FILER: Text("người nộp thuế", "the taxpayer"),
         Role.AGENT: Text("đại lý thuế đã kê khai", "the declared tax agent"),
     },
-    schemas.PERMIT.name: {
+    "dossier": {
         Role.FILER: Text("người nộp hồ sơ", "the applicant"),
         Role.AGENT: Text("người được ủy quyền ghi trong hồ sơ", "the agent named in the dossier"),
+    },
+    "document": {
+        Role.FILER: Text("người lập chứng từ", "who issues the document"),
+        Role.AGENT: Text("người được ủy quyền ghi trong chứng từ", "the agent named in the document"),
     },
 }
 _PERSON = Text("cá nhân dùng chứng thư số cá nhân", "a person with a personal certificate")
 
 
 def _who(role: Role, family: schemas.Family) -> Text:
-    return _WHO[family.name].get(role, _PERSON)
+    return _WHO[family.summary].get(role, _PERSON)
 
 
 def _error(
@@ -39,14 +43,28 @@ def _error(
 
 def block_path(family: schemas.Family) -> str:
     """Where a document of this family keeps its signatures."""
-    return f"{family.root}/{family.signatures}"
+    return "/".join(filter(None, (family.root, family.signatures[0])))
+
+
+def skeleton(family: schemas.Family) -> Text:
+    """What a file of this family consists of."""
+    if not family.body:
+        return Text(
+            f"Hồ sơ là một {family.root}, ký trọn phần tử gốc.",
+            f"A document is one {family.root}, signed as a whole.",
+        )
+    holders = ", ".join(family.signatures)
+    return Text(
+        f"Hồ sơ chỉ gồm một {family.body} và các chữ ký trong {holders}.",
+        f"A document is one {family.body}, and signatures in {holders}.",
+    )
 
 
 def missing_body(root: etree._Element, family: schemas.Family) -> Finding:
     """A root without children."""
     return _error(
         "document.body-missing",
-        Text(f"Hồ sơ không có phần {family.body}.", f"The dossier has no {family.body}."),
+        Text(f"Hồ sơ không có phần {family.body_name}.", f"The dossier has no {family.body_name}."),
         Text("Xuất lại tệp từ phần mềm kê khai.", "Export the file again from the declaration software."),
         line=line_of(root),
         path=family.root,
@@ -56,14 +74,15 @@ def missing_body(root: etree._Element, family: schemas.Family) -> Finding:
 def unexpected_element(element: etree._Element, expected: str | None, family: schemas.Family) -> Finding:
     """A child of the root that has no business there."""
     name = etree.QName(element).localname[:100]
-    want_vi = f"ở đây phải là {expected}" if expected else "sau CKyDTu không được có phần tử nào"
-    want_en = f"{expected} must stand here" if expected else "nothing may follow CKyDTu"
+    want_vi = f"ở đây phải là {expected}" if expected else "ở đây không được có thêm phần tử nào"
+    want_en = f"{expected} must stand here" if expected else "nothing more may stand here"
+    whole = skeleton(family)
     return _error(
         "document.unexpected-element",
         Text(f"Phần tử «{name}» không đúng chỗ: {want_vi}.", f"Element “{name}” is out of place: {want_en}."),
         Text(
-            f"Hồ sơ chỉ gồm một {family.body}, tiếp theo là một CKyDTu. Xuất và ký lại tệp.",
-            f"A dossier is one {family.body} followed by one CKyDTu. Export and sign the file again.",
+            f"{whole.vi} Xuất và ký lại tệp.",
+            f"{whole.en} Export and sign the file again.",
         ),
         line=line_of(element),
         path=f"{family.root}/{name}",
@@ -75,17 +94,18 @@ def unreadable_body(body: etree._Element, reason: str, family: schemas.Family) -
     return _error(
         "document.body-unreadable",
         Text(
-            f"Không đọc được phần {family.body}: {reason[:200]}",
-            f"The {family.body} cannot be read: {reason[:200]}",
+            f"Không đọc được phần {family.body_name}: {reason[:200]}",
+            f"The {family.body_name} cannot be read: {reason[:200]}",
         ),
         Text("Xuất lại tệp từ phần mềm kê khai.", "Export the file again from the declaration software."),
         line=line_of(body),
-        path=f"{family.root}/{family.body}",
+        path="/".join(filter(None, (family.root, family.body))),
     )
 
 
 def stray_content(family: schemas.Family, where: str, what: str, line: int | None) -> Finding:
     """Something beside the body that some reader could take for a part of the declaration."""
+    whole = skeleton(family)
     return _error(
         "document.stray-content",
         Text(
@@ -93,20 +113,26 @@ def stray_content(family: schemas.Family, where: str, what: str, line: int | Non
             f"{where} holds something that is unsigned and no part of a dossier: {what}.",
         ),
         Text(
-            f"Hồ sơ chỉ gồm một {family.body} và một CKyDTu chứa các chữ ký. Xuất và ký lại tệp.",
-            f"A dossier is one {family.body} and one CKyDTu that holds signatures. Export and sign the file again.",
+            f"{whole.vi} Xuất và ký lại tệp.",
+            f"{whole.en} Export and sign the file again.",
         ),
         line=line,
         path=where,
     )
 
 
-def misplaced_signature(line: int | None) -> Finding:
-    """A Signature anywhere but directly in CKyDTu."""
+def misplaced_signature(family: schemas.Family, line: int | None) -> Finding:
+    """A Signature anywhere but directly in an element that may hold one."""
+    holders = ", ".join(name or family.root for name in family.signatures)
     return _error(
         "signature.misplaced",
-        Text("Chữ ký không nằm trực tiếp trong CKyDTu.", "A signature does not lie directly in CKyDTu."),
-        Text("Ký lại; mọi chữ ký phải nằm trong CKyDTu.", "Sign again; every signature belongs into CKyDTu."),
+        Text(
+            f"Chữ ký không nằm trực tiếp trong {holders}.", f"A signature does not lie directly in {holders}."
+        ),
+        Text(
+            f"Ký lại; mọi chữ ký phải nằm trong {holders}.",
+            f"Sign again; every signature belongs into {holders}.",
+        ),
         line=line,
     )
 
@@ -117,12 +143,12 @@ def wrong_coverage(family: schemas.Family, line: int | None, uris: Sequence[str]
     return _error(
         "signature.coverage",
         Text(
-            f"Chữ ký không phủ đúng phần {family.body} của hồ sơ (đang ký: {signed}).",
-            f"The signature does not cover exactly the dossier's {family.body} (it covers: {signed}).",
+            f"Chữ ký không phủ đúng phần {family.body_name} của hồ sơ (đang ký: {signed}).",
+            f"The signature does not cover exactly the dossier's {family.body_name} (it covers: {signed}).",
         ),
         Text(
-            f"Ký lại với đúng một tham chiếu tới thuộc tính id của {family.body}.",
-            f"Sign again with exactly one reference, to the id of {family.body}.",
+            f"Ký lại với đúng một tham chiếu tới thuộc tính id của {family.body_name}.",
+            f"Sign again with exactly one reference, to the id of {family.body_name}.",
         ),
         line=line,
     )
@@ -166,7 +192,7 @@ def signer_missing(wanted: Sequence[Role], filer: str, family: schemas.Family) -
     )
 
 
-def tvan_missing(provider: Provider, clause: str) -> Finding:
+def tvan_missing(provider: Provider, clause: str, family: schemas.Family) -> Finding:
     """The provider's own signature is required and absent."""
     return _error(
         "signature.tvan-missing",
@@ -175,8 +201,8 @@ def tvan_missing(provider: Provider, clause: str) -> Finding:
             f"The signature of the T-VAN provider {provider.name} is missing ({clause}).",
         ),
         Text(
-            "Tổ chức T-VAN ký thêm vào CKyDTu, bên cạnh chữ ký của người nộp thuế, rồi gửi lại.",
-            "The T-VAN adds its signature to CKyDTu beside the taxpayer's and sends the document again.",
+            f"Tổ chức T-VAN ký thêm vào {family.signatures[0]}, bên cạnh chữ ký của người nộp thuế, rồi gửi lại.",
+            f"The T-VAN adds its signature to {family.signatures[0]} beside the taxpayer's and sends it again.",
         ),
-        path=block_path(schemas.TAX),
+        path=block_path(family),
     )

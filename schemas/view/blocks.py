@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from lxml import etree
 
 from schemas.faults import shown
-from schemas.fields import Kind, Label
+from schemas.fields import Label
+from schemas.lexical import Kind
+from schemas.naming import Naming
 from schemas.view.page import Block, Cell, Column, Name, Row, Rows, Section, Table
 from schemas.view.values import cell_of
 
@@ -36,9 +38,9 @@ class Vocabulary:
 class Builder:
     """Builds the blocks of one document. `left_out` counts what found no place any more, in rows."""
 
-    def __init__(self, vocabulary: Vocabulary, namespace: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, naming: Naming) -> None:
         self._known = vocabulary
-        self._ours = f"{{{namespace}}}"
+        self._naming = naming
         self._cells = MAX_CELLS
         self._characters = MAX_CHARACTERS
         self.left_out = 0
@@ -76,7 +78,7 @@ class Builder:
         return Name(own) if label is None else Name(own, label.words, label.indicator)
 
     def _below(self, path: str, tag: str) -> str:
-        name = tag.removeprefix(self._ours)
+        name = self._naming.name(tag)
         return (f"{path}/{name}" if path else name)[-MAX_PATH:]
 
     def _row(self, element: etree._Element, path: str) -> Iterable[Row]:

@@ -12,9 +12,10 @@ from lxml import etree
 
 from schemas.catalogue import Catalogue, Recognised
 from schemas.declaration import Declaration, Party
-from schemas.families import HEADER_PATHS, PERMIT, family_of_body, family_of_root
+from schemas.families import Family
 from schemas.faults import Words, shown
 from schemas.fields import Label, Labels
+from schemas.naming import Naming
 from schemas.notice_build import EX
 from schemas.notice_read import form_of_notice
 from schemas.notices import DOSSIER_NOTICE, NOTICE_FORMS, TAX_NOTICE, Envelope, envelope_of_root
@@ -41,9 +42,9 @@ def view_page(root: etree._Element, catalogue: Catalogue, about: About, language
     envelope = envelope_of_root(str(root.tag))
     if envelope is not None and (body := root.find(envelope.body_tag)) is not None:
         return render(_notice(body, envelope, about, language), language)
-    family = family_of_root(str(root.tag))
-    body = root.find(family.body_tag) if family is not None else root
-    if body is None or family_of_body(str(body.tag)) is None:
+    family = catalogue.families.of_root(str(root.tag))
+    body = family.body_of(root) if family is not None else root
+    if body is None or catalogue.families.of_body(str(body.tag)) is None:
         raise NotShownError(shown(str(root.tag)))
     return render(_filing(body, catalogue.recognise(body), about, language), language)
 
@@ -65,26 +66,26 @@ def _filing(body: etree._Element, found: Recognised, about: About, language: Lan
         order={path: place for place, path in enumerate(fields)},
         repeated=found.repeated,
     )
-    builder = Builder(vocabulary, etree.QName(body).namespace or "")
-    facts = chain(_filed(about, says), _declared(declaration, says) if declaration else ())
+    builder = Builder(vocabulary, found.family.naming)
+    facts = chain(_filed(about, says), _declared(declaration, found.family, says) if declaration else ())
     return Page(
         title=_line(title),
         subtitle=_line(subtitle),
         facts=tuple(facts),
-        blocks=_contents(builder, body),
+        blocks=_contents(builder, body, found.family),
         left_out=builder.left_out,
         about=about,
         notes=notes,
     )
 
 
-def _contents(builder: Builder, body: etree._Element) -> tuple[Block, ...]:
+def _contents(builder: Builder, body: etree._Element, family: Family) -> tuple[Block, ...]:
     """The heading that all documents share comes last: what matters of it stands at the top of the page."""
-    return tuple(sorted(builder.blocks(body), key=_is_heading))
 
+    def is_heading(block: Block) -> bool:
+        return isinstance(block, Section) and block.name.element in family.heading
 
-def _is_heading(block: Block) -> bool:
-    return isinstance(block, Section) and f"{block.name.element}/" in HEADER_PATHS
+    return tuple(sorted(builder.blocks(body), key=is_heading))
 
 
 class _Says:
@@ -112,8 +113,8 @@ def _filed(about: About, says: _Says) -> Iterator[Fact]:
     yield from says.fact("status", says.of(about.status) if about.status else "")
 
 
-def _declared(declaration: Declaration, says: _Says) -> Iterator[Fact]:
-    permit = declaration.family == PERMIT.name
+def _declared(declaration: Declaration, family: Family, says: _Says) -> Iterator[Fact]:
+    permit = family.dossiers
     yield from says.fact("applicant" if permit else "taxpayer", _party(declaration.taxpayer))
     yield from says.fact("address", declaration.taxpayer.address)
     if declaration.agent is not None:
@@ -125,7 +126,7 @@ def _declared(declaration: Declaration, says: _Says) -> Iterator[Fact]:
         yield from says.fact("period", f"{period.label} ({days})" if period.kind != "D" else period.label)
     if permit:
         yield from says.fact("purpose", declaration.kind)
-    else:
+    elif declaration.period is not None:
         name = says("supplementary" if declaration.kind == "B" else "first")
         times = f" ({says('time-number')} {declaration.submission_no})" if declaration.kind == "B" else ""
         yield from says.fact("kind", f"{declaration.kind} – {name}{times}")
@@ -193,7 +194,7 @@ def _notice(body: etree._Element, envelope: Envelope, about: About, language: La
         order={},
         repeated=frozenset(f"{envelope.content}/{path}" for path in _NOTICE_REPEATED),
     )
-    builder = Builder(vocabulary, envelope.namespace)
+    builder = Builder(vocabulary, Naming(envelope.namespace))
     blocks = builder.blocks(body)
     facts: list[Fact] = []
     for name, paths in _NOTICE_FACTS[envelope].items():

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from schemas.faults import UNPRINTABLE
-from schemas.fields import CLEAR, TICKED, Kind, read_date
+from schemas.lexical import CLEAR, TICKED, Kind, read_date
 from schemas.period import VIETNAM, show_day
 from schemas.view.page import Cell
 

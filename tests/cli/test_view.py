@@ -100,8 +100,8 @@ def test_an_unsigned_example(tmp_path: Path, form: str) -> None:
 def test_every_notice(tmp_path: Path, pki: certs_dev.DevPki) -> None:
     now, signer, trust = datetime.now(UTC), notary(pki), ("--trust", pki.trust)
     notices = {
-        "receipt": signer.intake_notice(filing(now, Status.ACKNOWLEDGED), "tax-declaration"),
-        "refusal": signer.intake_notice(dossier(now, Status.REFUSED, finding(HOSTILE)), "permit"),
+        "receipt": signer.intake_notice(filing(now, Status.ACKNOWLEDGED), dossier=False),
+        "refusal": signer.intake_notice(dossier(now, Status.REFUSED, finding(HOSTILE)), dossier=True),
         "verdict-accepted": signer.verdict_notice(dossier(now, Status.DELIVERED), verdict(), now),
     }
     for kind, notice in notices.items():

@@ -77,7 +77,7 @@ def _after(root: etree._Element, twin: etree._Element) -> None:
 
 
 def _in_object(root: etree._Element, twin: etree._Element) -> None:
-    block = root.find(PERMIT.signatures_tag)
+    block = root.find(PERMIT.tag("CKyDTu"))
     assert block is not None
     etree.SubElement(block[0], f"{{{DS}}}Object").append(twin)
 
@@ -99,7 +99,7 @@ async def test_an_unsigned_twin_chooses_no_signers(
     assert body is not None
     twin = deepcopy(body)
     twin.set("id", "twin")
-    code = twin.find(PERMIT.find(PERMIT.code))
+    code = twin.find(PERMIT.find(PERMIT.paths["code"]))
     assert code is not None
     code.text = twin_form
     place(root, twin)

@@ -25,9 +25,7 @@ def notary(pki: certs_dev.DevPki) -> XmlNotary:
     identity = pki["notice"]
     key = signing.FileKey.from_pem(identity.key, identity.chain)
     name = "Cổng nộp hồ sơ điện tử (thử nghiệm)"
-    return XmlNotary(
-        key, {"tax-declaration": schemas.Office("20500", name), "permit": schemas.Office("H52", name)}
-    )
+    return XmlNotary(key, declarations=schemas.Office("20500", name), dossiers=schemas.Office("H52", name))
 
 
 def filing(at: datetime, status: Status, *findings: Finding) -> Filing:
@@ -64,10 +62,16 @@ def all_notices(pki: certs_dev.DevPki) -> Iterator[tuple[str, SignedNotice]]:
     """(name, notice): receipt, refusal, confirmation, both verdicts; of declarations in both eras, and of dossiers."""
     signer = notary(pki)
     for name, make, at in (("TT19", filing, TT19), ("TT89", filing, TT89), ("dossier", dossier, TT89)):
-        family = "permit" if make is dossier else "tax-declaration"
-        yield f"{name} receipt", signer.intake_notice(make(at, Status.ACKNOWLEDGED), family)
-        yield f"{name} provisional", signer.intake_notice(make(at, Status.PROVISIONAL, finding()), family)
-        yield f"{name} refusal", signer.intake_notice(make(at, Status.REFUSED, finding(HOSTILE)), family)
+        coded = make is dossier
+        yield f"{name} receipt", signer.intake_notice(make(at, Status.ACKNOWLEDGED), dossier=coded)
+        yield (
+            f"{name} provisional",
+            signer.intake_notice(make(at, Status.PROVISIONAL, finding()), dossier=coded),
+        )
+        yield (
+            f"{name} refusal",
+            signer.intake_notice(make(at, Status.REFUSED, finding(HOSTILE)), dossier=coded),
+        )
         yield f"{name} confirmation", signer.recheck_notice(make(at, Status.ACKNOWLEDGED), at)
         yield f"{name} accepted", signer.verdict_notice(make(at, Status.DELIVERED), verdict(), at)
         rejected = verdict(Status.REJECTED)

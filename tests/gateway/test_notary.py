@@ -42,13 +42,13 @@ def test_the_form_follows_the_date_of_receipt(
     pki: certs_dev.DevPki, at: object, receipt: str, refusal: str
 ) -> None:
     for status, code in ((Status.ACKNOWLEDGED, receipt), (Status.REFUSED, refusal)):
-        document = notary(pki).intake_notice(filing(at, status), "tax-declaration").document  # type: ignore[arg-type]
+        document = notary(pki).intake_notice(filing(at, status), dossier=False).document  # type: ignore[arg-type]
         assert f"<maTBao>{code}</maTBao>".encode() in document
 
 
 def test_a_notice_names_number_digest_and_time_with_zone(pki: certs_dev.DevPki) -> None:
     received = filing(TT89, Status.ACKNOWLEDGED)
-    notice = schemas.read_notice(notary(pki).intake_notice(received, "tax-declaration").document)
+    notice = schemas.read_notice(notary(pki).intake_notice(received, dossier=False).document)
     assert notice.filing_number == received.number
     assert notice.digest_hex == received.digest.hex()
     assert notice.recorded_at == received.received_at
@@ -59,7 +59,7 @@ def test_a_notice_names_number_digest_and_time_with_zone(pki: certs_dev.DevPki) 
 @pytest.mark.parametrize("family", ["tax-declaration", "permit"])
 def test_a_refusal_of_what_could_not_be_read_is_still_a_notice(pki: certs_dev.DevPki, family: str) -> None:
     unreadable = replace(filing(TT89, Status.REFUSED, finding()), summary=None)
-    document = notary(pki).intake_notice(unreadable, family).document
+    document = notary(pki).intake_notice(unreadable, dossier=family == "permit").document
     assert schemas.validate_notice(document) == ()
     notice = schemas.read_notice(document)
     assert (notice.family, notice.reasons[0].code) == (family, "x.y")
@@ -67,7 +67,7 @@ def test_a_refusal_of_what_could_not_be_read_is_still_a_notice(pki: certs_dev.De
 
 def test_a_dossier_has_notices_of_its_own(pki: certs_dev.DevPki) -> None:
     received = dossier(TT89, Status.ACKNOWLEDGED)
-    document = notary(pki).intake_notice(received, "permit").document
+    document = notary(pki).intake_notice(received, dossier=True).document
     notice = schemas.read_notice(document)
     assert notice.dossier_code == received.dossier_code
     assert (notice.procedure, notice.form_kind) == ("Cấp giấy phép kinh doanh Karaoke", "Cấp mới")
@@ -82,7 +82,7 @@ def test_a_dossier_has_notices_of_its_own(pki: certs_dev.DevPki) -> None:
 
 def test_many_findings_stay_within_the_notice(pki: certs_dev.DevPki) -> None:
     many = filing(TT89, Status.REFUSED, *[finding("x" * 5000)] * 1000)
-    document = notary(pki).intake_notice(many, "tax-declaration").document
+    document = notary(pki).intake_notice(many, dossier=False).document
     assert schemas.validate_notice(document) == ()
     assert len(document) < 2_000_000
 
@@ -113,7 +113,7 @@ def test_xmlsec1_verifies_every_notice(pki: certs_dev.DevPki, tmp_path: Path) ->
 def test_a_dossiers_receipt_is_proven_offline(pki: certs_dev.DevPki) -> None:
     key = notary(pki)._key.certificate
     judge = {"trust": signing.TrustStore.load(pki.trust), "policy": signing.load_policy("tt15-2025")}
-    document = notary(pki).intake_notice(dossier(TT89, Status.ACKNOWLEDGED), "permit").document
+    document = notary(pki).intake_notice(dossier(TT89, Status.ACKNOWLEDGED), dossier=True).document
     proof = prove_receipt(document, signers=[key], **judge)  # type: ignore[arg-type]
     assert proof.proven, proof.faults
     assert proof.notice is not None

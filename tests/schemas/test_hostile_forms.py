@@ -16,7 +16,6 @@ from lxml import etree
 
 from schemas import Catalogue, Description, Examination, load_catalogue
 from schemas.example_checks import PASSING, body_of, read_cases
-from schemas.families import HEADER_PATHS
 
 FORMS = load_catalogue().descriptions()
 FIELDS_A_FORM = 12
@@ -44,7 +43,7 @@ class Example:
 
     def __init__(self, catalogue: Catalogue, form: Description) -> None:
         folder = form.form.folder / "examples"
-        self.body = body_of((folder / PASSING).read_bytes())
+        self.body = body_of((folder / PASSING).read_bytes(), catalogue.families)
         self.received_at: datetime = read_cases(folder).received_at
         self._catalogue = catalogue
         self.leaves = [node for node in self.body.iter("*") if not len(node)]
@@ -133,9 +132,8 @@ def test_what_is_missing_repeated_or_strange_is_refused(example: Example, form: 
         explained(example.judged(fill, node))
 
 
-def test_the_heading_keeps_its_order(example: Example) -> None:
-    heading = {name.rstrip("/") for name in HEADER_PATHS}
-    [head] = [node for node in example.body if etree.QName(node).localname in heading]
+def test_the_heading_keeps_its_order(example: Example, form: Description) -> None:
+    [head] = [node for node in example.body if etree.QName(node).localname in form.family.heading]
     for holder in (node for node in head.iter("*") if len(node) > 1):
 
         def swap(node: etree._Element) -> None:

@@ -13,7 +13,7 @@ from lxml import etree
 import schemas
 from schemas import Catalogue, example_declaration
 from schemas.faults import Words
-from schemas.fields import CLEAR, TICKED
+from schemas.lexical import CLEAR, TICKED
 from schemas.view import About, Language, NotShownError, Remark, Signature, view_page
 from schemas.view.render import page_words
 from schemas.view.values import cell_of, group_digits
