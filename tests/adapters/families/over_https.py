@@ -1,0 +1,58 @@
+"""What all families over HTTPS share: the simulated authority with TLS, and settings that reach it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from adapters import Adapter, open_adapter
+from adapters.simulator import Behaviour, Simulator, SimulatorConfig
+from certs_dev import DevPki
+
+QUICK = {"timeout_s": 5.0, "connect_timeout_s": 2.0}
+
+
+def simulator_config(pki: DevPki, **more: Any) -> SimulatorConfig:
+    server = pki["agency-server"]
+    caller = pki["agency-tax"]
+    return SimulatorConfig(
+        tls_cert=server.chain,
+        tls_key=server.key,
+        client_ca=pki.client_ca,
+        callback_ca=pki.tls_ca,
+        callback_cert=caller.chain,
+        callback_key=caller.key,
+        **more,
+    )
+
+
+def https_settings(pki: DevPki, url: str, **more: Any) -> dict[str, Any]:
+    client = pki["gateway-client"]
+    return {
+        "base_url": url,
+        "ca_file": str(pki.tls_ca),
+        "client_cert": str(client.chain),
+        "client_key": str(client.key),
+        **QUICK,
+        **more,
+    }
+
+
+def started(
+    kind: str, more: Callable[[Path], dict[str, Any]] = lambda _: {}
+) -> Callable[[DevPki, Path], AbstractAsyncContextManager[tuple[Adapter, Simulator]]]:
+    """A `Family.start` for a kind that the simulated authority speaks; `more` are settings of its own."""
+
+    @asynccontextmanager
+    async def start(pki: DevPki, directory: Path) -> AsyncIterator[tuple[Adapter, Simulator]]:
+        async with Simulator(simulator_config(pki, behaviour=Behaviour(verdict_delay_s=0))) as simulator:
+            settings = https_settings(pki, simulator.url, **more(directory))
+            adapter = open_adapter(kind, {**settings, "timeout_s": 1.0})
+            try:
+                yield adapter, simulator
+            finally:
+                await adapter.close()
+
+    return start
