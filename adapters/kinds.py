@@ -7,9 +7,11 @@ from typing import Any
 
 from adapters.base import Adapter, ConfigError
 from adapters.rest import open_rest
+from adapters.tax import open_tax
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Adapter]] = {
     "rest": open_rest,
+    "tax": open_tax,
 }
 
 

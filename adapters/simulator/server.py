@@ -17,9 +17,10 @@ from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.calling import Caller
 from adapters.simulator.rest import RestWire, json_answer, problem
+from adapters.simulator.tax import TaxWire
 from adapters.simulator.wire import Handler, Wire
 
-WIRES: tuple[Wire, ...] = (RestWire(),)
+WIRES: tuple[Wire, ...] = (RestWire(), TaxWire())
 """All that it speaks over HTTP, at once, each on paths of its own."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
