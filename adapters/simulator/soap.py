@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from dataclasses import dataclass
 
@@ -28,9 +29,14 @@ class Asked:
     documents: dict[str, bytes]
 
     def octets(self, element: etree._Element) -> bytes:
-        """The document that a base64Binary element includes (XOP §2). Raises Failure where it is not there."""
+        """The document that a base64Binary element includes (XOP §2) or holds. Raises Failure where there is none."""
         found = element.find(f"{{{XOP}}}Include")
-        reference = "" if found is None else str(found.get("href", ""))
+        if found is None:
+            try:
+                return base64.b64decode(element.text or "", validate=True)
+            except ValueError as error:
+                raise Failure("malformed", "The document is not base64") from error
+        reference = str(found.get("href", ""))
         if reference.removeprefix("cid:") not in self.documents:
             raise Failure("malformed", "The document is not beside the message")
         return self.documents[reference.removeprefix("cid:")]

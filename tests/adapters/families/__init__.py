@@ -1,4 +1,4 @@
-"""Every kind of agency under the contract suite: a file here that gives a `FAMILY`."""
+"""Every kind of agency under the contract suite: a file here that gives a `Family`, or one for each of its manners."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Family:
 
     `settings(pki, directory)`: a table that opens an adapter of this kind (nobody need be there). `secrets`: of its
     keys, those ending in `_file` or `_env` that hold a credential. `lacks`: what its wire cannot have, by the name
-    in `@needs(...)`, with the reason; such a test is skipped with it.
+    in `@needs(...)`, with the reason; such a test is skipped with it. `manner` tells families of one kind apart.
     """
 
     kind: str
@@ -40,13 +40,19 @@ class Family:
     settings: Callable[[DevPki, Path], dict[str, Any]]
     secrets: tuple[str, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
+    manner: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.manner}".rstrip()
 
 
 def _found() -> dict[str, Family]:
     modules = (
         importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
     )
-    return {module.FAMILY.kind: module.FAMILY for module in modules if hasattr(module, "FAMILY")}
+    found = (one for module in modules for one in vars(module).values() if isinstance(one, Family))
+    return {family.name: family for family in found}
 
 
 FAMILIES = _found()
