@@ -79,7 +79,16 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 @pytest.fixture
 async def agency(family: Family, pki: DevPki, tmp_path: Path) -> AsyncIterator[tuple[Adapter, Agency]]:
-    async with family.start(pki, tmp_path) as pair:
+    async with family.start(pki, tmp_path, 30.0) as pair:
+        yield pair
+
+
+@pytest.fixture
+async def hurried_agency(
+    family: Family, pki: DevPki, tmp_path: Path
+) -> AsyncIterator[tuple[Adapter, Agency]]:
+    """The same, with an adapter that hardly waits."""
+    async with family.start(pki, tmp_path, 0.5) as pair:
         yield pair
 
 

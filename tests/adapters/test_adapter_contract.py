@@ -117,8 +117,8 @@ async def test_down_is_unavailable_with_the_wait_it_asks_for(agency, parcel):
     assert not (await adapter.submit(parcel())).duplicate
 
 
-async def test_too_slow_is_unavailable(agency, parcel):
-    adapter, simulator = agency
+async def test_too_slow_is_unavailable(hurried_agency, parcel):
+    adapter, simulator = hurried_agency
     simulator.behaviour = simulator.behaviour.changed({"delay_s": 30})
     with pytest.raises(Unavailable, match="in time"):
         await adapter.submit(parcel())

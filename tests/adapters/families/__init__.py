@@ -28,7 +28,8 @@ class Agency(Protocol):
 
 @dataclass(frozen=True)
 class Family:
-    """`start(pki, directory)`: the adapter, with short times, and the agency behind it, deciding at once.
+    """`start(pki, directory, patience)`: an adapter that waits `patience` seconds for an answer, and the agency behind
+    it, deciding at once.
 
     `settings(pki, directory)`: a table that opens an adapter of this kind (nobody need be there). `secrets`: of its
     keys, those ending in `_file` or `_env` that hold a credential. `lacks`: what its wire cannot have, by the name
@@ -36,7 +37,7 @@ class Family:
     """
 
     kind: str
-    start: Callable[[DevPki, Path], AbstractAsyncContextManager[tuple[Adapter, Agency]]]
+    start: Callable[[DevPki, Path, float], AbstractAsyncContextManager[tuple[Adapter, Agency]]]
     settings: Callable[[DevPki, Path], dict[str, Any]]
     secrets: tuple[str, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)

@@ -42,14 +42,16 @@ def https_settings(pki: DevPki, url: str, **more: Any) -> dict[str, Any]:
 
 def started(
     kind: str, path: str = "", more: Callable[[Path], dict[str, Any]] = lambda _: {}
-) -> Callable[[DevPki, Path], AbstractAsyncContextManager[tuple[Adapter, Simulator]]]:
+) -> Callable[[DevPki, Path, float], AbstractAsyncContextManager[tuple[Adapter, Simulator]]]:
     """A `Family.start` for a kind that the simulated authority speaks at `path`; `more` are settings of its own."""
 
     @asynccontextmanager
-    async def start(pki: DevPki, directory: Path) -> AsyncIterator[tuple[Adapter, Simulator]]:
+    async def start(
+        pki: DevPki, directory: Path, patience: float
+    ) -> AsyncIterator[tuple[Adapter, Simulator]]:
         async with Simulator(simulator_config(pki, behaviour=Behaviour(verdict_delay_s=0))) as simulator:
             settings = https_settings(pki, simulator.url + path, **more(directory))
-            adapter = open_adapter(kind, {**settings, "timeout_s": 1.0})
+            adapter = open_adapter(kind, {**settings, "timeout_s": patience})
             try:
                 yield adapter, simulator
             finally:
