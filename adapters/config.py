@@ -49,19 +49,7 @@ def read_config(family: str, table: Mapping[str, Any], form: type[_Form]) -> _Fo
         ConfigError: every fault in one message, each named by its key: unknown, missing, of a wrong type or
             out of range, and what `form.faults` finds. No value of a credential is in it.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}  # type: ignore[arg-type]
-    faults = [f"unknown setting {name!r}" for name in table if name not in fields]
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        if name in table:
-            try:
-                values[name] = msgspec.convert(table[name], field.type)
-            except msgspec.ValidationError as error:
-                faults.append(f"{name}: {error}")
-        elif field.required:
-            faults.append(f"{name} is missing")
-        else:
-            values[name] = field.default
+    values, faults = _values(table, form, "")
     faults += form.faults(values)
     if faults:
         raise ConfigError(f"{family} adapter: {'; '.join(faults)}")
@@ -101,6 +89,29 @@ def secret_faults(names: Mapping[str, bool], values: Mapping[str, Any]) -> list[
         if found is None and needed:
             faults.append(f"{name}_file or {name}_env is missing")
     return faults
+
+
+def _values(table: Mapping[str, Any], form: type, path: str) -> tuple[dict[str, Any], list[str]]:
+    """The values that have their type, and the faults of the others; a table within is read the same way."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
+    faults = [f"unknown setting {path}{name}" for name in table if name not in fields]
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name not in table:
+            if field.required:
+                faults.append(f"{path}{name} is missing")
+            else:
+                values[name] = field.default
+            continue
+        within = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
+        if within and isinstance(table[name], Mapping):
+            faults += _values(table[name], field.type, f"{path}{name}.")[1]
+        try:
+            values[name] = msgspec.convert(table[name], field.type)
+        except msgspec.ValidationError as error:
+            if not (within and isinstance(table[name], Mapping)):
+                faults.append(f"{path}{name}: {error}")
+    return values, faults
 
 
 def _from_file(key: str, path: Path) -> str:

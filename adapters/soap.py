@@ -13,7 +13,7 @@ from adapters.base import Rejected, Unavailable
 from adapters.http import Answer, Http, HttpConfig, failure, retry_after
 from adapters.mtom import Attachment, pack, unpack
 from adapters.told import printable
-from adapters.xml import NotOfTheForm, Schema, encoded, parse
+from adapters.xml import NotOfTheForm, Schema, encoded, off_loop, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class Soap:
         envelope = etree.Element(version.name("Envelope"), nsmap={"soap": version.namespace})
         etree.SubElement(envelope, version.name("Body")).append(message)
         action = f"{self._actions}{operation}"
-        octets = encoded(envelope)
+        size = max(len(element.text or "") for element in message.iter())
+        octets = await off_loop(size, lambda: encoded(envelope))
         body: bytes | aiohttp.MultipartWriter = octets
         content_type = f"{version.media_type}; charset=utf-8"
         if attachments:
@@ -124,14 +125,19 @@ class Soap:
 
 
 async def open_envelope(content_type: str, octets: bytes, version: Version) -> etree._Element:
-    """The one element in the body of a SOAP message, packed or plain.
+    """The one element in the body of a SOAP message, packed or plain. Raises NotOfTheForm."""
+    if content_type.partition(";")[0].strip().lower() == "multipart/related":
+        octets, content_type = await unpack(content_type, octets)
+    return read_envelope(content_type, octets, version)
+
+
+def read_envelope(content_type: str, octets: bytes, version: Version) -> etree._Element:
+    """The one element in the body of a plain SOAP message.
 
     Raises:
         NotOfTheForm: another media type or version, not XML, or not one element.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == "multipart/related":
-        octets, media_type = await unpack(content_type, octets)
     if media_type != version.media_type:
         raise NotOfTheForm(f"{printable(media_type, 60) or 'no media type'} is not {version.media_type}")
     envelope = parse(octets)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lxml import etree
 
@@ -12,15 +14,17 @@ from adapters.told import printable
 
 SCHEMAS = Path(__file__).parent / "wsdl"
 """Our own WSDLs and schemas: the agencies' are not public."""
+_INLINE = 65_536  # octets
+_Built = TypeVar("_Built")
 
 
 class NotOfTheForm(Exception):
     """Octets that are not the XML agreed upon. The message is one printable line."""
 
 
-def parse(octets: bytes) -> etree._Element:
+def parse(octets: bytes, *, large: bool = False) -> etree._Element:
     """The root of `octets`: UTF-8 (a BOM may lead), without any DTD, at most 256 levels deep and, in one node of
-    text, 10 MB long. Comments and processing instructions are dropped. The caller bounds the size.
+    text, 10 MB long; `large` lifts both. Comments and processing instructions are dropped. The caller bounds the size.
 
     Raises:
         NotOfTheForm: anything else.
@@ -37,7 +41,7 @@ def parse(octets: bytes) -> etree._Element:
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
-        huge_tree=False,
+        huge_tree=large,
         remove_comments=True,
         remove_pis=True,
         encoding="utf-8",
@@ -89,6 +93,11 @@ def texts(element: etree._Element) -> dict[str, str]:
         if len(child) == 0:
             found.setdefault(etree.QName(child).localname, (child.text or "").strip())
     return found
+
+
+async def off_loop(size: int, build: Callable[[], _Built]) -> _Built:
+    """What `build` gives, in a thread where it works on a document of many octets: the event loop serves others."""
+    return build() if size <= _INLINE else await asyncio.to_thread(build)
 
 
 def encoded(root: etree._Element) -> bytes:

@@ -13,6 +13,7 @@ from adapters.mtom import XOP
 from adapters.simulator.authority import Failure
 from adapters.soap import VERSIONS, Version
 from adapters.told import printable
+from adapters.xml import NotOfTheForm, Schema
 
 _BOMB = (
     '<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
@@ -68,6 +69,14 @@ async def read(request: web.Request) -> Asked:
     if root.tag != version.name("Envelope") or body is None or len(body) != 1:
         raise Failure("malformed", f"Not an envelope of {version.namespace} with one message")
     return Asked(body[0], documents)
+
+
+def check(schema: Schema, message: etree._Element) -> None:
+    """Raises Failure where the schema does not allow it."""
+    try:
+        schema.check(message)
+    except NotOfTheForm as error:
+        raise Failure("malformed", str(error)) from error
 
 
 def answer(

@@ -11,7 +11,7 @@ from adapters.simulator import soap
 from adapters.simulator.authority import Authority, Failure, Handed
 from adapters.simulator.wire import Handler
 from adapters.told import Verdict
-from adapters.xml import NotOfTheForm, Schema, add, new, texts
+from adapters.xml import Schema, add, new, texts
 
 
 class TaxWire:
@@ -28,7 +28,7 @@ class TaxWire:
             if operation == "NhanHSoThue":
                 return soap.answer(request, await _take_in(authority, asked, schema))
             if operation == "TraKQuaGDich":
-                _check(schema, asked.message)
+                soap.check(schema, asked.message)
                 return soap.answer(request, _tell(authority, texts(asked.message)["maGDich"]))
             raise Failure("malformed", "No such operation")
 
@@ -50,7 +50,7 @@ async def _take_in(authority: Authority, asked: soap.Asked, schema: Schema) -> e
     document = asked.octets(place)
     for included in list(place):
         place.remove(included)
-    _check(schema, message)
+    soap.check(schema, message)
     said = texts(message)
     taken = await authority.take_in(
         Handed(
@@ -88,10 +88,3 @@ def _with(answer: etree._Element, verdict: Verdict | None) -> etree._Element:
     if verdict is not None:
         answer.append(write_result(verdict))
     return answer
-
-
-def _check(schema: Schema, message: etree._Element) -> None:
-    try:
-        schema.check(message)
-    except NotOfTheForm as error:
-        raise Failure("malformed", str(error)) from error
