@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import asdict
 
-from adapters import KINDS, ConfigError, Pending, Rejected, Unavailable, Unknown, Verdict, open_adapter
+from adapters import (
+    KINDS,
+    ConfigError,
+    MalformedCallback,
+    Pending,
+    Rejected,
+    Unavailable,
+    Unknown,
+    Verdict,
+    open_adapter,
+)
 from adapters.simulator import Refusal
 from tests.adapters.families import FAMILIES
 
@@ -230,3 +240,26 @@ def secrets_of(family, pki, directory):
 
 def credential(key, value):
     return os.environ[value] if key.endswith("_env") else Path(value).read_text().strip()
+
+
+HOSTILE = {
+    "nothing": b"",
+    "HTML": b"<html/>",
+    "deep JSON": b"[" * 200_000,
+    "deep XML": b"<a>" * 200_000,
+    "entities": b'<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><a>&b;</a>',
+    "not UTF-8": b"\xff\xfe\x00",
+    "too large": b" " * (17 << 20),
+}
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/json", "text/xml", "application/xml", "", "multipart/related"]
+)
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_callback_that_is_none(family, pki, tmp_path, case, media_type):
+    adapter = open_adapter(family.kind, family.settings(pki, tmp_path))
+    with pytest.raises(MalformedCallback) as caught:
+        adapter.read_callback(HOSTILE[case], {"Content-Type": media_type})
+    assert caught.value.reason.isprintable()
+    assert len(caught.value.reason) < 300
