@@ -101,7 +101,8 @@ def _values(table: Mapping[str, Any], form: type, path: str) -> tuple[dict[str, 
             if field.required:
                 faults.append(f"{path}{name} is missing")
             else:
-                values[name] = field.default
+                made = field.default_factory
+                values[name] = field.default if made is msgspec.NODEFAULT else made()
             continue
         within = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
         if within and isinstance(table[name], Mapping):

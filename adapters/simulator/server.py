@@ -16,12 +16,13 @@ from adapters.simulator.authority import AnswerLost, Authority, Failure
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.calling import Caller
+from adapters.simulator.edxml import EdxmlWire
 from adapters.simulator.permit import PermitWire
 from adapters.simulator.rest import RestWire, json_answer, problem
 from adapters.simulator.tax import TaxWire
 from adapters.simulator.wire import Handler, Wire
 
-WIRES: tuple[Wire, ...] = (RestWire(), TaxWire(), PermitWire())
+WIRES: tuple[Wire, ...] = (RestWire(), TaxWire(), PermitWire(), EdxmlWire())
 """All that it speaks over HTTP, at once, each on paths of its own."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
