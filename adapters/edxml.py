@@ -89,7 +89,11 @@ class EdxmlAdapter:
             raise failure(answer, None if told is None else told.error_desc)
         if told is None:
             raise Unavailable("the agency's answer is not of the agreed form: no JSON of an exchange")
-        if told.status != "OK" or told.error_code not in {_TAKEN, _REPEATED}:
+        if (told.status == "OK") != (told.error_code in {_TAKEN, _REPEATED}):
+            raise Unavailable(
+                "the agency's answer is not of the agreed form: status and ErrorCode contradict"
+            )
+        if told.status != "OK":
             words = f"the agency answered {printable(told.error_code, 20)} {printable(told.error_desc)}"
             raise Unavailable(words) if told.error_code == _FAILED else Rejected(words)
         if told.hash != hashlib.sha256(message).hexdigest():
