@@ -223,7 +223,7 @@ async def test_no_credential_is_ever_told(agency, family, parcel, pki, tmp_path,
     adapter, simulator = agency
     hidden = secrets_of(family, pki, tmp_path)
     caplog.set_level(logging.DEBUG)
-    told = [repr(adapter), str(adapter)]
+    told = [repr(adapter), repr(open_adapter(family.kind, family.settings(pki, tmp_path)))]
     for trouble in ({}, {"down": True}, {"down": False, "garbage": True}):
         simulator.behaviour = simulator.behaviour.changed(trouble)
         for call in (adapter.submit(parcel()), adapter.fetch("f-1")):
@@ -232,22 +232,21 @@ async def test_no_credential_is_ever_told(agency, family, parcel, pki, tmp_path,
             except Unavailable as error:
                 told += [str(error), repr(error), error.reason]
     told += [record.getMessage() for record in caplog.records] + [caplog.text]
-    assert hidden
+    assert all(hidden)
     assert not [secret for secret in hidden for line in told if secret in line]
 
 
 def secrets_of(family, pki, directory):
-    """Every line of the private key, and every credential that the settings name."""
+    """Every credential that the settings name, and every line of our private key."""
     settings = family.settings(pki, directory)
-    found = [value for key in family.secrets if (value := credential(key, settings[key]))]
-    key = settings.get("client_key")
-    return found + (
-        [line for line in Path(key).read_text().splitlines() if "-----" not in line] if key else []
-    )
+    found = [credential(key, settings[key]) for key in family.secrets]
+    return found + [
+        line for line in pki["gateway-client"].key.read_text().splitlines() if "-----" not in line
+    ]
 
 
 def credential(key, value):
-    return os.environ[value] if key.endswith("_env") else Path(value).read_text().strip()
+    return os.environ[value] if key.endswith("_env") else Path(value).read_text(encoding="utf-8").strip()
 
 
 HOSTILE = {

@@ -7,11 +7,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+
 from adapters import Adapter, open_adapter
 from adapters.simulator import Behaviour, Simulator, SimulatorConfig
 from certs_dev import DevPki
 
 QUICK = {"timeout_s": 5.0, "connect_timeout_s": 2.0}
+PASSWORD = "mật khẩu của khóa"
+SECRETS = ("client_key_password_file",)
+_PEM = serialization.Encoding.PEM
 
 
 def simulator_config(pki: DevPki, **more: Any) -> SimulatorConfig:
@@ -40,6 +45,16 @@ def https_settings(pki: DevPki, url: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def guarded(pki: DevPki, directory: Path) -> dict[str, str]:
+    """Settings with our client key under a password, which stands in a file."""
+    key, password = directory / "client-key.pem", directory / "client-key.password"
+    plain = serialization.load_pem_private_key(pki["gateway-client"].key.read_bytes(), None)
+    password.write_text(f"{PASSWORD}\n", encoding="utf-8")
+    encryption = serialization.BestAvailableEncryption(PASSWORD.encode())
+    key.write_bytes(plain.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, encryption))
+    return {"client_key": str(key), "client_key_password_file": str(password)}
+
+
 def started(
     kind: str, path: str = "", more: Callable[[Path], dict[str, Any]] = lambda _: {}
 ) -> Callable[[DevPki, Path, float], AbstractAsyncContextManager[tuple[Adapter, Simulator]]]:
@@ -50,7 +65,7 @@ def started(
         pki: DevPki, directory: Path, patience: float
     ) -> AsyncIterator[tuple[Adapter, Simulator]]:
         async with Simulator(simulator_config(pki, behaviour=Behaviour(verdict_delay_s=0))) as simulator:
-            settings = https_settings(pki, simulator.url + path, **more(directory))
+            settings = https_settings(pki, simulator.url + path, **guarded(pki, directory), **more(directory))
             adapter = open_adapter(kind, {**settings, "timeout_s": patience})
             try:
                 yield adapter, simulator

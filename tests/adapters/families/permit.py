@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.adapters.families import Family
-from tests.adapters.families.over_https import https_settings, started
+from tests.adapters.families.over_https import SECRETS, guarded, https_settings, started
 
 PARTIES: dict[str, Any] = {
     "sender": {"name": "Cổng nộp hồ sơ", "identity": "H52", "organization_code": "H52"},
@@ -13,6 +13,7 @@ PARTIES: dict[str, Any] = {
 }
 FAMILY = Family(
     kind="permit",
+    secrets=SECRETS,
     start=started("permit", "/permit", lambda _: PARTIES),
-    settings=lambda pki, _: https_settings(pki, "https://localhost/permit", **PARTIES),
+    settings=lambda pki, at: https_settings(pki, "https://localhost/permit", **guarded(pki, at), **PARTIES),
 )
