@@ -27,7 +27,7 @@ from adapters.soap import VERSIONS, Soap, SoapConfig, read_envelope
 from adapters.told import printable
 from adapters.xml import NotOfTheForm, Schema, add, new, off_loop, texts
 
-NAMESPACE = "urn:efile-gateway:mot-cua-quoc-gia:1"
+NAMESPACE = "urn:efile:mot-cua-quoc-gia:1"
 _UNKNOWN, _SYSTEM = "KHONG_THAY", "HE_THONG"
 _TRUE = {"true", "1"}  # xsd:boolean
 

@@ -15,7 +15,7 @@ from adapters import base
 from adapters.told import Payable, Reason, Verdict, printable, read_verdict
 from adapters.xml import NotOfTheForm, add, new, texts
 
-NAMESPACE = "urn:efile-gateway:ket-qua:1"
+NAMESPACE = "urn:efile:ket-qua:1"
 NAME = f"{{{NAMESPACE}}}KetQua"
 _OUTCOMES = {"Y": "accepted", "N": "rejected"}
 _LETTERS = {outcome: letter for letter, outcome in _OUTCOMES.items()}

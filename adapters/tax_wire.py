@@ -16,7 +16,7 @@ from adapters.result_wire import NAME as RESULT
 from adapters.result_wire import read_result
 from adapters.xml import NotOfTheForm, add, new, texts
 
-NAMESPACE = "urn:efile-gateway:co-quan-thue:1"
+NAMESPACE = "urn:efile:co-quan-thue:1"
 _VIETNAM = timezone(timedelta(hours=7))
 _TRUE = {"true", "1"}  # xsd:boolean
 

@@ -17,8 +17,8 @@ from adapters.simulator.soap import _BOMB
 from adapters.soap import VERSIONS
 from adapters.xml import SCHEMAS, NotOfTheForm
 
-T = "urn:efile-gateway:co-quan-thue:1"
-K = "urn:efile-gateway:ket-qua:1"
+T = "urn:efile:co-quan-thue:1"
+K = "urn:efile:ket-qua:1"
 both = pytest.mark.parametrize("version", VERSIONS)
 
 
