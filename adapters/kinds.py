@@ -6,10 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from adapters.base import Adapter, ConfigError
+from adapters.edxml import open_edxml
+from adapters.permit import open_permit
 from adapters.rest import open_rest
+from adapters.tax import open_tax
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Adapter]] = {
+    "edxml": open_edxml,
+    "permit": open_permit,
     "rest": open_rest,
+    "tax": open_tax,
 }
 
 

@@ -5,21 +5,12 @@ Field names are camelCase. Readers ignore fields they do not know, so that eithe
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
 from adapters import base
-
-Key = Annotated[str, msgspec.Meta(pattern=base.KEY_PATTERN)]
-Hex256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Short = Annotated[str, msgspec.Meta(max_length=200)]
-Text = Annotated[str, msgspec.Meta(max_length=4000)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Amount = Annotated[int, msgspec.Meta(gt=-(10**18), lt=10**18)]  # 18 digits, as the notices have room for
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
-_FIRST_YEAR, _LAST_YEAR = 1900, 9000
+from adapters.told import Hex256, Key, Moment, Short, Verdict
 
 
 class Form(msgspec.Struct, frozen=True, rename="camel"):
@@ -52,39 +43,6 @@ class Envelope(msgspec.Struct, frozen=True, rename="camel"):
     received_at: Moment
     document: Document
     agency: Short = ""
-
-
-class Reason(msgspec.Struct, frozen=True, rename="camel"):
-    """One row of a rejection."""
-
-    code: Short
-    error: Text
-    group: Text = ""
-    remedy: Text = ""
-    note: Text = ""
-
-
-class Payable(msgspec.Struct, frozen=True, rename="camel"):
-    """One amount due."""
-
-    id: Annotated[str, msgspec.Meta(max_length=200, pattern=r"\S")]
-    amount: Amount
-    currency: Currency
-    name: Text = ""
-
-
-class Verdict(msgspec.Struct, frozen=True, rename="camel"):
-    """The decision, wherever it appears."""
-
-    outcome: Literal["accepted", "rejected"]
-    decided_at: Moment
-    reference: Short | None = None
-    reasons: Annotated[tuple[Reason, ...], msgspec.Meta(max_length=1000)] = ()
-    payables: Annotated[tuple[Payable, ...], msgspec.Meta(max_length=1000)] = ()
-
-    def __post_init__(self) -> None:
-        if not _FIRST_YEAR <= self.decided_at.year <= _LAST_YEAR:  # beyond, no time zone could be applied
-            raise ValueError("`decidedAt` is not of our time")
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, rename="camel"):
@@ -136,15 +94,4 @@ def enclose(parcel: base.Parcel) -> Envelope:
         received_at=parcel.received_at,
         document=Document(parcel.media_type, "SHA-256", parcel.digest_hex, parcel.document),
         agency=parcel.agency,
-    )
-
-
-def read_verdict(told: Verdict) -> base.Verdict:
-    """The verdict as the gateway knows it."""
-    return base.Verdict(
-        outcome=told.outcome,
-        reference=told.reference,
-        decided_at=told.decided_at,
-        reasons=tuple(base.Reason(r.code, r.group, r.error, r.remedy, r.note) for r in told.reasons),
-        payables=tuple(base.Payable(p.id, p.amount, p.currency, p.name) for p in told.payables),
     )

@@ -14,6 +14,7 @@ from gateway.settings import Settings
 
 DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
 NOT_FOR_FILINGS = ("conformance", "tax-legacy")
+_CREDENTIALS = ("_key", "_password_file", "_secret_file")
 
 
 def require_fit_for_production(settings: Settings) -> None:
@@ -34,7 +35,7 @@ def _faults(settings: Settings) -> Iterator[str]:
         for certificate in certificates:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
                 yield f"{file}: a development certificate; production does not start with it"
-    for file in (settings.door.key, settings.notices.key, *_agency_files(settings, ("_key",))):
+    for file in (settings.door.key, settings.notices.key, *_agency_files(settings, _CREDENTIALS)):
         if file.exists() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             yield f"{file}: the key is readable by others; chmod 600"
 
@@ -50,7 +51,7 @@ def _certificate_files(settings: Settings) -> Iterator[Path]:
         yield from provider.certificates
     for agency in settings.agency:
         yield from agency.certificates
-    yield from _agency_files(settings, ("_file", "_cert"))
+    yield from _agency_files(settings, ("ca_file", "_cert"))
 
 
 def _agency_files(settings: Settings, endings: tuple[str, ...]) -> Iterator[Path]:

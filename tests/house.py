@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,16 @@ from gateway.ports import Clock
 from gateway.settings import AgencySettings, Settings, load_settings
 
 FINAL = ("accepted", "rejected", "refused")
+
+
+@dataclass(frozen=True)
+class Speaks:
+    """A kind of adapter, the path at which the simulated authority speaks it, and settings of the kind's own."""
+
+    adapter: str = "rest"
+    path: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    poll_seconds: float = 0.2
 
 
 @dataclass
@@ -71,17 +81,19 @@ async def house_at(
     now: Clock = clock,
     behaviour: Behaviour | None = None,
     serves: Mapping[str, Sequence[str]] | None = None,
+    speaks: Speaks | None = None,
     **changes: Any,
 ) -> AsyncIterator[House]:
     """A house in `directory`, with a copy of the PKI; `changes` replace fields of the settings' parts by name
-    (`door={"body_seconds": 1}`). `serves`: a simulated agency more for each, and which ones of the directory it is."""
+    (`door={"body_seconds": 1}`). `serves`: a simulated agency more for each, and which ones of the directory it is.
+    `speaks`: how the gateway speaks with the tax authority, where not by `rest`."""
     if not (directory / "pki").exists():
         shutil.copytree(pki_home / "pki", directory / "pki")
     with reserved_port() as port:
         made = install(directory, at=datetime.now(UTC), ports=Ports(port, 0, 1))
         async with AsyncExitStack() as stack:
             authority = await stack.enter_async_context(Simulator(simulator_config(made, behaviour)))
-            settings = _settings(made, authority.url, changes)
+            settings = _settings(made, authority.url, speaks or Speaks(), changes)
             agencies = {name: await stack.enter_async_context(_plain_simulator()) for name in serves or {}}
             more = [_agency(name, agencies[name].url, served) for name, served in (serves or {}).items()]
             settings = replace(settings, agency=(*settings.agency, *more))
@@ -126,14 +138,15 @@ def simulator_config(
     )
 
 
-def _settings(made: Installation, agency_url: str, changes: dict[str, Any]) -> Settings:
+def _settings(made: Installation, agency_url: str, speaks: Speaks, changes: dict[str, Any]) -> Settings:
     settings = load_settings(made.settings)
     (agency,) = settings.agency
-    config = {**agency.config, "base_url": agency_url.replace("127.0.0.1", "localhost"), "timeout_s": 5.0}
+    url = agency_url.replace("127.0.0.1", "localhost") + speaks.path
+    config = {**agency.config, "base_url": url, "timeout_s": 5.0, **speaks.config}
     fast = {"first_retry_seconds": 0.05, "most_retry_seconds": 0.5, "idle_poll_seconds": 0.05}
     settings = replace(
         settings,
-        agency=(replace(agency, config=config, poll_seconds=0.2),),
+        agency=(replace(agency, adapter=speaks.adapter, config=config, poll_seconds=speaks.poll_seconds),),
         delivery=replace(settings.delivery, **fast),
     )
     parts = {name: replace(getattr(settings, name), **fields) for name, fields in changes.items()}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from adapters import rest_wire as wire
+from adapters import told
 
 Delay = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
@@ -14,11 +14,11 @@ Delay = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The reason that a rejecting verdict gives."""
 
-    code: wire.Short
-    error: wire.Text
-    remedy: wire.Text = ""
-    group: wire.Text = ""
-    note: wire.Text = ""
+    code: told.Short
+    error: told.Text
+    remedy: told.Text = ""
+    group: told.Text = ""
+    note: told.Text = ""
 
 
 class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,8 +27,9 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     delay_s: before any answer; verdict_delay_s: from taking in to the decision.
     down: 503 to everything, no callbacks. fail_rate: share of filings answered 503, half of them after all taken in.
     callback: off leaves only polling. answer_twice: each callback is sent twice. contradict: a further callback
-    says the opposite. refuse: verdicts reject, with this reason. garbage: answers are not of the agreed form (a
-    filing is taken in nevertheless). lose_answer: so many next filings are taken in and the connection cut.
+    says the opposite. refuse: verdicts reject, with this reason. lose_answer: so many next filings are taken in and
+    the connection cut. Answers are not of the agreed form, and a filing is taken in nevertheless: garbage is somebody's
+    HTML page, huge pads beyond any bound, mistyped has another media type, bomb unfolds or nests without end.
     """
 
     delay_s: Delay = 0.0
@@ -40,6 +41,9 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     contradict: bool = False
     refuse: Refusal | None = None
     garbage: bool = False
+    huge: bool = False
+    mistyped: bool = False
+    bomb: bool = False
     lose_answer: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def changed(self, changes: dict[str, Any]) -> Behaviour:

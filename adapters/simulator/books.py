@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from adapters import rest_wire as wire
+from adapters.told import Verdict
 
 
 class BooksError(Exception):
@@ -17,7 +17,7 @@ class BooksError(Exception):
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """One filing. `times`: how often it was sent; the verdict is known from `decides_at` on."""
+    """One filing, from its `wire`. `times`: how often it was sent; its verdict is known from `decides_at` on."""
 
     key: str
     agency: str = ""
@@ -25,9 +25,10 @@ class Entry(msgspec.Struct, kw_only=True):
     digest: str
     reference: str
     decides_at: datetime
-    verdict: wire.Verdict
+    verdict: Verdict
     times: int = 1
     callbacks: int = 0
+    wire: str = "rest"
 
 
 class _Taken(msgspec.Struct, frozen=True, tag="taken"):

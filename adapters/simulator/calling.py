@@ -5,35 +5,43 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 import aiohttp
-import msgspec
 
-from adapters import rest_wire as wire
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Books, Entry
 from adapters.simulator.deciding import opposite
+from adapters.told import Verdict
 
 _log = logging.getLogger("adapters.simulator")
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 _TRY_AGAIN = {408, 425, 429}
 
+Letter = Callable[[str, Verdict], tuple[bytes, str] | None]
+"""Body and media type of a callback about a key; None where the family has none."""
+
 
 class Caller:
-    """Sends callbacks in the background. `behaviour` and `clock` are asked anew every time."""
+    """Sends callbacks in the background, each as its filing came in (`letters` by wire).
+
+    `behaviour` and `clock` are asked anew every time.
+    """
 
     def __init__(
         self,
         url: str,
         tls: ssl.SSLContext | None,
         books: Books,
+        *,
+        letters: Mapping[str, Letter],
         behaviour: Callable[[], Behaviour],
         clock: Callable[[], datetime],
     ) -> None:
         self._url = url
         self._books = books
+        self._letters = letters
         self._behaviour = behaviour
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,15 +70,15 @@ class Caller:
         if not behaviour.callback:
             return
         for verdict in _messages(entry.verdict, behaviour):
-            if await self._deliver(entry.key, verdict):
+            letter = self._letters[entry.wire](entry.key, verdict)
+            if letter is not None and await self._deliver(entry.key, *letter):
                 await self._books.called_back(entry.key)
 
-    async def _deliver(self, key: str, verdict: wire.Verdict) -> bool:
+    async def _deliver(self, key: str, body: bytes, media_type: str) -> bool:
         """Whether the gateway took it; False after it said that it never will."""
-        body = msgspec.json.encode(wire.Callback(key, verdict))
         wait = _FIRST_WAIT
         while True:
-            status = 503 if self._behaviour().down else await self._post(body)
+            status = 503 if self._behaviour().down else await self._post(body, media_type)
             if 200 <= status < 300:
                 return True
             if 400 <= status < 500 and status not in _TRY_AGAIN:
@@ -79,11 +87,11 @@ class Caller:
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
-    async def _post(self, body: bytes) -> int:
+    async def _post(self, body: bytes, media_type: str) -> int:
         """The gateway's status; 0 where there was no answer."""
         try:
             async with self._session.post(
-                self._url, data=body, headers={"Content-Type": "application/json"}, allow_redirects=False
+                self._url, data=body, headers={"Content-Type": media_type}, allow_redirects=False
             ) as response:
                 return response.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -91,7 +99,7 @@ class Caller:
             return 0
 
 
-def _messages(verdict: wire.Verdict, behaviour: Behaviour) -> Iterator[wire.Verdict]:
+def _messages(verdict: Verdict, behaviour: Behaviour) -> Iterator[Verdict]:
     yield verdict
     if behaviour.answer_twice:
         yield verdict

@@ -7,33 +7,33 @@ from datetime import datetime
 
 from lxml import etree
 
-from adapters import rest_wire as wire
 from adapters.simulator.behaviour import Refusal
+from adapters.told import Payable, Reason, Verdict
 
 _AMOUNT = re.compile(r"[0-9]{1,18}")
 _PAYABLE = "Thuế giá trị gia tăng còn phải nộp trong kỳ"
 
 
-def decide(document: bytes, reference: str, at: datetime, refusal: Refusal | None) -> wire.Verdict:
+def decide(document: bytes, reference: str, at: datetime, refusal: Refusal | None) -> Verdict:
     """The verdict on `document` as of `at`; with `refusal` it rejects."""
     if refusal is not None:
-        reason = wire.Reason(refusal.code, refusal.error, refusal.group, refusal.remedy, refusal.note)
-        return wire.Verdict("rejected", at, reference, reasons=(reason,))
+        reason = Reason(refusal.code, refusal.error, refusal.group, refusal.remedy, refusal.note)
+        return Verdict("rejected", at, reference, reasons=(reason,))
     amount = payable_amount(document)
-    payables = (wire.Payable(f"{reference}-01", amount, "VND", _PAYABLE),) if amount else ()
-    return wire.Verdict("accepted", at, reference, payables=payables)
+    payables = (Payable(f"{reference}-01", amount, "VND", _PAYABLE),) if amount else ()
+    return Verdict("accepted", at, reference, payables=payables)
 
 
-def opposite(verdict: wire.Verdict) -> wire.Verdict:
+def opposite(verdict: Verdict) -> Verdict:
     """What a confused authority says next."""
     if verdict.outcome == "rejected":
-        return wire.Verdict("accepted", verdict.decided_at, verdict.reference)
-    reason = wire.Reason(
+        return Verdict("accepted", verdict.decided_at, verdict.reference)
+    reason = Reason(
         "SIM-99",
         "Cơ quan thuế mô phỏng tự mâu thuẫn với kết quả trước",
         remedy="Giữ kết quả nhận được đầu tiên",
     )
-    return wire.Verdict("rejected", verdict.decided_at, verdict.reference, reasons=(reason,))
+    return Verdict("rejected", verdict.decided_at, verdict.reference, reasons=(reason,))
 
 
 def payable_amount(document: bytes) -> int:

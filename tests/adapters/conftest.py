@@ -15,16 +15,16 @@ import pytest
 from aiohttp import web
 
 import certs_dev
-from adapters import Adapter, Parcel, open_adapter
-from adapters.simulator import Behaviour, Simulator, SimulatorConfig
+from adapters import Adapter, Parcel
+from adapters.simulator import SimulatorConfig
 from certs_dev import DevPki
+from tests.adapters.families import FAMILIES, Agency, Family
+from tests.adapters.families.over_https import https_settings, simulator_config
 
 DECLARATION = (
     b'<HSoThueDTu xmlns="http://kekhaithue.gdt.gov.vn/TKhaiThue"><HSoKhaiThue id="ID_1">'
     b"<CTieuTKhaiChinh><ct36>120000000</ct36><ct40>98500000</ct40></CTieuTKhaiChinh></HSoKhaiThue></HSoThueDTu>"
 )
-
-QUICK = {"timeout_s": 5.0, "connect_timeout_s": 2.0}
 
 
 @pytest.fixture(scope="session")
@@ -56,64 +56,39 @@ def parcel() -> Callable[..., Parcel]:
     return make
 
 
-def tls_of(pki: DevPki, **more: Any) -> SimulatorConfig:
-    server = pki["agency-server"]
-    caller = pki["agency-tax"]
-    return SimulatorConfig(
-        tls_cert=server.chain,
-        tls_key=server.key,
-        client_ca=pki.client_ca,
-        callback_ca=pki.tls_ca,
-        callback_cert=caller.chain,
-        callback_key=caller.key,
-        **more,
-    )
-
-
-def rest_settings(pki: DevPki, url: str, **more: Any) -> dict[str, Any]:
-    client = pki["gateway-client"]
-    return {
-        "base_url": url,
-        "ca_file": str(pki.tls_ca),
-        "client_cert": str(client.chain),
-        "client_key": str(client.key),
-        **QUICK,
-        **more,
-    }
-
-
 @pytest.fixture
 def settings(pki: DevPki) -> Callable[..., dict[str, Any]]:
-    return lambda url, **more: rest_settings(pki, url, **more)
+    return lambda url, **more: https_settings(pki, url, **more)
 
 
 @pytest.fixture
 def config(pki: DevPki) -> Callable[..., SimulatorConfig]:
-    return lambda **more: tls_of(pki, **more)
+    return lambda **more: simulator_config(pki, **more)
 
 
-@asynccontextmanager
-async def rest_agency(pki: DevPki) -> AsyncIterator[tuple[Adapter, Simulator]]:
-    async with Simulator(tls_of(pki, behaviour=Behaviour(verdict_delay_s=0))) as simulator:
-        adapter = open_adapter("rest", rest_settings(pki, simulator.url, timeout_s=1.0))
-        try:
-            yield adapter, simulator
-        finally:
-            await adapter.close()
-
-
-AGENCIES = {"rest": rest_agency}
-"""For every kind of adapter: an adapter and the simulated authority behind it."""
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> Family:
+    """Each kind in turn; a test that `needs` what its wire lacks is skipped, with the reason."""
+    family = FAMILIES[request.param]
+    needed = request.node.get_closest_marker("needs")
+    for lack in needed.args if needed is not None else ():
+        if lack in family.lacks:
+            pytest.skip(f"{family.kind}: {family.lacks[lack]}")
+    return family
 
 
 @pytest.fixture
-def kinds_under_test() -> set[str]:
-    return set(AGENCIES)
+async def agency(family: Family, pki: DevPki, tmp_path: Path) -> AsyncIterator[tuple[Adapter, Agency]]:
+    async with family.start(pki, tmp_path, 30.0) as pair:
+        yield pair
 
 
-@pytest.fixture(params=AGENCIES)
-async def agency(request: pytest.FixtureRequest, pki: DevPki) -> AsyncIterator[tuple[Adapter, Simulator]]:
-    async with AGENCIES[request.param](pki) as pair:
+@pytest.fixture
+async def hurried_agency(
+    family: Family, pki: DevPki, tmp_path: Path
+) -> AsyncIterator[tuple[Adapter, Agency]]:
+    """The same, with an adapter that hardly waits."""
+    async with family.start(pki, tmp_path, 0.5) as pair:
         yield pair
 
 

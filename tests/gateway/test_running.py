@@ -66,6 +66,10 @@ class TestProduction:
         production = msgspec.structs.replace(settings, mode="production")
         readable = Path(production.agency[0].config["client_key"])
         readable.chmod(0o644)
+        password = house.installation.directory / "client-key.password"
+        password.write_text("geheim")
+        password.chmod(0o640)
+        production.agency[0].config["client_key_password_file"] = str(password)
         with pytest.raises(ConfigurationError) as refused:
             require_fit_for_production(production)
         readable.chmod(0o600)
@@ -81,7 +85,9 @@ class TestProduction:
             production.agency[0].config["ca_file"],
         ):
             assert f"{file}: a development certificate" in faults
-        assert f"{readable}: the key is readable by others" in faults
+        for file in (readable, password):
+            assert f"{file}: the key is readable by others" in faults
+        assert f"{password}: not a readable certificate" not in faults
 
     def test_a_policy_file_lies_where_the_settings_say(self, house: House) -> None:
         file = house.installation.settings
