@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Outcome = Literal["accepted", "rejected"]
 
@@ -192,4 +192,25 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Give the connections back. Calls under way may fail with Unavailable. May be called twice."""
+        ...
+
+
+Hear = Callable[[str, Verdict], Awaitable[bool]]
+"""Takes the key and the verdict of a message of the agency's, and returns once they are durable: whether the filing is
+one of this agency's. Where it raises, nothing was written."""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """What an adapter is beside, whose agency leaves its verdicts where we fetch them: in a queue, in a folder."""
+
+    async def listen(self, hear: Hear) -> None:
+        """Bring every verdict to `hear`, one after the other, until cancelled.
+
+        A message is put away only after `hear` has returned: what breaks before comes again. What is no verdict of
+        the agreed form, or about no filing of this agency's, is put aside with the reason, and stops nothing.
+
+        Raises:
+            Unavailable: the agency is out of reach; call again later.
+        """
         ...

@@ -8,12 +8,14 @@ from typing import Any
 from adapters.base import Adapter, ConfigError
 from adapters.edxml import open_edxml
 from adapters.permit import open_permit
+from adapters.queue import open_queue
 from adapters.rest import open_rest
 from adapters.tax import open_tax
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Adapter]] = {
     "edxml": open_edxml,
     "permit": open_permit,
+    "queue": open_queue,
     "rest": open_rest,
     "tax": open_tax,
 }

@@ -19,6 +19,7 @@ from adapters.simulator.calling import Caller
 from adapters.simulator.edxml import EdxmlWire
 from adapters.simulator.permit import PermitWire
 from adapters.simulator.rest import RestWire, json_answer, problem
+from adapters.simulator.spoiling import GARBAGE, HUGE
 from adapters.simulator.tax import TaxWire
 from adapters.simulator.wire import Handler, Wire
 
@@ -27,8 +28,6 @@ WIRES: tuple[Wire, ...] = (RestWire(), TaxWire(), PermitWire(), EdxmlWire())
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _LARGEST_BODY = 64 << 20
-_HUGE = 17 << 20  # no adapter may be told to take more than 16 MiB
-_GARBAGE = b"<html><body>Bad gateway of somebody on the way</body></html>"
 
 
 class SimulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -189,7 +188,7 @@ class Simulator:
 
 def _spoilt(wire: Wire, request: web.Request, answer: web.Response, behaviour: Behaviour) -> web.Response:
     if behaviour.garbage:
-        return web.Response(status=answer.status, body=_GARBAGE, content_type="text/html")
+        return web.Response(status=answer.status, body=GARBAGE, content_type="text/html")
     if behaviour.bomb:
         return wire.bomb(request)
     if behaviour.mistyped:
@@ -198,7 +197,7 @@ def _spoilt(wire: Wire, request: web.Request, answer: web.Response, behaviour: B
         assert isinstance(answer.body, bytes)
         return web.Response(
             status=answer.status,
-            body=answer.body + b" " * _HUGE,
+            body=answer.body + b" " * HUGE,
             headers={"Content-Type": answer.headers["Content-Type"]},
         )
     return answer

@@ -33,6 +33,7 @@ def test_every_kind_is_under_test():
     assert {family.kind for family in FAMILIES.values()} == set(KINDS)
 
 
+@needs("answer")
 async def test_a_parcel_arrives_once_with_its_bytes(agency, parcel):
     adapter, simulator = agency
     sent = await adapter.submit(parcel())
@@ -42,6 +43,7 @@ async def test_a_parcel_arrives_once_with_its_bytes(agency, parcel):
     assert entry.digest == hashlib.sha256(parcel().document).hexdigest()
 
 
+@needs("answer")
 async def test_a_repeat_is_a_duplicate_with_the_same_reference(agency, parcel):
     adapter, simulator = agency
     first = await adapter.submit(parcel())
@@ -50,6 +52,7 @@ async def test_a_repeat_is_a_duplicate_with_the_same_reference(agency, parcel):
     assert [entry.times for entry in simulator.books.values()] == [2]
 
 
+@needs("answer")
 async def test_a_lost_answer_and_a_repeat_make_one_filing(agency, parcel):
     adapter, simulator = agency
     simulator.behaviour = simulator.behaviour.changed({"lose_answer": 1})
@@ -61,6 +64,7 @@ async def test_a_lost_answer_and_a_repeat_make_one_filing(agency, parcel):
     assert [entry.times for entry in simulator.books.values()] == [2]
 
 
+@needs("answer")
 async def test_the_same_key_with_another_document_is_rejected_for_good(agency, parcel):
     adapter, _ = agency
     await adapter.submit(parcel())
@@ -68,6 +72,7 @@ async def test_the_same_key_with_another_document_is_rejected_for_good(agency, p
         await adapter.submit(parcel(document=b"<another/>"))
 
 
+@needs("answer")
 async def test_many_at_once_each_once(agency, parcel):
     adapter, simulator = agency
     sent = await asyncio.gather(*(adapter.submit(parcel(key=f"f-{n % 20}")) for n in range(60)))
@@ -76,6 +81,7 @@ async def test_many_at_once_each_once(agency, parcel):
     assert len({one.reference for one in sent}) == 20
 
 
+@needs("answer")
 async def test_unknown_pending_decided(agency, parcel):
     adapter, simulator = agency
     assert await adapter.fetch("f-1") == Unknown()
@@ -135,6 +141,7 @@ async def test_down_is_unavailable_with_the_wait_it_asks_for(agency, parcel):
     assert not (await adapter.submit(parcel())).duplicate
 
 
+@needs("answer")
 async def test_too_slow_is_unavailable(hurried_agency, parcel):
     adapter, simulator = hurried_agency
     simulator.behaviour = simulator.behaviour.changed({"delay_s": 30})
@@ -142,6 +149,7 @@ async def test_too_slow_is_unavailable(hurried_agency, parcel):
         await adapter.submit(parcel())
 
 
+@needs("answer")
 @pytest.mark.parametrize(
     ("spoilt", "words"),
     [
@@ -167,6 +175,7 @@ async def test_an_answer_not_of_the_form_is_none_although_the_filing_is_in(agenc
     assert (await adapter.submit(parcel())).duplicate
 
 
+@needs("answer")
 async def test_failing_half_the_time_ends_with_every_filing_once(agency, parcel):
     adapter, simulator = agency
     simulator.behaviour = simulator.behaviour.changed({"fail_rate": 0.5})
@@ -183,6 +192,7 @@ async def test_failing_half_the_time_ends_with_every_filing_once(agency, parcel)
     assert len({entry.reference for entry in simulator.books.values()}) == 30
 
 
+@needs("answer")
 async def test_nobody_there_is_unavailable(agency, parcel):
     adapter, simulator = agency
     await simulator.stop()
@@ -193,6 +203,7 @@ async def test_nobody_there_is_unavailable(agency, parcel):
 async def test_a_large_document_arrives_whole(agency, parcel):
     adapter, simulator = agency
     await adapter.submit(parcel(document=bytes(range(256)) * 40_000))
+    assert isinstance(await adapter.fetch("f-1"), Verdict)
     assert len(simulator.books) == 1
 
 

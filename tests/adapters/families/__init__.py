@@ -48,6 +48,13 @@ class Family:
         return f"{self.kind} {self.manner}".rstrip()
 
 
+POSTED = {
+    "answer": "a filing is put down, and answered later: tests/adapters/test_posted_contract.py",
+    "wait": "an agency that is down cannot say when to ask again",
+}
+"""What the wires lack over which nobody answers at once."""
+
+
 def _found() -> dict[str, Family]:
     modules = (
         importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
