@@ -25,6 +25,7 @@ from adapters import (
 )
 from adapters.simulator import Refusal
 from tests.adapters.families import FAMILIES
+from tests.adapters.waiting import fetched
 
 needs = pytest.mark.needs
 
@@ -116,8 +117,7 @@ async def test_a_rejection_says_why_and_how_to_mend_it(agency, parcel):
     simulator.behaviour = simulator.behaviour.changed({"refuse": {"code": "0", "error": "x"}})
     simulator.behaviour = simulator.behaviour.changed({"refuse": asdict(refusal)})
     await adapter.submit(parcel())
-    verdict = await adapter.fetch("f-1")
-    assert isinstance(verdict, Verdict)
+    verdict = await fetched(adapter, "f-1", Verdict)
     assert (verdict.outcome, verdict.payables) == ("rejected", ())
     (reason,) = verdict.reasons
     assert (reason.code, reason.error, reason.remedy, reason.group) == (
@@ -203,7 +203,7 @@ async def test_nobody_there_is_unavailable(agency, parcel):
 async def test_a_large_document_arrives_whole(agency, parcel):
     adapter, simulator = agency
     await adapter.submit(parcel(document=bytes(range(256)) * 40_000))
-    assert isinstance(await adapter.fetch("f-1"), Verdict)
+    await fetched(adapter, "f-1", Verdict)
     assert len(simulator.books) == 1
 
 
@@ -229,6 +229,7 @@ def test_settings_tell_every_fault_at_once(family, pki, tmp_path):
         assert key in str(caught.value)
 
 
+@needs("secrets")
 async def test_no_credential_is_ever_told(agency, family, parcel, pki, tmp_path, caplog):
     """In logs at every level, in errors, in what objects show of themselves: none of its secrets."""
     adapter, simulator = agency

@@ -17,7 +17,8 @@ from adapters import queue_wire as wire
 from adapters.simulator import Behaviour
 from tests.adapters import broker
 from tests.adapters.families.queue import authority_at, own_queues, queue_settings
-from tests.adapters.test_posted_contract import Heard, fetched, listening, until
+from tests.adapters.test_posted_contract import Heard, listening
+from tests.adapters.waiting import fetched, until
 
 PARTIES = wire.Parties("SLA", "Cổng", "CQT", "Thuế")
 
