@@ -89,11 +89,12 @@ class LocalPlace:
                 if error.errno in _LINK:
                     raise NoFile("a link") from error
                 raise
-            with os.fdopen(file, "rb", buffering=0) as opened:
-                found = os.fstat(file)
-                if not stat.S_ISREG(found.st_mode):
+            try:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
                     raise NoFile("no regular file")
-                return _bounded(opened.read, limit)
+                return _bounded(file, limit)
+            finally:
+                os.close(file)
 
     def _move(self, name: str, to: Folder) -> None:
         with self._opened("answers") as source, self._opened(to) as target:
@@ -136,9 +137,9 @@ async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
         raise Unavailable(f"no connection to the agency's folder: {error.strerror}") from error
 
 
-def _bounded(read: Callable[[int], bytes | None], limit: int) -> bytes:
+def _bounded(file: int, limit: int) -> bytes:
     octets = bytearray()
-    while chunk := read(limit + 1 - len(octets)):
+    while chunk := os.read(file, limit + 1 - len(octets)):
         octets += chunk
         if len(octets) > limit:
             raise NoFile(f"larger than {limit} bytes")

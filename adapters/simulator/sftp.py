@@ -8,10 +8,20 @@ import asyncssh
 
 
 class SftpServer:
-    """`async with SftpServer(root, user, password) as server:`; `client_keys` (public, OpenSSH) open it too."""
+    """`async with SftpServer(root, user, password) as server:`; `client_keys` (public, OpenSSH) open it too;
+    `factory` is what answers."""
 
-    def __init__(self, root: Path, user: str, password: str, client_keys: str = "") -> None:
+    def __init__(
+        self,
+        root: Path,
+        user: str,
+        password: str,
+        *,
+        client_keys: str = "",
+        factory: type[asyncssh.SFTPServer] = asyncssh.SFTPServer,
+    ) -> None:
         self.port = 0
+        self._factory = factory
         self._root, self._user, self._password = root, user, password
         self._client_keys = asyncssh.import_authorized_keys(client_keys) if client_keys else None
         self._host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -31,7 +41,7 @@ class SftpServer:
             server_factory=lambda: _Guard(self._user, self._password, self._connections),
             server_host_keys=[self._host_key],
             authorized_client_keys=self._client_keys,
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(self._root).encode()),
+            sftp_factory=lambda channel: self._factory(channel, chroot=str(self._root).encode()),
             reuse_address=True,
         )
         self.port = self._acceptor.get_port()
