@@ -21,7 +21,8 @@ from adapters.base import (
     check_key,
 )
 from adapters.config import read_config
-from adapters.told import Short, printable, read_verdict
+from adapters.told import Short, printable
+from adapters.xml import NotOfTheForm, off_loop
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
@@ -64,8 +65,9 @@ class QueueAdapter:
         return self._config.timeout_s
 
     async def submit(self, parcel: Parcel) -> Submitted:
+        size = len(parcel.document)
         letter = Letter(
-            body=wire.filing(parcel, self._parties),
+            body=await off_loop(size, lambda: wire.filing(parcel, self._parties)),
             content_type=wire.CONTENT_TYPE,
             correlation_id=parcel.key,
             reply_to=self._config.reply_queue,
@@ -82,13 +84,12 @@ class QueueAdapter:
             raise Unavailable(f"the agency's answer is larger than {config.max_answer_bytes} bytes")
         try:
             state = wire.read_state(_xml(answer))
-        except wire.NotOfTheForm as error:
-            words = printable(str(error))
-            raise Unavailable(f"the agency's answer is not of the agreed form: {words}") from error
+        except NotOfTheForm as error:
+            raise Unavailable(f"the agency's answer is not of the agreed form: {error}") from error
         if state.key != key:
             raise Unavailable("the agency's answer is about another key")
         if state.verdict is not None:
-            return read_verdict(state.verdict)
+            return state.verdict
         return Unknown() if state.state == "CHUA_NHAN" else Pending(state.reference)
 
     def read_callback(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, Verdict]:  # noqa: ARG002
@@ -116,9 +117,9 @@ class QueueAdapter:
             if transaction != "KET_QUA":
                 return f"{printable(transaction)} is not for this queue"
             key, verdict = wire.read_verdict(row)
-        except wire.NotOfTheForm as error:
-            return f"not of the agreed form: {printable(str(error))}"
-        return None if await hear(key, read_verdict(verdict)) else "no filing of this agency has its key"
+        except NotOfTheForm as error:
+            return f"not of the agreed form: {error}"
+        return None if await hear(key, verdict) else "no filing of this agency has its key"
 
     async def _put_aside(self, message: Delivered, reason: str) -> None:
         letter = Letter(
@@ -138,5 +139,5 @@ def open_queue(config: Mapping[str, Any]) -> QueueAdapter:
 def _xml(message: Delivered) -> bytes:
     content_type = message.properties.content_type or ""
     if content_type != wire.CONTENT_TYPE:
-        raise wire.NotOfTheForm(f"{content_type or 'no content type'} instead of {wire.CONTENT_TYPE}")
+        raise NotOfTheForm(f"{printable(content_type) or 'no content type'} instead of {wire.CONTENT_TYPE}")
     return message.body

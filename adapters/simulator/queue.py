@@ -22,6 +22,7 @@ from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.calling import messages
 from adapters.simulator.spoiling import GARBAGE, HUGE
+from adapters.xml import NotOfTheForm
 
 _log = logging.getLogger("adapters.simulator")
 _DOWN_S = 0.02
@@ -151,12 +152,12 @@ class QueueAuthority:
             if transaction == "TRA_CUU":
                 key = row.findtext("MA_GIAO_DICH") or ""
                 if not self._lost():
-                    await self._send(reply_to, correlation, wire.state_message(self._state(key), _PARTIES))
+                    await self._send(reply_to, correlation, self._state(key))
                 return
             taken = await self._authority.take_in(_handed(row))
         except AnswerLost:
             return
-        except (wire.NotOfTheForm, Failure) as failure:
+        except (NotOfTheForm, Failure) as failure:
             refused = wire.refusal_message(correlation or "?", str(failure), _PARTIES)
             await self._send(reply_to, correlation, refused)
             return
@@ -169,14 +170,13 @@ class QueueAuthority:
             self.behaviour = self.behaviour.changed({"lose_answer": left - 1})
         return bool(left)
 
-    def _state(self, key: str) -> wire.State:
+    def _state(self, key: str) -> bytes:
         entry = self.books.get(key)
         if entry is None:
-            return wire.State(key, "CHUA_NHAN")
+            return wire.state_message(key, "CHUA_NHAN", None, None, _PARTIES)
         verdict = self._authority.decided(entry)
-        return wire.State(
-            key, "DA_CO_KET_QUA" if verdict else "DANG_XU_LY", None if verdict else entry.reference, verdict
-        )
+        state = "DA_CO_KET_QUA" if verdict else "DANG_XU_LY"
+        return wire.state_message(key, state, entry.reference, verdict, _PARTIES)
 
     def _promise(self, entry: Entry) -> None:
         task = asyncio.create_task(self._tell_when_decided(entry))

@@ -188,8 +188,8 @@ async def test_a_spoilt_answer_to_a_question_is_none(agency, parcel, spoilt):
     assert len(caught[0]) < 300
 
 
-async def test_an_outage_delays_and_loses_nothing(agency, parcel):
-    adapter, authority = agency
+async def test_an_outage_delays_and_loses_nothing(hurried_agency, parcel):
+    adapter, authority = hurried_agency
     behaves(authority, down=True)
     await adapter.submit(parcel())
     with suppress(Unavailable):

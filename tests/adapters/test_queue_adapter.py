@@ -154,18 +154,27 @@ async def test_a_reply_queue_that_is_deleted_ends_the_listening(pki, shared, ope
     await adapter.close()
 
 
-def reply(transaction="KET_QUA", **changes):
+def reply(transaction="KET_QUA", key="f-1", inner="", **changes):
     fields = {
-        "MA_GIAO_DICH": "f-1",
-        "SO_THAM_CHIEU": "R",
-        "KET_LUAN": "CHAP_NHAN",
-        "THOI_GIAN": "2026-07-15T10:00:00+07:00",
+        "trangThai": "Y",
+        "soTiepNhan": "R",
+        "thoiDiem": "2026-07-15T10:00:00+07:00",
         **changes,
     }
-    inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items() if value is not None)
+    told = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items() if value is not None)
+    result = f'<KetQua xmlns="urn:efile-gateway:ket-qua:1">{told}{inner}</KetQua>'
+    named = "" if key is None else f"<MA_GIAO_DICH>{key}</MA_GIAO_DICH>"
     return (
-        f"<DATA><HEADER><TRAN_CODE>{transaction}</TRAN_CODE></HEADER><BODY><ROW>{inner}</ROW></BODY></DATA>"
+        f"<DATA><HEADER><TRAN_CODE>{transaction}</TRAN_CODE></HEADER>"
+        f"<BODY><ROW>{named}{result}</ROW></BODY></DATA>"
     ).encode()
+
+
+def due(amount):
+    return (
+        f"<IDKhoanNop><CTietIDKhoanNop><maDinhDanh>1</maDinhDanh><soTienPNop>{amount}</soTienPNop>"
+        "<maTienTe>VND</maTienTe><tenLoaiTien>x</tenLoaiTien></CTietIDKhoanNop></IDKhoanNop>"
+    )
 
 
 NO_VERDICTS = {
@@ -173,37 +182,26 @@ NO_VERDICTS = {
     "cut off": (reply()[:-9], "agreed form"),
     "no row": (b"<DATA/>", "agreed form"),
     "another root": (reply().replace(b"DATA", b"DATUM"), "agreed form"),
-    "hostile key": (reply(MA_GIAO_DICH="../../etc"), "agreed form"),
-    "no key": (reply(MA_GIAO_DICH=None), "agreed form"),
-    "unknown outcome": (reply(KET_LUAN="CO_LE"), "agreed form"),
-    "naive time": (reply(THOI_GIAN="2026-07-15T10:00:00"), "agreed form"),
-    "a year beyond the calendar": (reply(THOI_GIAN="9999-12-31T23:59:59Z"), "agreed form"),
-    "amount of 19 digits": (
-        reply(KHOAN_NOP="<MA>1</MA><SO_TIEN>1000000000000000000</SO_TIEN><LOAI_TIEN>VND</LOAI_TIEN>"),
-        "agreed form",
-    ),
-    "amount in other digits": (
-        reply(KHOAN_NOP="<MA>1</MA><SO_TIEN>٣</SO_TIEN><LOAI_TIEN>VND</LOAI_TIEN>"),
-        "agreed form",
-    ),
-    "reason without words": (reply(LY_DO="<MA>1</MA>"), "agreed form"),
+    "hostile key": (reply(key="../../etc"), "agreed form"),
+    "no key": (reply(key=None), "agreed form"),
+    "no result": (reply().replace(b"KetQua", b"KetLuan"), "agreed form"),
+    "unknown outcome": (reply(trangThai="CO_LE"), "agreed form"),
+    "naive time": (reply(thoiDiem="2026-07-15T10:00:00"), "agreed form"),
+    "a year beyond the calendar": (reply(thoiDiem="9999-12-31T23:59:59Z"), "agreed form"),
+    "amount of 19 digits": (reply(inner=due("1" + "0" * 18)), "agreed form"),
+    "amount in other digits": (reply(inner=due("٣")), "agreed form"),
     "external entity": (
-        b'<!DOCTYPE DATA [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + reply(SO_THAM_CHIEU="&x;"),
+        b'<!DOCTYPE DATA [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + reply(soTiepNhan="&x;"),
         "agreed form",
     ),
-    "entities in UTF-16": (
-        (
-            '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE DATA [<!ENTITY x "y">]>' + reply().decode()
-        ).encode("utf-16"),
-        "agreed form",
-    ),
+    "UTF-16": (reply().decode().encode("utf-16"), "agreed form"),
     "deep": (b"<a>" * 100_000, "agreed form"),
     "a refusal of our message": (
         wire.refusal_message("f-1", "This key belongs to another document", PARTIES),
         "refuses a message of ours",
     ),
     "an answer that nobody asked for": (
-        wire.state_message(wire.State("f-1", "DANG_XU_LY"), PARTIES),
+        wire.state_message("f-1", "DANG_XU_LY", None, None, PARTIES),
         "is not for this queue",
     ),
     "our own filing": (reply("NOP_HO_SO"), "is not for this queue"),
@@ -316,7 +314,7 @@ async def test_an_answer_about_another_key_is_none(pki, shared, opened):
 
         async def lie(message):
             properties = message.header.properties
-            body = wire.state_message(wire.State("f-2", "DANG_XU_LY"), PARTIES)
+            body = wire.state_message("f-2", "DANG_XU_LY", None, None, PARTIES)
             answer = aiormq.spec.Basic.Properties(
                 correlation_id=properties.correlation_id, content_type="application/xml"
             )

@@ -29,11 +29,13 @@ def folder_settings(_: DevPki, directory: Path, **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def start(pki: DevPki, directory: Path) -> AsyncIterator[tuple[Adapter, DropAuthority]]:
+async def start(
+    pki: DevPki, directory: Path, patience: float
+) -> AsyncIterator[tuple[Adapter, DropAuthority]]:
     async with DropAuthority(
         directory / "out", directory / "answers", Behaviour(verdict_delay_s=0)
     ) as authority:
-        adapter = open_adapter("folder", folder_settings(pki, directory))
+        adapter = open_adapter("folder", folder_settings(pki, directory, timeout_s=patience))
         try:
             yield adapter, authority
         finally:

@@ -59,11 +59,15 @@ def own_queues() -> Queues:
 
 
 @asynccontextmanager
-async def start(pki: DevPki, directory: Path) -> AsyncIterator[tuple[Adapter, QueueAuthority]]:
+async def start(
+    pki: DevPki, directory: Path, patience: float
+) -> AsyncIterator[tuple[Adapter, QueueAuthority]]:
     shared = await broker.shared(pki, Path(tempfile.mkdtemp(prefix="broker-", dir=directory.parent)))
     queues = own_queues()
     async with authority_at(pki, shared.port, queues, Behaviour(verdict_delay_s=0)) as authority:
-        adapter = open_adapter("queue", queue_settings(pki, directory, shared.port, queues, timeout_s=2.0))
+        adapter = open_adapter(
+            "queue", queue_settings(pki, directory, shared.port, queues, timeout_s=patience)
+        )
         try:
             yield adapter, authority
         finally:

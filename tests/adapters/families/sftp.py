@@ -40,13 +40,15 @@ def sftp_settings(
 
 
 @asynccontextmanager
-async def start(pki: DevPki, directory: Path) -> AsyncIterator[tuple[Adapter, DropAuthority]]:
+async def start(
+    pki: DevPki, directory: Path, patience: float
+) -> AsyncIterator[tuple[Adapter, DropAuthority]]:
     root = directory / "root"
     async with (
         DropAuthority(root / "out", root / "answers", Behaviour(verdict_delay_s=0)) as authority,
         SftpServer(root, USER, PASSWORD) as server,
     ):
-        adapter = open_adapter("sftp", sftp_settings(pki, directory, server))
+        adapter = open_adapter("sftp", sftp_settings(pki, directory, server, timeout_s=patience))
         try:
             yield adapter, authority
         finally:
