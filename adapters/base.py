@@ -30,7 +30,8 @@ class Parcel:
 
     `key` is the idempotency key: the same for every attempt at this filing, and for no other. `agency` says which of
     the agencies that a back-end serves it is for (the gateway's directory names them). `digest_hex` is
-    the SHA-256 of `document` (lower-case hex), `received_at` the gateway's time of receipt, aware.
+    the SHA-256 of `document` (lower-case hex), `received_at` the gateway's time of receipt, aware. `dossier_code` is
+    the gateway's own code of a permit dossier, "" for a declaration.
 
     Raises:
         ValueError: the digest is not the document's, the key has other characters, or the time is naive.
@@ -51,6 +52,7 @@ class Parcel:
     media_type: str
     digest_hex: str
     document: bytes
+    dossier_code: str = ""
 
     def __post_init__(self) -> None:
         check_key(self.key)
@@ -179,8 +181,8 @@ class Adapter(Protocol):
         """
         ...
 
-    def read_callback(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, Verdict]:
-        """The key and verdict in a message that the agency sent us by itself.
+    def read_callback(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, Verdict | Pending]:
+        """The key in a message that the agency sent us by itself, and what it says: the verdict, or that there is none.
 
         Whether it **is** the agency that sent it is the door's business (client certificate), not judged here.
         Agencies repeat and contradict themselves: the caller keeps the first verdict.

@@ -15,6 +15,7 @@ from aiohttp import web
 from adapters.simulator.authority import AnswerLost, Authority, Failure
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
+from adapters.simulator.bus import BusWire
 from adapters.simulator.calling import Caller
 from adapters.simulator.edxml import EdxmlWire
 from adapters.simulator.permit import PermitWire
@@ -23,7 +24,7 @@ from adapters.simulator.spoiling import GARBAGE, HUGE
 from adapters.simulator.tax import TaxWire
 from adapters.simulator.wire import Handler, Wire
 
-WIRES: tuple[Wire, ...] = (RestWire(), TaxWire(), PermitWire(), EdxmlWire())
+WIRES: tuple[Wire, ...] = (RestWire(), BusWire(), TaxWire(), PermitWire(), EdxmlWire())
 """All that it speaks over HTTP, at once, each on paths of its own."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

@@ -45,16 +45,16 @@ async def test_a_parcel_arrives_once_with_its_bytes(agency, parcel):
 
 
 @needs("answer")
-async def test_a_repeat_is_a_duplicate_with_the_same_reference(agency, parcel):
+async def test_a_repeat_is_a_duplicate_with_the_same_reference(agency, parcel, family):
     adapter, simulator = agency
     first = await adapter.submit(parcel())
     second = await adapter.submit(parcel())
     assert (second.duplicate, second.reference) == (True, first.reference)
-    assert [entry.times for entry in simulator.books.values()] == [2]
+    assert [entry.times for entry in simulator.books.values()] == [1 if family.asks_first else 2]
 
 
 @needs("answer")
-async def test_a_lost_answer_and_a_repeat_make_one_filing(agency, parcel):
+async def test_a_lost_answer_and_a_repeat_make_one_filing(agency, parcel, family):
     adapter, simulator = agency
     simulator.behaviour = simulator.behaviour.changed({"lose_answer": 1})
     with pytest.raises(Unavailable):
@@ -62,7 +62,7 @@ async def test_a_lost_answer_and_a_repeat_make_one_filing(agency, parcel):
     assert [entry.times for entry in simulator.books.values()] == [1]
     again = await adapter.submit(parcel())
     assert again.duplicate
-    assert [entry.times for entry in simulator.books.values()] == [2]
+    assert [entry.times for entry in simulator.books.values()] == [1 if family.asks_first else 2]
 
 
 @needs("answer")
@@ -159,7 +159,9 @@ async def test_too_slow_is_unavailable(hurried_agency, parcel):
         ("huge", "larger than"),
     ],
 )
-async def test_an_answer_not_of_the_form_is_none_although_the_filing_is_in(agency, parcel, spoilt, words):
+async def test_an_answer_not_of_the_form_is_none_although_the_filing_may_be_in(
+    agency, parcel, family, spoilt, words
+):
     adapter, simulator = agency
     simulator.behaviour = simulator.behaviour.changed({spoilt: True})
     with pytest.raises(Unavailable, match=words) as caught:
@@ -172,7 +174,7 @@ async def test_an_answer_not_of_the_form_is_none_although_the_filing_is_in(agenc
     with pytest.raises(Unavailable):
         await adapter.fetch("never-sent")
     simulator.behaviour = simulator.behaviour.changed({spoilt: False})
-    assert (await adapter.submit(parcel())).duplicate
+    assert (await adapter.submit(parcel())).duplicate != family.asks_first
 
 
 @needs("answer")
