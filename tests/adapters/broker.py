@@ -35,24 +35,26 @@ log.console = false
 """
 
 
-_shared: list[Broker] = []
+_shared: dict[Path, Broker] = {}
 
 
 async def shared(pki: DevPki, home: Path) -> Broker:
-    """One broker for all tests that do not stop it, started with the first; skips, loudly, where there is none."""
+    """One broker for all tests with this PKI that do not stop it, started with the first.
+
+    Skips, loudly, where there is none."""
     if (reason := why_none()) is not None:
         pytest.skip(reason)
-    if not _shared:
+    if pki.directory not in _shared:
         broker = Broker(home, pki)
         await broker.start()
-        _shared.append(broker)
-    return _shared[0]
+        _shared[pki.directory] = broker
+    return _shared[pki.directory]
 
 
 def end_shared() -> None:
     """After the last test."""
     while _shared:
-        _shared.pop().kill()
+        _shared.popitem()[1].kill()
 
 
 def why_none() -> str | None:

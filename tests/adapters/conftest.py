@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,6 @@ import certs_dev
 from adapters import Adapter, Parcel
 from adapters.simulator import SimulatorConfig
 from certs_dev import DevPki
-from tests.adapters import broker
 from tests.adapters.families import FAMILIES, Agency, Family
 from tests.adapters.families.over_https import https_settings, simulator_config
 
@@ -31,12 +30,6 @@ DECLARATION = (
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> DevPki:
     return certs_dev.make(tmp_path_factory.mktemp("pki") / "dev", at=datetime.now(UTC))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def broker_ends() -> Iterator[None]:
-    yield
-    broker.end_shared()
 
 
 @pytest.fixture
