@@ -3,6 +3,8 @@
 from adapters.base import (
     Adapter,
     ConfigError,
+    Hear,
+    Listener,
     MalformedCallback,
     Parcel,
     Payable,
@@ -20,6 +22,8 @@ __all__ = [
     "KINDS",
     "Adapter",
     "ConfigError",
+    "Hear",
+    "Listener",
     "MalformedCallback",
     "Parcel",
     "Payable",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Outcome = Literal["accepted", "rejected"]
 
@@ -30,7 +30,8 @@ class Parcel:
 
     `key` is the idempotency key: the same for every attempt at this filing, and for no other. `agency` says which of
     the agencies that a back-end serves it is for (the gateway's directory names them). `digest_hex` is
-    the SHA-256 of `document` (lower-case hex), `received_at` the gateway's time of receipt, aware.
+    the SHA-256 of `document` (lower-case hex), `received_at` the gateway's time of receipt, aware. `dossier_code` is
+    the gateway's own code of a permit dossier, "" for a declaration.
 
     Raises:
         ValueError: the digest is not the document's, the key has other characters, or the time is naive.
@@ -51,6 +52,7 @@ class Parcel:
     media_type: str
     digest_hex: str
     document: bytes
+    dossier_code: str = ""
 
     def __post_init__(self) -> None:
         check_key(self.key)
@@ -179,8 +181,8 @@ class Adapter(Protocol):
         """
         ...
 
-    def read_callback(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, Verdict]:
-        """The key and verdict in a message that the agency sent us by itself.
+    def read_callback(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, Verdict | Pending]:
+        """The key in a message that the agency sent us by itself, and what it says: the verdict, or that there is none.
 
         Whether it **is** the agency that sent it is the door's business (client certificate), not judged here.
         Agencies repeat and contradict themselves: the caller keeps the first verdict.
@@ -192,4 +194,25 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Give the connections back. Calls under way may fail with Unavailable. May be called twice."""
+        ...
+
+
+Hear = Callable[[str, Verdict], Awaitable[bool]]
+"""Takes the key and the verdict of a message of the agency's, and returns once they are durable: whether the filing is
+one of this agency's. Where it raises, nothing was written."""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """What an adapter is beside, whose agency leaves its verdicts where we fetch them: in a queue, in a folder."""
+
+    async def listen(self, hear: Hear) -> None:
+        """Bring every verdict to `hear`, one after the other, until cancelled.
+
+        A message is put away only after `hear` has returned: what breaks before comes again. What is no verdict of
+        the agreed form, or about no filing of this agency's, is put aside with the reason, and stops nothing.
+
+        Raises:
+            Unavailable: the agency is out of reach; call again later.
+        """
         ...

@@ -36,6 +36,7 @@ from gateway.intake.form_policy import with_policies
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
+from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.notary import XmlNotary
@@ -192,7 +193,9 @@ async def _assembled(
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = _fetching(settings, rules, now)
         if role != "intake":
-            jobs |= {"delivery": worker.run(), "handover": handing_over.run()}
+            jobs |= {"delivery": worker.run(), "handover": handing_over.run()} | _listening(
+                opened, delivery, store
+            )
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
@@ -273,6 +276,17 @@ def _worker(
         lease_seconds=settings.delivery.lease_seconds,
         idle_seconds=settings.delivery.idle_poll_seconds,
     )
+
+
+def _listening(
+    opened: Mapping[str, adapters.Adapter], world: DeliveryWorld, store: Store
+) -> dict[str, Coroutine[None, None, None]]:
+    """A job for each agency that leaves its verdicts where we fetch them."""
+    return {
+        f"listening-{name}": keep_listening(name, adapter, world, store)
+        for name, adapter in opened.items()
+        if isinstance(adapter, adapters.Listener)
+    }
 
 
 def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:

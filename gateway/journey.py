@@ -8,11 +8,12 @@ from functools import partial
 
 import structlog
 
+import adapters
 import schemas
 import signing
 from gateway.delivery.deliver import deliver
 from gateway.delivery.hand_over import hand_over, parts_of, waits
-from gateway.delivery.notify import notify
+from gateway.delivery.notify import notify, verdict_of
 from gateway.delivery.recheck import recheck
 from gateway.delivery.route import backend_of, handovers, route
 from gateway.delivery.track import track
@@ -156,6 +157,42 @@ async def hear(key: str, verdict: Verdict, backend: str, world: DeliveryWorld, f
         raise NotFound(key)
     answer = f"{verdict.status.value} {verdict.reference or ''}".strip()
     return await world.deliveries.record_answer(number, agency, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of something that a back-end told by itself.
+
+    `cooperating`: the agency it is about, "" for the lead. `first`: nothing of the kind was known before.
+    """
+
+    number: str
+    cooperating: str
+    first: bool
+    status: Status
+
+
+async def hear_from(
+    backend: str, key: str, told_: adapters.Verdict | adapters.Pending, world: DeliveryWorld, filings: Filings
+) -> Heard:
+    """A message that a back-end brought to our door, or left where we fetch it.
+
+    Raises:
+        NotFound: no filing of this back-end's has the key: another one's does not exist for it.
+        BadRequest: the filing was never sent.
+        VerdictConflict: see `conclude`.
+    """
+    number, cooperating = parts_of(key)
+    filing = await filings.filing(number)
+    if filing is None or (not cooperating and filing.agency != backend):
+        raise NotFound(number)
+    if isinstance(told_, adapters.Pending):
+        return Heard(number, cooperating, False, filing.status)
+    if cooperating:
+        first = await hear(key, verdict_of(told_), backend, world, filings)
+        return Heard(number, cooperating, first, filing.status)
+    concluded = await conclude(number, verdict_of(told_), world, filings)
+    return Heard(number, "", concluded.first, concluded.verdict.status)
 
 
 async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings: Filings) -> Concluded:

@@ -14,7 +14,7 @@ from gateway.settings import Settings
 
 DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
 NOT_FOR_FILINGS = ("conformance", "tax-legacy")
-_CREDENTIALS = ("_key", "_password_file", "_secret_file")
+_CREDENTIALS = ("_key", "password_file", "_secret_file")
 
 
 def require_fit_for_production(settings: Settings) -> None:

@@ -178,14 +178,15 @@ def load_settings(file: Path) -> Settings:
 
 
 def _resolve_agency_paths(raw: dict[str, Any], base: Path) -> None:
-    """An adapter's configuration is its own; by convention its keys in `_file`, `_cert` and `_key` are paths."""
+    """An adapter's configuration is its own; by convention its keys in `_file`, `_cert`, `_key` and `_folder` are
+    paths."""
     agencies = raw.get("agency")
     for agency in agencies if isinstance(agencies, list) else []:
         config = agency.get("config") if isinstance(agency, dict) else None
         if not isinstance(config, dict):
             continue  # the decoder says what is wrong with it
         for key, value in config.items():
-            if key.endswith(("_file", "_cert", "_key")) and isinstance(value, str):
+            if key.endswith(("_file", "_cert", "_key", "_folder")) and isinstance(value, str):
                 config[key] = str(base / value)
 
 

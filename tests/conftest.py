@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import certs_dev
+from tests.adapters import broker
 from tests.house import House, house_at
 
 
@@ -23,6 +24,12 @@ def pki_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pki(pki_home: Path) -> certs_dev.DevPki:
     return certs_dev.load(pki_home / "pki")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def broker_ends() -> Iterator[None]:
+    yield
+    broker.end_shared()
 
 
 @pytest.fixture

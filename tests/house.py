@@ -82,11 +82,13 @@ async def house_at(
     behaviour: Behaviour | None = None,
     serves: Mapping[str, Sequence[str]] | None = None,
     speaks: Speaks | None = None,
+    tax: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> AsyncIterator[House]:
     """A house in `directory`, with a copy of the PKI; `changes` replace fields of the settings' parts by name
     (`door={"body_seconds": 1}`). `serves`: a simulated agency more for each, and which ones of the directory it is.
-    `speaks`: how the gateway speaks with the tax authority, where not by `rest`."""
+    `speaks`: how the gateway speaks with the tax authority, where not by `rest`. `tax`: fields of the back-end that is
+    the tax authority, where another takes the place of the simulated one."""
     if not (directory / "pki").exists():
         shutil.copytree(pki_home / "pki", directory / "pki")
     with reserved_port() as port:
@@ -96,7 +98,7 @@ async def house_at(
             settings = _settings(made, authority.url, speaks or Speaks(), changes)
             agencies = {name: await stack.enter_async_context(_plain_simulator()) for name in serves or {}}
             more = [_agency(name, agencies[name].url, served) for name, served in (serves or {}).items()]
-            settings = replace(settings, agency=(*settings.agency, *more))
+            settings = replace(settings, agency=(replace(settings.agency[0], **(tax or {})), *more))
             gateway = await stack.enter_async_context(running(settings, now=now, share_ports=True))
             yield House(made, settings, gateway, authority, agencies)
 

@@ -36,7 +36,8 @@ class AnswerLost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """One filing as it came over a wire. `digest` is the SHA-256 (hex) that the sender names."""
+    """One filing as it came over a wire. `digest` is the SHA-256 (hex) that the sender names, `reference`
+    the authority's own number, where the wire has issued one before."""
 
     wire: str
     key: str
@@ -44,6 +45,7 @@ class Handed:
     number: str
     digest: str
     document: bytes
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Authority:
 
     def _enter(self, handed: Handed) -> Entry:
         now = self._clock()
-        reference = f"CQT{now:%Y%m%d}{len(self.books.entries) + 1:07d}"
+        reference = handed.reference or f"CQT{now:%Y%m%d}{len(self.books.entries) + 1:07d}"
         decides_at = now + timedelta(seconds=self.behaviour.verdict_delay_s)
         return Entry(
             key=handed.key,

@@ -69,7 +69,7 @@ class Caller:
         behaviour = self._behaviour()
         if not behaviour.callback:
             return
-        for verdict in _messages(entry.verdict, behaviour):
+        for verdict in messages(entry.verdict, behaviour):
             letter = self._letters[entry.wire](entry.key, verdict)
             if letter is not None and await self._deliver(entry.key, *letter):
                 await self._books.called_back(entry.key)
@@ -99,7 +99,8 @@ class Caller:
             return 0
 
 
-def _messages(verdict: Verdict, behaviour: Behaviour) -> Iterator[Verdict]:
+def messages(verdict: Verdict, behaviour: Behaviour) -> Iterator[Verdict]:
+    """What it says of a verdict by itself, in order."""
     yield verdict
     if behaviour.answer_twice:
         yield verdict

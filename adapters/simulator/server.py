@@ -15,20 +15,20 @@ from aiohttp import web
 from adapters.simulator.authority import AnswerLost, Authority, Failure
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
+from adapters.simulator.bus import BusWire
 from adapters.simulator.calling import Caller
 from adapters.simulator.edxml import EdxmlWire
 from adapters.simulator.permit import PermitWire
 from adapters.simulator.rest import RestWire, json_answer, problem
+from adapters.simulator.spoiling import GARBAGE, HUGE
 from adapters.simulator.tax import TaxWire
 from adapters.simulator.wire import Handler, Wire
 
-WIRES: tuple[Wire, ...] = (RestWire(), TaxWire(), PermitWire(), EdxmlWire())
+WIRES: tuple[Wire, ...] = (RestWire(), BusWire(), TaxWire(), PermitWire(), EdxmlWire())
 """All that it speaks over HTTP, at once, each on paths of its own."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _LARGEST_BODY = 64 << 20
-_HUGE = 17 << 20  # no adapter may be told to take more than 16 MiB
-_GARBAGE = b"<html><body>Bad gateway of somebody on the way</body></html>"
 
 
 class SimulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -189,7 +189,7 @@ class Simulator:
 
 def _spoilt(wire: Wire, request: web.Request, answer: web.Response, behaviour: Behaviour) -> web.Response:
     if behaviour.garbage:
-        return web.Response(status=answer.status, body=_GARBAGE, content_type="text/html")
+        return web.Response(status=answer.status, body=GARBAGE, content_type="text/html")
     if behaviour.bomb:
         return wire.bomb(request)
     if behaviour.mistyped:
@@ -198,7 +198,7 @@ def _spoilt(wire: Wire, request: web.Request, answer: web.Response, behaviour: B
         assert isinstance(answer.body, bytes)
         return web.Response(
             status=answer.status,
-            body=answer.body + b" " * _HUGE,
+            body=answer.body + b" " * HUGE,
             headers={"Content-Type": answer.headers["Content-Type"]},
         )
     return answer

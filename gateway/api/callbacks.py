@@ -8,11 +8,9 @@ import adapters
 from gateway.api.answers import json_response
 from gateway.api.body import read_body
 from gateway.api.clients import Clients
-from gateway.delivery.hand_over import parts_of
-from gateway.delivery.notify import verdict_of
 from gateway.delivery.world import DeliveryWorld
 from gateway.errors import BadRequest, NotFound
-from gateway.journey import conclude, hear
+from gateway.journey import hear_from
 from gateway.ports import Filings
 
 _MAX_BYTES = 1_000_000
@@ -42,14 +40,6 @@ class CallbackDoor:
             key, answer = adapter.read_callback(body, dict(request.headers))
         except adapters.MalformedCallback as error:
             raise BadRequest("callback.malformed", str(error)) from error
-        number, cooperating = parts_of(key)
-        if cooperating:
-            first = await hear(key, verdict_of(answer), agency, self._world, self._filings)
-            return json_response({"number": number, "agency": cooperating, "first": first})
-        filing = await self._filings.filing(number)
-        if filing is None or filing.agency != agency:
-            raise NotFound(number)  # another agency's filing does not exist for this one
-        concluded = await conclude(number, verdict_of(answer), self._world, self._filings)
-        return json_response(
-            {"number": number, "status": concluded.verdict.status.value, "first": concluded.first}
-        )
+        heard = await hear_from(agency, key, answer, self._world, self._filings)
+        told = {"agency": heard.cooperating} if heard.cooperating else {"status": heard.status.value}
+        return json_response({"number": heard.number, **told, "first": heard.first})

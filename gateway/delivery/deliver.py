@@ -63,6 +63,7 @@ def parcel_of(filing: Filing, body: bytes, *, key: str, agency: str) -> adapters
         media_type="application/xml",
         digest_hex=filing.digest.hex(),
         document=body,
+        dossier_code=filing.dossier_code or "",
     )
 
 

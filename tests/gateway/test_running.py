@@ -69,7 +69,15 @@ class TestProduction:
         password = house.installation.directory / "client-key.password"
         password.write_text("geheim")
         password.chmod(0o640)
-        production.agency[0].config["client_key_password_file"] = str(password)
+        secret = house.installation.directory / "client-secret"
+        secret.write_text("geheim")
+        secret.chmod(0o644)
+        of_it = {
+            "client_key_password_file": password,
+            "password_file": password,
+            "client_secret_file": secret,
+        }
+        production.agency[0].config.update({key: str(path) for key, path in of_it.items()})
         with pytest.raises(ConfigurationError) as refused:
             require_fit_for_production(production)
         readable.chmod(0o600)
@@ -85,9 +93,21 @@ class TestProduction:
             production.agency[0].config["ca_file"],
         ):
             assert f"{file}: a development certificate" in faults
-        for file in (readable, password):
+        for file in (readable, password, secret):
             assert f"{file}: the key is readable by others" in faults
         assert f"{password}: not a readable certificate" not in faults
+
+    def test_what_an_agency_is_reached_by_lies_where_the_settings_say(self, house: House) -> None:
+        file = house.installation.settings
+        text = file.read_text(encoding="utf-8")
+        places = ("password_file", "client_cert", "client_key", "out_folder")
+        config = "\n".join(f'{key} = "agency/{key}"' for key in places)
+        before = text.partition("[agency.config]")[0]
+        file.write_text(f'{before}[agency.config]\n{config}\nremote_out = "out"\n', encoding="utf-8")
+        there = file.resolve().parent / "agency"
+        expected = {key: str(there / key) for key in places} | {"remote_out": "out"}
+        assert load_settings(file).agency[0].config == expected
+        file.write_text(text, encoding="utf-8")
 
     def test_a_policy_file_lies_where_the_settings_say(self, house: House) -> None:
         file = house.installation.settings

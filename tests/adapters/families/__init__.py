@@ -34,6 +34,7 @@ class Family:
     `settings(pki, directory)`: a table that opens an adapter of this kind (nobody need be there). `secrets`: of its
     keys, those ending in `_file` or `_env` that hold a credential. `lacks`: what its wire cannot have, by the name
     in `@needs(...)`, with the reason; such a test is skipped with it. `manner` tells families of one kind apart.
+    `asks_first`: what the agency has already is not sent again.
     """
 
     kind: str
@@ -42,10 +43,18 @@ class Family:
     secrets: tuple[str, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
     manner: str = ""
+    asks_first: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.kind} {self.manner}".rstrip()
+
+
+POSTED = {
+    "answer": "a filing is put down, and answered later: tests/adapters/test_posted_contract.py",
+    "wait": "an agency that is down cannot say when to ask again",
+}
+"""What the wires lack over which nobody answers at once."""
 
 
 def _found() -> dict[str, Family]:
