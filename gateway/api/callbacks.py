@@ -12,6 +12,7 @@ from gateway.delivery.hand_over import parts_of
 from gateway.delivery.notify import verdict_of
 from gateway.delivery.world import DeliveryWorld
 from gateway.errors import BadRequest, NotFound
+from gateway.filing.findings import Text
 from gateway.journey import conclude, hear
 from gateway.ports import Filings
 
@@ -41,7 +42,10 @@ class CallbackDoor:
         try:
             key, answer = adapter.read_callback(body, dict(request.headers))
         except adapters.MalformedCallback as error:
-            raise BadRequest("callback.malformed", str(error)) from error
+            detail = Text(
+                f"Nội dung gọi lại không đúng quy cách: {error}", f"The callback is malformed: {error}"
+            )
+            raise BadRequest("callback.malformed", detail) from error
         number, cooperating = parts_of(key)
         if cooperating:
             first = await hear(key, verdict_of(answer), agency, self._world, self._filings)
