@@ -27,6 +27,7 @@ from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
 from gateway.api.health import ReadyCheck, health_routes
 from gateway.api.pages import PagesDoor
+from gateway.api.protocol import DoorRunner
 from gateway.api.tls import server_context
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
@@ -327,7 +328,7 @@ async def _open_door(
     settings: Settings, app: web.Application, stack: AsyncExitStack, share_port: bool
 ) -> web.AppRunner:
     door = settings.door
-    runner = web.AppRunner(
+    runner = DoorRunner(
         app,
         access_log=None,
         keepalive_timeout=door.idle_seconds,

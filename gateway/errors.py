@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.filing.findings import Finding
+from gateway.filing.findings import Finding, Text
 
 
 class GatewayError(Exception):
@@ -32,11 +32,12 @@ class WrongMediaType(GatewayError):
 
 
 class BadRequest(GatewayError):
-    """A header or a parameter is malformed. `code` is stable, the message says which."""
+    """A header or a parameter is malformed. `code` is stable, `detail` says which."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, detail: Text) -> None:
+        super().__init__(detail.en)
         self.code = code
+        self.detail = detail
 
 
 class BodyTimeout(GatewayError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,6 +86,33 @@ def problem_of(error: GatewayError) -> Problem:
     return INTERNAL
 
 
+_OCTETS = re.compile(r"[:\n]| ?b?['\"]")
+"""Where aiohttp's text goes on with what was sent."""
+_HTTP = {
+    404: Text("Không có địa chỉ này", "There is no such address"),
+    405: Text("Địa chỉ này không nhận phương thức đó", "That method is not allowed at this address"),
+}
+
+
+def http_problem(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Problem:
+    """What aiohttp itself answers to a request; `reason` where we have no words of our own."""
+    return Problem(status, f"http-{status}", _HTTP.get(status, Text(reason, reason)), headers=headers)
+
+
+def malformed_request(reason: str) -> Problem:
+    """What HTTP's own syntax forbids (RFC 9112); of `reason` only what is not the sender's octets."""
+    return Problem(
+        400,
+        "http-malformed",
+        Text("Yêu cầu HTTP sai cú pháp", "The HTTP request is malformed"),
+        Text(
+            "Độ dài khai báo phải đúng với nội dung gửi, các dòng tiêu đề đúng RFC 9112. Chưa có gì được ghi nhận.",
+            "The declared length must be that of the body, the headers as in RFC 9112. Nothing has been recorded.",
+        ),
+        extra={"reason": _OCTETS.split(reason, 1)[0][:100]},
+    )
+
+
 def _unreadable(error: Any) -> Problem:
     return Problem(
         400,
@@ -122,7 +150,7 @@ def _media_type(error: Any) -> Problem:
 
 
 def _bad_request(error: Any) -> Problem:
-    return Problem(400, error.code, Text("Yêu cầu không hợp lệ", "Bad request"), Text(str(error), str(error)))
+    return Problem(400, error.code, Text("Yêu cầu không hợp lệ", "Bad request"), error.detail)
 
 
 def _timeout(_: Any) -> Problem:

@@ -11,13 +11,12 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.filing.filing import Filing
-from gateway.filing.findings import Text
 from gateway.filing.handover import HANDOVER_WORDS, Handover
 from gateway.filing.identifiers import VIETNAM
 from gateway.filing.portal import PORTAL, PORTAL_STATUS
 from gateway.filing.status import WORDS
 from gateway.intake.acknowledge import Answer
-from gateway.problems import INTERNAL, MEDIA_TYPE, REFUSED, Problem, finding_json, problem_of
+from gateway.problems import INTERNAL, MEDIA_TYPE, REFUSED, Problem, finding_json, http_problem, problem_of
 
 log = structlog.get_logger("api")
 _encode = msgspec.json.Encoder().encode
@@ -34,7 +33,7 @@ def xml_response(octets: bytes, status: int = 200, headers: Mapping[str, str] | 
     return web.Response(body=octets, status=status, content_type="application/xml", headers=headers)
 
 
-def problem_response(problem: Problem, request: web.Request) -> web.Response:
+def problem_response(problem: Problem, request: web.BaseRequest) -> web.Response:
     """A problem in the caller's language: Vietnamese, unless English is asked for first."""
     language = "en" if request.headers.get("Accept-Language", "").strip().lower().startswith("en") else "vi"
     body = {**problem.as_json(language), "instance": request.path}
@@ -52,8 +51,7 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
         return problem_response(problem_of(error), request)
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        title = Text(error.reason, error.reason)
-        return problem_response(Problem(error.status, f"http-{error.status}", title, headers=allow), request)
+        return problem_response(http_problem(error.status, error.reason, allow), request)
     except Exception:
         log.exception("internal-error", path=request.path)
         return problem_response(INTERNAL, request)

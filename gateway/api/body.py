@@ -78,7 +78,7 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float, hold: 
                 if hold is not None:
                     hold.take(len(chunk))
                 chunks.append(chunk)
-    except (TimeoutError, ClientConnectionError, web.RequestPayloadError) as error:
+    except (TimeoutError, ConnectionError, ClientConnectionError, web.RequestPayloadError) as error:
         raise BodyTimeout("the body did not arrive in full") from error
     return b"".join(chunks)
 

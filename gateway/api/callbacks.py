@@ -10,6 +10,7 @@ from gateway.api.body import read_body
 from gateway.api.clients import Clients
 from gateway.delivery.world import DeliveryWorld
 from gateway.errors import BadRequest, NotFound
+from gateway.filing.findings import Text
 from gateway.journey import hear_from
 from gateway.ports import Filings
 
@@ -39,7 +40,10 @@ class CallbackDoor:
         try:
             key, answer = adapter.read_callback(body, dict(request.headers))
         except adapters.MalformedCallback as error:
-            raise BadRequest("callback.malformed", str(error)) from error
+            detail = Text(
+                f"Nội dung gọi lại không đúng quy cách: {error}", f"The callback is malformed: {error}"
+            )
+            raise BadRequest("callback.malformed", detail) from error
         heard = await hear_from(agency, key, answer, self._world, self._filings)
         told = {"agency": heard.cooperating} if heard.cooperating else {"status": heard.status.value}
         return json_response({"number": heard.number, **told, "first": heard.first})

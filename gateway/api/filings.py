@@ -135,10 +135,11 @@ class FilingsDoor:
         ):  # what was signed is what is sent; and nothing here unfolds bombs
             raise WrongMediaType(f"Content-Encoding: {coding[:60]!a}")
         body = await read_body(request, self._world.max_bytes, self._body_seconds, hold)
+        keys = request.headers.getall("Idempotency-Key", [])
         return Message(
             body=body,
             content_type=request.headers.get("Content-Type", ""),
-            idempotency_key=request.headers.get("Idempotency-Key"),
+            idempotency_key=", ".join(keys) if keys else None,  # several are one with a comma (RFC 9110 5.3)
             provider=provider,
         )
 

@@ -11,6 +11,7 @@ from gateway.api.body import BodyBudget, send_body
 from gateway.api.filings import FIRST_NOTICE, Own, first_notice
 from gateway.errors import BadRequest, NotFound
 from gateway.filing.filing import NoticeKind
+from gateway.filing.findings import Text
 from gateway.journey import IntakeWorld
 from gateway.view import filing_page, notice_page
 from schemas import view
@@ -91,5 +92,5 @@ def _language(request: web.Request) -> view.Language:
     if asked == "en":
         return "en"
     if asked is not None:
-        raise BadRequest("view.language", "lang: vi or en")
+        raise BadRequest("view.language", Text("lang: vi hoặc en", "lang: vi or en"))
     return "en" if request.headers.get("Accept-Language", "").strip().lower().startswith("en") else "vi"

@@ -89,5 +89,9 @@ def _key(header: str | None) -> str | None:
         return None
     match = _KEY.fullmatch(header.strip())
     if match is None:
-        raise BadRequest("idempotency-key.malformed", "Idempotency-Key: 1 to 255 visible ASCII characters")
+        detail = Text(
+            "Idempotency-Key: một khóa duy nhất, 1 đến 255 ký tự ASCII nhìn thấy được",
+            "Idempotency-Key: one key only, 1 to 255 visible ASCII characters",
+        )
+        raise BadRequest("idempotency-key.malformed", detail)
     return match[1] or match[2]

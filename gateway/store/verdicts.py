@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway.errors import BadRequest, NotFound
 from gateway.filing.filing import SignedNotice
+from gateway.filing.findings import Text
 from gateway.filing.handover import Handover
 from gateway.filing.status import Status
 from gateway.filing.story import told
@@ -52,9 +53,11 @@ def record_verdict(batch: Sequence[VerdictArrival]) -> Steps:
         elif earlier:
             results.append((yield from _repeated_verdict(item, verdict_of(earlier[0][0]))))
         elif filing_of(found[0]).status not in WITH_THE_AGENCY:
-            results.append(
-                BadRequest("verdict.not-delivered", f"{item.number} has not been sent to any agency")
+            detail = Text(
+                f"Hồ sơ {item.number} chưa được chuyển đến cơ quan nào",
+                f"{item.number} has not been sent to any agency",
             )
+            results.append(BadRequest("verdict.not-delivered", detail))
         else:
             results.append((yield from _first_verdict(item)))
     return results

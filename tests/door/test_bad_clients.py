@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 import zlib
@@ -202,6 +203,21 @@ class TestSlowAndBroken:
         async with house.client() as client:
             assert (await client.submit(document)).status == 201
 
+    async def test_a_connection_that_is_reset_is_no_fault_of_ours(self, house: House) -> None:
+        document = signed(house.pki)
+        connection = house.connection()
+        with capture_logs() as logs:
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", house.gateway.port, ssl=connection.tls(), server_hostname="localhost"
+            )
+            writer.write(_request(document[:100], length=len(document)))
+            await writer.drain()
+            await asyncio.sleep(0.2)  # until the body is waited for
+            writer.transport.abort()
+            await asyncio.sleep(0.2)
+        assert [log for log in logs if log["event"] == "internal-error"] == []
+        assert _count(house) == 0
+
     async def test_a_length_too_short_is_told(self, house: House) -> None:
         """The rest of the body is then read as a next request, which it is not."""
         document = signed(house.pki)
@@ -239,6 +255,51 @@ class TestSlowAndBroken:
             house, _request(b"0\r\n\r\n", "Transfer-Encoding: chunked", length=5), then_wait=1.0
         )
         assert answer.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
+        assert _count(house) == 0
+
+    @pytest.mark.parametrize(
+        "octets",
+        [
+            _request(b"", "Content-Length: -5"),
+            _request(b"", "Content-Length: five"),
+            _request(b"", "Content-Length: 5", length=6),
+            _request(b"zz\r\n", "Transfer-Encoding: chunked"),
+            _request(b"", "X-Long: " + "a" * 10_000, length=0),
+            b"\x16\x03\x01 no HTTP at all\r\n\r\n",
+        ],
+        ids=["negative", "a word", "two lengths", "a chunk without a size", "a long header", "no HTTP"],
+    )
+    async def test_what_is_no_request_gets_a_problem_in_both_languages(
+        self, house: House, octets: bytes
+    ) -> None:
+        head, _, body = (await _raw(house, octets, then_wait=2.0)).partition(b"\r\n\r\n")
+        assert head.split(b" ", 2)[1] == b"400"
+        assert b"application/problem+json" in head
+        problem = json.loads(body)
+        assert problem["type"] == "urn:efile:problem:http-malformed"
+        assert problem["titles"]["vi"] != problem["titles"]["en"]
+        assert "b'" not in body.decode()  # what was sent is not sent back
+        assert _count(house) == 0
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"), [("GET", "/nope", 404), ("DELETE", "/v1/filings", 405)]
+    )
+    async def test_what_is_not_offered_is_told_in_both_languages(
+        self, house: House, method: str, path: str, status: int
+    ) -> None:
+        async with house.client() as client:
+            reply = await client._call(method, path)
+        assert reply.status == status
+        assert reply.body["titles"]["vi"] != reply.body["titles"]["en"]
+
+    async def test_two_idempotency_keys_are_none(self, house: House) -> None:
+        """Which of them would be meant is anybody's guess: the sender's, and that of every proxy between."""
+        document = signed(house.pki)
+        keys = ("Idempotency-Key: a", "Idempotency-Key: b", "Connection: close")
+        answer = await _raw(house, _request(document, *keys, length=len(document)))
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        details = json.loads(answer.partition(b"\r\n\r\n")[2])["details"]
+        assert details["vi"] != details["en"]
         assert _count(house) == 0
 
     async def test_too_large_is_told_before_the_body_is_read(self, house: House) -> None:
