@@ -143,9 +143,9 @@ async def _assembled(
 
     async with AsyncExitStack() as stack:
         store = Store(SqliteDriver(settings.store, on_fatal=fatal), now)
-        stack.callback(store.close)
+        stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
-        limits = store.limits()
+        limits = await store.limits()
         rules = load_signature_rules(settings)
         catalogue = _catalogue(settings, rules().policy)
         parse_limits = signing.ParseLimits(max_bytes=int(limits["body_bytes"]))
@@ -292,7 +292,7 @@ async def _open_adapters(
     """Raises ConfigurationError where a call could outlast the claim under which it is made: it would be made,
     and its answer thrown away, without end."""
     opened, faults = {}, []
-    for agency in store.agencies():
+    for agency in await store.agencies():
         adapter = adapters.open_adapter(agency.adapter, agency.config)
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter

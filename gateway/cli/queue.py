@@ -47,7 +47,10 @@ def list_waiting(*, stuck: bool, config: Path, as_json: bool) -> None:
     """List the filings that wait, oldest first, with what happened last; then what goes on to cooperating agencies."""
 
     async def ask(store: Store) -> list[dict[str, Any]]:
-        return [asdict(one) for one in (*store.waiting(stuck=stuck), *store.waiting_handovers(stuck=stuck))]
+        return [
+            asdict(one)
+            for one in (*await store.waiting(stuck=stuck), *await store.waiting_handovers(stuck=stuck))
+        ]
 
     found = asyncio.run(_with_store(config, ask))
     if as_json:
@@ -96,4 +99,4 @@ async def _with_store(config: Path, ask: Callable[[Store], Awaitable[Any]]) -> A
     try:
         return await ask(store)
     finally:
-        store.close()
+        await store.close()

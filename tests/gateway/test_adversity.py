@@ -31,7 +31,7 @@ from tests.gateway.builders import AT, new_filing, prepared, verdict, verdict_no
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = Store(SqliteDriver(tmp_path / "s.sqlite"), lambda: AT)
     yield opened
-    opened.close()
+    await opened.close()
 
 
 @contextmanager
@@ -67,7 +67,7 @@ class TestClock:
         outcome = Outcome(claim, Status.DELIVERING, None, due_seconds=30 * 86400, progress=False)
         await store.record_outcome(outcome)
         assert await store.claim_due("w", 5, 60) == []
-        (waiting,) = store.waiting(stuck=False)
+        (waiting,) = await store.waiting(stuck=False)
         assert waiting.due_seconds is not None
         assert LONGEST_WAIT_SECONDS - 10 < waiting.due_seconds <= LONGEST_WAIT_SECONDS
 
@@ -97,7 +97,7 @@ class TestStall:
             assert store._driver._queue.qsize() <= 10
         monkeypatch.undo()
         await store.add(prepared(b"<after/>"))
-        assert len(store.waiting(stuck=False)) == 1
+        assert len(await store.waiting(stuck=False)) == 1
 
     async def test_too_many_writes_are_refused(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -162,8 +162,8 @@ class TestRosters:
         seeds = [Seed("client_certificate", self.ROW | {"fingerprint": f}, {"active": 1}) for f in listed]
         await store.seed(seeds, "settings file", [Roster("provider", "p", frozenset(listed))])
 
-    def active(self, store: Store, fingerprint: str) -> bool:
-        found = store.client(fingerprint)
+    async def active(self, store: Store, fingerprint: str) -> bool:
+        found = await store.client(fingerprint)
         assert found is not None
         return found.active
 
@@ -171,16 +171,17 @@ class TestRosters:
         self, store: Store
     ) -> None:
         await self.seed(store, "f", "g")
-        before = store.epoch()
+        before = await store.epoch()
         await self.seed(store, "g")
-        assert (self.active(store, "f"), self.active(store, "g")) == (False, True)
-        assert store.epoch() == before + 1
+        assert (await self.active(store, "f"), await self.active(store, "g")) == (False, True)
+        assert await store.epoch() == before + 1
         await self.seed(store, "g")
-        assert store.epoch() == before + 1
+        assert await store.epoch() == before + 1
         await self.seed(store, "f", "g")
-        assert self.active(store, "f")
+        assert await self.active(store, "f")
         acts = [
-            act for (act,) in store._driver.read("SELECT act FROM audit WHERE subject = 'f' ORDER BY seq")
+            act
+            for (act,) in await store._driver.read("SELECT act FROM audit WHERE subject = 'f' ORDER BY seq")
         ]
         assert acts == [f"client_certificate.{act}" for act in ("add", "retire", "restore")]
 
@@ -191,8 +192,8 @@ class TestRosters:
             [Seed("client_certificate", self.ROW | {"fingerprint": "x"}, {"active": 1})], "admin"
         )
         await self.seed(store, "f", "g")
-        assert not self.active(store, "f")
-        assert self.active(store, "x")
+        assert not await self.active(store, "f")
+        assert await self.active(store, "x")
 
 
 async def test_a_verdict_repeated_without_end_is_told_ever_more_seldom(store: Store) -> None:

@@ -73,14 +73,14 @@ def record(path: Path, name: str, count: int) -> None:
             code = answer.filing.dossier_code
             assert answer.notice.document.decode() == code, "the notice names the code of the commit"
             assert (await store.dossier(str(code))) == answer.filing
-        store.close()
+        await store.close()
 
     asyncio.run(run())
 
 
-def test_no_gap_and_no_double_over_processes_and_midnight(tmp_path: Path) -> None:
+async def test_no_gap_and_no_double_over_processes_and_midnight(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    Store(SqliteDriver(path), lambda: datetime.now(UTC)).close()
+    await Store(SqliteDriver(path), lambda: datetime.now(UTC)).close()
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=record, args=(path, name, 40)) for name in "abc"]
     for worker in workers:
@@ -89,8 +89,8 @@ def test_no_gap_and_no_double_over_processes_and_midnight(tmp_path: Path) -> Non
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     driver = SqliteDriver(path)
-    codes = sorted(row[0] for row in driver.read("SELECT dossier_code FROM filing"))
-    driver.close()
+    codes = sorted(row[0] for row in await driver.read("SELECT dossier_code FROM filing"))
+    await driver.close()
     days = ("20261123", "20261124")
     assert codes == [f"H52-{day}-{number:07d}" for day in days for number in range(1, 61)]
 
@@ -100,7 +100,7 @@ async def test_a_repeat_takes_no_number(tmp_path: Path) -> None:
     first = await store.add(store.prepare(dossier(b"<one/>", LATE)))
     again = await store.add(store.prepare(dossier(b"<one/>", LATE)))
     other = await store.add(store.prepare(dossier(b"<two/>", LATE)))
-    store.close()
+    await store.close()
     assert again.repeat
     assert again.filing.dossier_code == first.filing.dossier_code == "H52-20261123-0000001"
     assert other.filing.dossier_code == "H52-20261123-0000002"
@@ -116,5 +116,5 @@ async def test_a_transaction_that_fails_takes_no_number(tmp_path: Path) -> None:
     with pytest.raises((StoreUnavailable, OSError)):
         await store.add(store.prepare(broken))
     after = await store.add(store.prepare(dossier(b"<one/>", LATE)))
-    store.close()
+    await store.close()
     assert after.filing.dossier_code == "H52-20261123-0000001"
