@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import certs_dev
+from tests import postgres
 from tests.house import House, house_at
 
 
@@ -23,6 +25,37 @@ def pki_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pki(pki_home: Path) -> certs_dev.DevPki:
     return certs_dev.load(pki_home / "pki")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL on which databases can be made; one for the whole run."""
+    if elsewhere := os.environ.get(postgres.ELSEWHERE):
+        yield elsewhere
+        return
+    postgres.require_postgres()
+    with postgres.Cluster.made() as cluster:
+        yield cluster.url
+
+
+@pytest.fixture
+async def postgres_place(postgres_server: str) -> AsyncIterator[str]:
+    """The URL of a fresh database of the newest schema."""
+    url = await postgres.fresh_database(postgres_server)
+    yield url
+    await postgres.drop_database(postgres_server, url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a store can be opened, once for each engine."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "efile.sqlite")
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = await postgres.fresh_database(server)
+    yield url
+    await postgres.drop_database(server, url)
 
 
 @pytest.fixture

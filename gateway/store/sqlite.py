@@ -75,8 +75,7 @@ class SqliteDriver:
         try:
             with self._locked():
                 self._writer = _open_writer(path)
-                migrate(self._writer)
-                self._writer.commit()
+                _migrate(self._writer)
             self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
             self._reader.execute("PRAGMA query_only = 1")
         except sqlite3.Error as error:
@@ -245,7 +244,9 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> list[list[
     sql = in_sqlite(statement.sql)
     if statement.fetch:
         return [connection.execute(sql, row).fetchall() for row in statement.rows]
-    if statement.rows:
+    if len(statement.rows) == 1:
+        connection.execute(sql, statement.rows[0])
+    elif statement.rows:
         connection.executemany(sql, statement.rows)
     return []
 
@@ -267,6 +268,18 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """All or nothing; the caller holds the lock."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        run(connection, lambda _: migrate("sqlite"), [None])
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _require_room(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""The contract of `ports.Filings` and `ports.Deliveries`, on the embedded engine."""
+"""The contract of `ports.Filings` and `ports.Deliveries`, over both engines; and what the embedded one has of its own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from gateway.errors import BadRequest, ConfigurationError, KeyReused, NotFound, StoreUnavailable
 from gateway.filing.filing import NoticeKind
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
+from gateway.store import opening
 from gateway.store.migrate import migrations
 from gateway.store.rows import json_text
 from gateway.store.seeds import Seed
@@ -34,8 +36,8 @@ def open_store(path: Path) -> Store:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_store(tmp_path / "efile.sqlite")
+async def store(place: str) -> AsyncIterator[Store]:
+    opened = await opening.open_store(place, lambda: AT)
     yield opened
     await opened.close()
 
@@ -119,7 +121,7 @@ class TestFilings:
         )
         bad = [answer for answer in answers if isinstance(answer, Exception)]
         assert len(bad) == 1
-        assert isinstance(bad[0], sqlite3.IntegrityError)
+        assert isinstance(bad[0], sqlite3.IntegrityError | asyncpg.IntegrityConstraintViolationError)
 
 
 class TestDeliveries:
@@ -358,8 +360,10 @@ class TestMigrations:
         asyncio.run(open_store(tmp_path / "s.sqlite").close())
         connection = sqlite3.connect(tmp_path / "s.sqlite")
         with connection:
-            connection.execute("UPDATE migration SET checksum = 'x' WHERE name = ?", (migrations()[0][0],))
-            connection.execute("INSERT INTO migration VALUES ('9999_future.sql', 'y')")
+            connection.execute(
+                "UPDATE migration SET checksum = 'x' WHERE name = ?", (migrations("sqlite")[0].name,)
+            )
+            connection.execute("INSERT INTO migration VALUES ('9999_future.sql', 'y', 1)")
         connection.close()
         with pytest.raises(ConfigurationError) as refused:
             open_store(tmp_path / "s.sqlite")
@@ -369,4 +373,4 @@ class TestMigrations:
         for _ in range(2):
             asyncio.run(open_store(tmp_path / "s.sqlite").close())
         connection = sqlite3.connect(tmp_path / "s.sqlite")
-        assert connection.execute("SELECT count(*) FROM migration").fetchone() == (len(migrations()),)
+        assert connection.execute("SELECT count(*) FROM migration").fetchone() == (len(migrations("sqlite")),)
