@@ -44,7 +44,7 @@ from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
 from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import Settings
-from gateway.store.sqlite import SqliteDriver
+from gateway.store.opening import open_store
 from gateway.store.store import Store
 from signing.answers import AnswerFolder
 from signing.list_refresh import ListRefresher
@@ -142,7 +142,7 @@ async def _assembled(
         loop.call_soon_threadsafe(on_fatal)
 
     async with AsyncExitStack() as stack:
-        store = Store(SqliteDriver(settings.store, on_fatal=fatal), now)
+        store = await open_store(settings.store, now, fatal)
         stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
         limits = await store.limits()

@@ -136,7 +136,10 @@ def _settings(made: Installation, agency_url: str, changes: dict[str, Any]) -> S
         agency=(replace(agency, config=config, poll_seconds=0.2),),
         delivery=replace(settings.delivery, **fast),
     )
-    parts = {name: replace(getattr(settings, name), **fields) for name, fields in changes.items()}
+    parts = {
+        name: replace(getattr(settings, name), **fields) if isinstance(fields, dict) else fields
+        for name, fields in changes.items()
+    }
     return replace(settings, **parts)
 
 

@@ -253,17 +253,31 @@ async def migrated(url: str) -> list[str]:
     One process of all nodes at a time; where nothing is missing, no right to change the schema is needed.
     Raises as `PostgresDriver.open`.
     """
+    if not missing("postgresql", await applied(url)):
+        return []
     connection = await connect(url)
     try:
         with as_store_errors():
-            exists = await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL")
-            if exists and not missing("postgresql", await connection.fetch(APPLIED)):
-                return []
             await connection.execute(BEGIN)
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
-            applied = await run(connection, lambda _: migrate("postgresql"), [None])
+            names = await run(connection, lambda _: migrate("postgresql"), [None])
             await commit(connection)
-            return list(applied)
+            return list(names)
+    except asyncpg.PostgresError as error:
+        raise ConfigurationError([f"the schema cannot be brought up to this version: {error}"]) from error
+    finally:
+        connection.terminate()
+
+
+async def applied(url: str) -> Sequence[Row]:
+    """The rows of APPLIED; none where there is no schema yet. Raises as `PostgresDriver.open`."""
+    connection = await connect(url)
+    try:
+        with as_store_errors():
+            if not await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
+                return []
+            rows: Sequence[Row] = await connection.fetch(APPLIED)
+            return rows
     finally:
         connection.terminate()
 

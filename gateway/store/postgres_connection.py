@@ -17,7 +17,6 @@ from gateway.store.rows import Row
 from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, Operation, Statement
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-SCHEMES = ("postgresql://", "postgres://")
 RETRIED = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """Somebody else's transaction came between: the same items again see what it did."""
 

@@ -1,4 +1,4 @@
-"""The contract of `ports.Filings` and `ports.Deliveries`, over both engines; and what the embedded one has of its own."""
+"""The contract of `ports.Filings` and `ports.Deliveries`, over both engines; and what is the embedded one's alone."""
 
 from __future__ import annotations
 
