@@ -50,7 +50,9 @@ def _store_faults(store: str) -> Iterator[str]:
         return
     said = dict(parse_qsl(parts.query))
     places = [*parts.netloc.rpartition("@")[2].split(","), *said.get("host", "").split(",")]
-    hosts = {re.sub(r":\d+$", "", host) for host in places if not host.startswith("/")}  # a folder: a Unix socket
+    hosts = {
+        re.sub(r":\d+$", "", host) for host in places if not host.startswith("/")
+    }  # a folder: a Unix socket
     if said.get("sslmode") != "verify-full" and not hosts <= LOOPBACK:
         yield "store: a PostgreSQL server elsewhere needs ?sslmode=verify-full&sslrootcert=…"
 
