@@ -39,8 +39,9 @@ _LOST = (
     OSError,
     TimeoutError,
 )
-_PASSING = ("08", "53", "57", "58", "25006", "25P03", "55P03")
-"""SQLSTATEs (Appendix A) by their beginnings: connection, resources, shutdown, disk, read-only, idle, lock."""
+_NOT_LET_IN = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+_PASSING = ("08", "28", "3D", "53", "57", "58", "25006", "25P03", "55P03")
+"""SQLSTATEs (Appendix A) by their beginnings: connection, log-in, resources, shutdown, disk, read-only, idle, lock."""
 
 
 class Full(StoreUnavailable):
@@ -55,7 +56,10 @@ async def connect(url: str) -> asyncpg.Connection:
         ConfigurationError: its settings, or the URL, would make a promise worth nothing.
     """
     with as_store_errors():
-        connection = await asyncpg.connect(**arguments(url))
+        try:
+            connection = await asyncpg.connect(**arguments(url))
+        except _NOT_LET_IN as error:
+            raise ConfigurationError([f"store: PostgreSQL does not let us in: {error}"]) from error
         durable = await connection.fetchrow(
             "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
             "current_setting('synchronous_commit'), current_setting('server_encoding')"

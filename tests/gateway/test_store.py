@@ -18,12 +18,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from gateway.errors import BadRequest, ConfigurationError, KeyReused, NotFound, StoreUnavailable
+from gateway.errors import BadRequest, KeyReused, NotFound, StoreUnavailable
 from gateway.filing.filing import NoticeKind
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
 from gateway.store import opening
-from gateway.store.migrate import migrations
 from gateway.store.rows import json_text
 from gateway.store.seeds import Seed
 from gateway.store.sqlite import SqliteDriver
@@ -356,24 +355,3 @@ class TestDurability:
         await store.close()
         assert set(modes) == {"s.sqlite", "s.sqlite-wal", "s.sqlite-shm", "s.sqlite.lock"}
         assert set(modes.values()) == {0}
-
-
-class TestMigrations:
-    def test_a_changed_or_newer_database_is_refused(self, tmp_path: Path) -> None:
-        asyncio.run(open_store(tmp_path / "s.sqlite").close())
-        connection = sqlite3.connect(tmp_path / "s.sqlite")
-        with connection:
-            connection.execute(
-                "UPDATE migration SET checksum = 'x' WHERE name = ?", (migrations("sqlite")[0].name,)
-            )
-            connection.execute("INSERT INTO migration VALUES ('9999_future.sql', 'y', 1)")
-        connection.close()
-        with pytest.raises(ConfigurationError) as refused:
-            open_store(tmp_path / "s.sqlite")
-        assert len(refused.value.faults) == 2
-
-    def test_opening_twice_migrates_once(self, tmp_path: Path) -> None:
-        for _ in range(2):
-            asyncio.run(open_store(tmp_path / "s.sqlite").close())
-        connection = sqlite3.connect(tmp_path / "s.sqlite")
-        assert connection.execute("SELECT count(*) FROM migration").fetchone() == (len(migrations("sqlite")),)
