@@ -46,7 +46,7 @@ from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
 from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import Settings
-from gateway.store.sqlite import SqliteDriver
+from gateway.store.opening import open_store
 from gateway.store.store import Store
 from signing.answers import AnswerFolder
 from signing.list_refresh import ListRefresher
@@ -144,10 +144,10 @@ async def _assembled(
         loop.call_soon_threadsafe(on_fatal)
 
     async with AsyncExitStack() as stack:
-        store = Store(SqliteDriver(settings.store, on_fatal=fatal), now)
-        stack.callback(store.close)
+        store = await open_store(settings.store, now, fatal)
+        stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
-        limits = store.limits()
+        limits = await store.limits()
         rules = load_signature_rules(settings)
         catalogue = _catalogue(settings, rules().policy)
         parse_limits = signing.ParseLimits(max_bytes=int(limits["body_bytes"]))
@@ -310,7 +310,7 @@ async def _open_adapters(
     """Raises ConfigurationError where a call could outlast the claim under which it is made: it would be made,
     and its answer thrown away, without end."""
     opened, faults = {}, []
-    for agency in store.agencies():
+    for agency in await store.agencies():
         adapter = adapters.open_adapter(agency.adapter, agency.config)
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter

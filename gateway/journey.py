@@ -152,7 +152,7 @@ async def hear(key: str, verdict: Verdict, backend: str, world: DeliveryWorld, f
     """
     number, agency = parts_of(key)
     one = next((one for one in await filings.handovers(number) if one.agency == agency), None)
-    served_by = backend_of(one.agency, one.office, world.registry.agencies()) if one else None
+    served_by = backend_of(one.agency, one.office, await world.registry.agencies()) if one else None
     if served_by is None or served_by.id != backend:
         raise NotFound(key)
     answer = f"{verdict.status.value} {verdict.reference or ''}".strip()
@@ -207,7 +207,7 @@ async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings:
     if filing is None:
         raise NotFound(number)
     notice = notify(filing, verdict, world)
-    planned = handovers(filing, verdict.status, world)
+    planned = await handovers(filing, verdict.status, world)
     concluded = await world.deliveries.record_verdict(number, verdict, notice, world.clock(), planned)
     if concluded.contradicts:
         raise VerdictConflict(number)

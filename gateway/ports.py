@@ -259,15 +259,15 @@ class Deliveries(Protocol):
 class Registry(Protocol):
     """Who may talk to us and to whom we talk; kept in the store, seeded from files, read on every request."""
 
-    def client(self, fingerprint: str) -> ClientIdentity | None:
+    async def client(self, fingerprint: str) -> ClientIdentity | None:
         """Whose certificate this is, by SHA-256 fingerprint (hex, lower case), or None."""
         ...
 
-    def provider(self, id: str) -> Provider | None:
+    async def provider(self, id: str) -> Provider | None:
         """The provider, or None."""
         ...
 
-    def agencies(self) -> Sequence[Agency]:
+    async def agencies(self) -> Sequence[Agency]:
         """All agencies, in the order of their identifiers."""
         ...
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from cryptography import x509
 
 import signing
 from gateway.errors import ConfigurationError
-from gateway.settings import Settings
+from gateway.settings import URL_SCHEMES, Settings
 
 DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
+LOOPBACK = {"", "localhost", "127.0.0.1", "[::1]"}
 NOT_FOR_FILINGS = ("conformance", "tax-legacy")
 _CREDENTIALS = ("_key", "password_file", "_secret_file")
 
@@ -35,9 +38,24 @@ def _faults(settings: Settings) -> Iterator[str]:
         for certificate in certificates:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
                 yield f"{file}: a development certificate; production does not start with it"
+    yield from _store_faults(settings.store)
     for file in (settings.door.key, settings.notices.key, *_agency_files(settings, _CREDENTIALS)):
         if file.exists() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             yield f"{file}: the key is readable by others; chmod 600"
+
+
+def _store_faults(store: str) -> Iterator[str]:
+    """Declarations cross no network in the clear, nor to a server that anybody could be."""
+    parts = urlsplit(store)
+    if parts.scheme not in URL_SCHEMES:
+        return
+    said = dict(parse_qsl(parts.query))
+    places = [*parts.netloc.rpartition("@")[2].split(","), *said.get("host", "").split(",")]
+    hosts = {
+        re.sub(r":\d+$", "", host) for host in places if not host.startswith("/")
+    }  # a folder: a Unix socket
+    if said.get("sslmode") != "verify-full" and not hosts <= LOOPBACK:
+        yield "store: a PostgreSQL server elsewhere needs ?sslmode=verify-full&sslrootcert=…"
 
 
 def _certificate_files(settings: Settings) -> Iterator[Path]:

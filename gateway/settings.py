@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +20,8 @@ Positive = Annotated[float, Meta(gt=0)]
 Wait = Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+URL_SCHEMES = ("postgresql", "postgres")
+_URL_FILES = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -141,7 +144,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     door: DoorSettings
     trust: TrustSettings
     notices: NoticeSettings
-    store: Path
+    store: str
+    """The absolute path of an SQLite file, or the URL of a PostgreSQL database, its files absolute."""
     mode: Literal["production", "development"] = "production"
     catalogue: CatalogueSettings = CatalogueSettings()
     directory: DirectorySettings = DirectorySettings()
@@ -168,6 +172,8 @@ def load_settings(file: Path) -> Settings:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
         _resolve_agency_paths(raw, base)
         _resolve_policy_path(raw, base)
+        if isinstance(raw.get("store"), str):
+            raw["store"] = store_place(raw["store"], base)
         return msgspec.convert(raw, Settings, dec_hook=decode)
     except OSError as error:
         raise ConfigurationError([f"{file}: {error.strerror}"]) from error
@@ -196,6 +202,15 @@ def _resolve_policy_path(raw: dict[str, Any], base: Path) -> None:
     policy = trust.get("policy") if isinstance(trust, dict) else None
     if isinstance(trust, dict) and isinstance(policy, str) and policy.endswith(".toml"):
         trust["policy"] = str(base / policy)
+
+
+def store_place(text: str, base: Path) -> str:
+    """A store as `Settings.store` has it; what `text` leaves relative is relative to `base`."""
+    parts = urlsplit(text)
+    if parts.scheme not in URL_SCHEMES:
+        return str(base / text)
+    said = [(k, str(base / v) if k in _URL_FILES else v) for k, v in parse_qsl(parts.query)]
+    return urlunsplit(parts._replace(query=urlencode(said, safe="/")))
 
 
 def _readable(message: str) -> str:

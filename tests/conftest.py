@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import certs_dev
+from tests import postgres
 from tests.adapters import broker
 from tests.house import House, house_at
 
@@ -30,6 +32,37 @@ def pki(pki_home: Path) -> certs_dev.DevPki:
 def broker_ends() -> Iterator[None]:
     yield
     broker.end_shared()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL on which databases can be made; one for the whole run."""
+    if elsewhere := os.environ.get(postgres.ELSEWHERE):
+        yield elsewhere
+        return
+    postgres.require_postgres()
+    with postgres.Cluster.made() as cluster:
+        yield cluster.url
+
+
+@pytest.fixture
+async def postgres_place(postgres_server: str) -> AsyncIterator[str]:
+    """The URL of a fresh database of the newest schema."""
+    url = await postgres.fresh_database(postgres_server)
+    yield url
+    await postgres.drop_database(postgres_server, url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a store can be opened, once for each engine."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "efile.sqlite")
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = await postgres.fresh_database(server)
+    yield url
+    await postgres.drop_database(server, url)
 
 
 @pytest.fixture

@@ -151,7 +151,10 @@ def _settings(made: Installation, agency_url: str, speaks: Speaks, changes: dict
         agency=(replace(agency, adapter=speaks.adapter, config=config, poll_seconds=speaks.poll_seconds),),
         delivery=replace(settings.delivery, **fast),
     )
-    parts = {name: replace(getattr(settings, name), **fields) for name, fields in changes.items()}
+    parts = {
+        name: replace(getattr(settings, name), **fields) if isinstance(fields, dict) else fields
+        for name, fields in changes.items()
+    }
     return replace(settings, **parts)
 
 

@@ -3,8 +3,11 @@
 #   sh tests/tools.sh xmlsec1 java mvn
 set -u
 missing=""
+has() {  # Debian keeps PostgreSQL's programs out of the path
+    command -v "$1" >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1
+}
 for tool in "$@"; do
-    command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+    has "$tool" || missing="$missing $tool"
 done
 [ -z "$missing" ] && exit 0
 packages=""
@@ -12,6 +15,7 @@ for tool in $missing; do
     case "$tool" in
         java) packages="$packages default-jdk-headless" ;;
         mvn) packages="$packages maven" ;;
+        postgres) packages="$packages postgresql" ;;
         softhsm2-util) packages="$packages softhsm2" ;;
         pdfsig | pdftotext) packages="$packages poppler-utils" ;;
         *) packages="$packages $tool" ;;
@@ -22,6 +26,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages; } >/dev/null 2>&1
 fi
 for tool in $missing; do
-    command -v "$tool" >/dev/null 2>&1 || echo "!!! MISSING: $tool (Debian:$packages). The tests that need it are SKIPPED." >&2
+    has "$tool" || echo "!!! MISSING: $tool (Debian:$packages). The tests that need it are SKIPPED." >&2
 done
 exit 0

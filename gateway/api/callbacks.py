@@ -32,7 +32,7 @@ class CallbackDoor:
 
     async def verdict(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/callbacks/verdicts: idempotent; 409 where it contradicts the recorded verdict."""
-        agency = self._clients.agency(request)
+        agency = await self._clients.agency(request)
         adapter = self._world.adapters.get(agency)
         if adapter is None:
             raise NotFound(agency)

@@ -34,24 +34,24 @@ class Clients:
         self._clock = clock
         self._parsed: dict[str, x509.Certificate] = {}
 
-    def provider(self, request: web.Request) -> Provider:
+    async def provider(self, request: web.Request) -> Provider:
         """The registered, active provider that calls. Raises Stranger, logged with its reason."""
-        provider = self._identity(request, "provider").provider
+        provider = (await self._identity(request, "provider")).provider
         if provider is None or not provider.active:
             raise self._refuse(request, "suspended")
         return provider
 
-    def agency(self, request: web.Request) -> str:
+    async def agency(self, request: web.Request) -> str:
         """The identifier of the agency that calls. Raises Stranger, logged with its reason."""
-        return self._identity(request, "agency").party
+        return (await self._identity(request, "agency")).party
 
-    def _identity(self, request: web.Request, kind: str) -> ClientIdentity:
+    async def _identity(self, request: web.Request, kind: str) -> ClientIdentity:
         ssl_object = request.get_extra_info("ssl_object")
         der = ssl_object.getpeercert(binary_form=True) if ssl_object is not None else None
         if not der:
             raise self._refuse(request, "no client certificate")
         fingerprint = hashlib.sha256(der).hexdigest()
-        identity = self._registry.client(fingerprint)
+        identity = await self._registry.client(fingerprint)
         if identity is None:
             raise self._refuse(request, "not registered", fingerprint)
         if not identity.active or self._is_revoked(fingerprint, der):

@@ -127,7 +127,7 @@ class FilingsDoor:
 
     async def _message(self, request: web.Request, hold: Hold) -> Message:
         """Let the caller in, make sure there is room, then read: nobody sends 20 MB to hear "busy"."""
-        provider: Provider = self._clients.provider(request)
+        provider: Provider = await self._clients.provider(request)
         self._world.pool.refuse_when_full()
         coding = request.headers.get("Content-Encoding", "identity")
         if (
@@ -145,7 +145,7 @@ class FilingsDoor:
 
     async def own(self, request: web.Request) -> Filing:
         """See `Own`."""
-        provider = self._clients.provider(request)
+        provider = await self._clients.provider(request)
         number = request.match_info["number"]
         filing = None
         if is_filing_number(number):

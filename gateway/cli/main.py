@@ -15,6 +15,7 @@ COMMANDS = (
     "demo",
     "dev-pki",
     "forms",
+    "migrate",
     "new",
     "queue",
     "receipt",

@@ -13,10 +13,10 @@ import click
 
 from gateway.app import clock
 from gateway.cli.output import json_option, print_json, refused
+from gateway.cli.place import settings_of, settings_options
 from gateway.errors import NotFound
-from gateway.settings import load_settings
+from gateway.store.opening import open_store
 from gateway.store.queue import NotStuck
-from gateway.store.sqlite import SqliteDriver
 from gateway.store.store import Store
 
 
@@ -28,26 +28,18 @@ def queue() -> None:
     """
 
 
-def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--config`, as `efile serve` has it."""
-    return click.option(
-        "--config",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        default=Path("efile.toml"),
-        show_default=True,
-        help="The gateway's settings file.",
-    )(command)
-
-
 @queue.command("list")
 @click.option("--stuck", is_flag=True, help="Only dead letters.")
-@config_option
+@settings_options
 @json_option
 def list_waiting(*, stuck: bool, config: Path, as_json: bool) -> None:
     """List the filings that wait, oldest first, with what happened last; then what goes on to cooperating agencies."""
 
     async def ask(store: Store) -> list[dict[str, Any]]:
-        return [asdict(one) for one in (*store.waiting(stuck=stuck), *store.waiting_handovers(stuck=stuck))]
+        return [
+            asdict(one)
+            for one in (*await store.waiting(stuck=stuck), *await store.waiting_handovers(stuck=stuck))
+        ]
 
     found = asyncio.run(_with_store(config, ask))
     if as_json:
@@ -68,7 +60,7 @@ def list_waiting(*, stuck: bool, config: Path, as_json: bool) -> None:
     "--agency", help="Only the handover to this cooperating agency, as `efile queue list` names it."
 )
 @click.option("--why", required=True, help="For the audit record.")
-@config_option
+@settings_options
 @json_option
 def replay(*, number: str, agency: str | None, why: str, config: Path, as_json: bool) -> None:
     """Send the stuck filing NUMBER on its way again: it is routed and delivered anew, under its old key."""
@@ -92,8 +84,8 @@ def replay(*, number: str, agency: str | None, why: str, config: Path, as_json: 
 
 
 async def _with_store(config: Path, ask: Callable[[Store], Awaitable[Any]]) -> Any:
-    store = Store(SqliteDriver(load_settings(config).store), clock)
+    store = await open_store(settings_of(config).store, clock)
     try:
         return await ask(store)
     finally:
-        store.close()
+        await store.close()

@@ -17,8 +17,9 @@ import uvloop
 
 from gateway.app import Role, running
 from gateway.cli.logs import configure_logging
+from gateway.cli.place import settings_of, settings_options
 from gateway.errors import ConfigurationError
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
 from gateway.supervisor import BEAT_SECONDS, supervise
 
 _STOP_SECONDS = 90.0
@@ -27,13 +28,7 @@ _M_ARENA_MAX = -8  # malloc.h
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    default=Path("efile.toml"),
-    show_default=True,
-    help="The settings file.",
-)
+@settings_options
 @click.option(
     "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes."
 )
@@ -52,7 +47,7 @@ def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
     standard error, as JSON lines unless that is a terminal.
     """
     configure_logging()
-    settings = load_settings(config)
+    settings = settings_of(config)
     if processes > 1:
         command = [
             sys.executable,
@@ -63,6 +58,8 @@ def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
             str(config),
             "--role",
             role,
+            "--store",
+            settings.store,
             "--worker",
         ]
         _require_free_ports(settings, role)

@@ -33,13 +33,13 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     except adapters.Rejected as error:
         return Outcome(claim, Status.STUCK, "stuck", str(error), progress=False)
     if submitted.verdict is not None:
-        return verdict_outcome(claim, submitted.verdict, world)
+        return await verdict_outcome(claim, submitted.verdict, world)
     return Outcome(
         claim,
         Status.DELIVERED,
         "delivered",
         submitted.reference or "",
-        due_seconds=poll_seconds(filing, world, 0),
+        due_seconds=await poll_seconds(filing, world, 0),
         reference=submitted.reference,
     )
 
@@ -67,8 +67,8 @@ def parcel_of(filing: Filing, body: bytes, *, key: str, agency: str) -> adapters
     )
 
 
-def poll_seconds(filing: Filing, world: DeliveryWorld, polls: int) -> float:
+async def poll_seconds(filing: Filing, world: DeliveryWorld, polls: int) -> float:
     """How long to wait before asking for the verdict, after `polls` questions: ever longer, up to a bound."""
-    known = {agency.id: agency.poll_seconds for agency in world.registry.agencies()}
+    known = {agency.id: agency.poll_seconds for agency in await world.registry.agencies()}
     first = known.get(filing.agency or "", world.backoff.most)
     return Backoff(first, max(first, world.backoff.most)).delay(polls)

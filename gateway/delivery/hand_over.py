@@ -17,7 +17,7 @@ async def hand_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutco
     """Gives `delivered`; `waiting` again after a passing failure; `stuck` where the agency calls the request wrong;
     `not-joined` where no back-end serves the agency any more. A cooperating agency's own verdict is not asked for."""
     handover = claim.handover
-    backend = backend_of(handover.agency, handover.office, world.registry.agencies())
+    backend = backend_of(handover.agency, handover.office, await world.registry.agencies())
     if backend is None:
         reason = f"no back-end serves {handover.agency}"
         return HandoverOutcome(claim, HandoverStatus.NOT_JOINED, "handover-not-joined", reason)

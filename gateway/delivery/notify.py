@@ -16,7 +16,7 @@ def notify(filing: Filing, verdict: Verdict, world: DeliveryWorld) -> SignedNoti
     return world.notary.verdict_notice(filing, verdict, world.clock())
 
 
-def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: DeliveryWorld) -> Outcome:
+async def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: DeliveryWorld) -> Outcome:
     """A verdict that came as the answer to a question of ours."""
     verdict = verdict_of(answer)
     return Outcome(
@@ -27,7 +27,7 @@ def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: DeliveryWorld
         reference=verdict.reference,
         verdict=verdict,
         notice=notify(claim.filing, verdict, world),
-        handovers=handovers(claim.filing, verdict.status, world),
+        handovers=await handovers(claim.filing, verdict.status, world),
     )
 
 

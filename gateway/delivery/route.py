@@ -23,7 +23,7 @@ async def route(claim: Claim, world: DeliveryWorld) -> Outcome:
         lead = _route(claim.filing, claim.filing.received_at, world).lead
     except directory.NoRoute as error:
         return Outcome(claim, Status.STUCK, "stuck", str(error))
-    backend = backend_of(lead.id, lead.office, world.registry.agencies())
+    backend = backend_of(lead.id, lead.office, await world.registry.agencies())
     if backend is None:
         return Outcome(claim, Status.STUCK, "stuck", f"no back-end serves {lead.id} ({lead.name_vi})")
     detail = f"{backend.id}: {lead.name_vi}"
@@ -38,7 +38,7 @@ async def route(claim: Claim, world: DeliveryWorld) -> Outcome:
     )
 
 
-def handovers(filing: Filing, status: Status, world: DeliveryWorld) -> tuple[Handover, ...]:
+async def handovers(filing: Filing, status: Status, world: DeliveryWorld) -> tuple[Handover, ...]:
     """The cooperating agencies that a filing with this verdict goes on to, as of now: none unless it is accepted."""
     if status is not Status.ACCEPTED:
         return ()
@@ -46,7 +46,7 @@ def handovers(filing: Filing, status: Status, world: DeliveryWorld) -> tuple[Han
         found = _route(filing, world.clock(), world)
     except directory.NoRoute:
         return ()  # nobody leads the service any more: whoever cooperated is not told either
-    return tuple(_handovers(found, world.registry.agencies()))
+    return tuple(_handovers(found, await world.registry.agencies()))
 
 
 def backend_of(agency: str, office: str, agencies: Sequence[Agency]) -> Agency | None:

@@ -25,8 +25,8 @@ async def track(claim: Claim, world: DeliveryWorld) -> Outcome:
         event = told("poll-failed", claim.failures)
         return Outcome(claim, Status.DELIVERED, event, str(error), due_seconds=delay, progress=False)
     if isinstance(found, adapters.Verdict):
-        return verdict_outcome(claim, found, world)
+        return await verdict_outcome(claim, found, world)
     if isinstance(found, adapters.Unknown):
         return Outcome(claim, Status.DELIVERING, "unknown-to-agency", filing.agency or "", due_seconds=0.0)
-    delay = poll_seconds(filing, world, claim.failures)
+    delay = await poll_seconds(filing, world, claim.failures)
     return Outcome(claim, Status.DELIVERED, None, due_seconds=delay, progress=False)

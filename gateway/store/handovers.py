@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.ports import LONGEST_WAIT_SECONDS, HandoverClaim, HandoverOutcome, Written
-from gateway.store.operations import FARTHEST, INSERT_EVENT, NOW, READ_FILING, Request, Statement, Steps
+from gateway.store.operations import FARTHEST, INSERT_EVENT, READ_FILING, Request
 from gateway.store.rows import HANDOVER_COLUMNS, Row, filing_of, handover_of, time_text
+from gateway.store.statements import NOW, SKIP_LOCKED, Statement, Steps
 
 READ_HANDOVERS = f"SELECT {HANDOVER_COLUMNS} FROM handover WHERE number = ? ORDER BY seq"
 
 _CLAIM = f"""
-UPDATE handover SET owner = ?1, lease_until = {NOW} + ?2, attempt = attempt + 1
-WHERE seq IN (
+WITH picked AS MATERIALIZED (
     SELECT seq FROM handover WHERE due_at IS NOT NULL AND (due_at <= {NOW} OR due_at > {FARTHEST})
-    AND (lease_until IS NULL OR lease_until < {NOW} OR lease_until > {FARTHEST}) ORDER BY due_at LIMIT ?3)
-RETURNING number, attempt, failures, {HANDOVER_COLUMNS}
+    AND (lease_until IS NULL OR lease_until < {NOW} OR lease_until > {FARTHEST})
+    ORDER BY due_at LIMIT ?3 {SKIP_LOCKED})
+UPDATE handover SET owner = ?1, lease_until = {NOW} + ?2, attempt = attempt + 1
+WHERE seq IN (SELECT seq FROM picked) RETURNING number, attempt, failures, {HANDOVER_COLUMNS}
 """
 
 

@@ -6,10 +6,9 @@ generator returns one result for each item of the batch; a result that is an exc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from gateway.errors import KeyReused
 from gateway.filing.filing import Filing, Recorded, SignedNotice
@@ -29,23 +28,7 @@ from gateway.store.rows import (
     pack,
     time_text,
 )
-
-NOW = "((julianday('now') - 2440587.5) * 86400.0)"
-"""The database's clock in seconds; the one expression that differs between engines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One SQL text, executed once for each row of parameters; `fetch` asks for the rows of each execution."""
-
-    sql: str
-    rows: Sequence[Row]
-    fetch: bool = False
-
-
-Steps = Generator[Statement, list[list[Row]], Sequence[Any]]
-Part = Generator[Statement, list[list[Row]], None]
-Operation = Callable[[Sequence[Any]], Steps]
+from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, Part, Statement, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +175,7 @@ def _made(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], li
 
 NEXT_DOSSIER = """
 INSERT INTO dossier_counter (agency, day, last) VALUES (?, ?, 1)
-ON CONFLICT (agency, day) DO UPDATE SET last = last + 1 RETURNING last
+ON CONFLICT (agency, day) DO UPDATE SET last = dossier_counter.last + 1 RETURNING last
 """
 
 
@@ -214,7 +197,7 @@ def _insert(items: Sequence[Prepared], made: Sequence[Recorded]) -> Part:
     yield Statement(INSERT_NOTICE, [notice_row(one.filing.number, one.notice) for one in made])
     yield Statement(
         "INSERT INTO repeat_key (provider, kind, value, number) VALUES (?, ?, ?, ?)",
-        [(*key, filing.number) for filing in filings for key in _repeat_keys(filing)],
+        sorted((*key, filing.number) for filing in filings for key in _repeat_keys(filing)),  # no deadlocks
     )
     yield Statement(
         f"INSERT INTO delivery (number, order_key, holds, due_at) VALUES (?, ?, 1, {NOW})",
@@ -257,23 +240,26 @@ def claim_due(batch: Sequence[Request]) -> Steps:
 FARTHEST = f"{NOW} + {LONGEST_WAIT_SECONDS + 1.0}"
 """No wait and no lease ends later: what lies beyond was written while the clock was ahead, and is void."""
 
+HOLD_DELIVERY = f"SELECT seq FROM delivery WHERE number = ? {FOR_UPDATE}"
+"""Before anything that also an outcome changes: the two wait for each other in one order."""
+
 READ_FILING = f"SELECT {FILING_COLUMNS} FROM filing WHERE number = ?"
 
 _FREE = f"""
 SELECT d.seq FROM delivery d
 WHERE d.due_at {{}} AND (d.lease_until IS NULL OR d.lease_until < {NOW} OR d.lease_until > {FARTHEST})
   AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.holds = 1 AND e.seq < d.seq)
-ORDER BY d.due_at LIMIT ?3
+ORDER BY d.due_at LIMIT ?3 {SKIP_LOCKED}
 """
 
 CLAIM = f"""
+WITH picked AS MATERIALIZED (
+    SELECT seq FROM (SELECT * FROM ({_FREE.format(f"<= {NOW}")}) due
+                     UNION ALL SELECT * FROM ({_FREE.format(f"> {FARTHEST}")}) void) free LIMIT ?3)
 UPDATE delivery SET owner = ?1, lease_until = {NOW} + ?2, attempt = attempt + 1
-WHERE seq IN (
-    SELECT seq FROM (SELECT * FROM ({_FREE.format(f"<= {NOW}")})
-                     UNION ALL SELECT * FROM ({_FREE.format(f"> {FARTHEST}")})) LIMIT ?3)
-RETURNING number, attempt, failures
+WHERE seq IN (SELECT seq FROM picked) RETURNING number, attempt, failures
 """
-"""Both halves follow the index of due times: a long queue is not sorted for each claim."""
+"""Both halves follow the index of due times: a long queue is not sorted for each claim. Materialized: picked once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from gateway.errors import NotFound
 from gateway.filing.handover import HandoverStatus
 from gateway.filing.status import Status
 from gateway.ports import STATUS_LOST
-from gateway.store.operations import INSERT_EVENT, NOW, Statement, Steps
+from gateway.store.operations import HOLD_DELIVERY, INSERT_EVENT
 from gateway.store.rows import time_text
 from gateway.store.seeds import append_audit
+from gateway.store.statements import FOR_UPDATE, NOW, Statement, Steps
 
 
 class NotStuck(Exception):
@@ -64,7 +65,7 @@ def replay_handover(batch: Sequence[Replay]) -> Steps:
     results: list[NotFound | NotStuck | None] = []
     for order in batch:
         (found,) = yield Statement(
-            "SELECT status, name FROM handover WHERE number = ? AND agency = ?",
+            f"SELECT status, name FROM handover WHERE number = ? AND agency = ? {FOR_UPDATE}",
             [(order.number, order.agency)],
             fetch=True,
         )
@@ -93,6 +94,7 @@ def replay(batch: Sequence[Replay]) -> Steps:
     """
     results: list[NotFound | NotStuck | None] = []
     for order in batch:
+        yield Statement(HOLD_DELIVERY, [(order.number,)], fetch=True)
         (found,) = yield Statement(
             "SELECT status FROM filing WHERE number = ?", [(order.number,)], fetch=True
         )

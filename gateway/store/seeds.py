@@ -11,8 +11,11 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.store.operations import Statement, Steps
 from gateway.store.rows import Row, json_text, time_text
+from gateway.store.statements import FOR_UPDATE, Statement, Steps
+
+HOLD_AUDIT = f"SELECT value FROM epoch {FOR_UPDATE}"
+"""One seeding, and one audit record, at a time: each reads what the one before wrote."""
 
 SEEDED_TABLES = frozenset({"provider", "agency", "client_certificate", "signing_key", "limits"})
 
@@ -55,6 +58,7 @@ class Seeding:
 def seed(batch: Sequence[Seeding]) -> Steps:
     """Bring the rows in; answers the number of rows that changed for each seeding."""
     results = []
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
     for seeding in batch:
         changed = 0
         for one in seeding.seeds:
@@ -126,6 +130,7 @@ def append_audit(
     at: datetime, actor: str, act: str, subject: str, detail: str
 ) -> Generator[Statement, list[list[Row]], None]:
     """Append one record, chained to the last by SHA-256 over the previous hash and its own fields."""
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
     (last,) = yield Statement("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1", [()], fetch=True)
     previous = last[0][0] if last else ""
     fields = [previous, time_text(at), actor, act, subject, detail]

@@ -11,7 +11,6 @@ import fcntl
 import os
 import queue
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,20 +20,19 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import StoreUnavailable
-from gateway.store.migrate import migrate
-from gateway.store.operations import Operation, Statement, probe
+from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.store.operations import probe
 from gateway.store.rows import Row
+from gateway.store.sqlite_connection import in_sqlite, migrated, open_writer, require_room, run
+from gateway.store.statements import Operation
 
 _BATCH = 256
-_BUSY_SECONDS = 10.0
 _GATHER_SECONDS = 0.002
 """Where several writes came together last time, a moment's wait makes the next commit carry more of them."""
 _STALL_SECONDS = 30.0
 """A commit that takes longer than this hangs: another process was stopped while it held the lock, or the disk does."""
 _SLOW_SECONDS = 5.0
 """A commit under way for so long is a reason to say that we are not ready."""
-_ROOM_BYTES = 1 << 20
 _MOST_WAITING = 4096
 """Writes that may wait for the next commit; what they carry lies within the doors' budgets of memory."""
 
@@ -53,7 +51,7 @@ class _Work:
 class SqliteDriver:
     """Runs operations (see `operations.py`) with group commit, and plain reads on a read-only connection.
 
-    `write` may be called from one event loop; `read` only from the thread of that loop. `on_fatal` is called
+    `write` and `read` belong to one event loop. `migrated` names what opening it applied. `on_fatal` is called
     once, from the writer thread, when the disk has failed.
     """
 
@@ -72,14 +70,16 @@ class SqliteDriver:
         self._last_fault: str | None = None
         try:
             with self._locked():
-                self._writer = _open_writer(path)
-                migrate(self._writer)
-                self._writer.commit()
+                self._writer = open_writer(path)
+                self.migrated = migrated(self._writer)
             self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
             self._reader.execute("PRAGMA query_only = 1")
         except sqlite3.Error as error:
             os.close(self._lock)
             raise StoreUnavailable(f"{path}: the store cannot be opened: {error}") from error
+        except ConfigurationError:
+            os.close(self._lock)
+            raise
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -112,7 +112,7 @@ class SqliteDriver:
 
     async def probe(self) -> None:
         """After a bad write: try whether the disk has room, and takes a small one. Raises what is wrong."""
-        await asyncio.to_thread(_require_room, self._path.parent)
+        await asyncio.to_thread(require_room, self._path.parent)
         await self.write(probe, None)
         self._last_fault = None
 
@@ -120,18 +120,18 @@ class SqliteDriver:
         since = self._commit_since
         return 0.0 if since is None else time.monotonic() - since
 
-    def read(self, sql: str, row: Row = ()) -> list[Row]:
-        """Rows of a query, as of the newest commit."""
+    async def read(self, sql: str, row: Row = ()) -> Sequence[Row]:
+        """Rows of a query, as of the newest commit; on the event loop, since a look-up takes some microseconds."""
         try:
-            return self._reader.execute(sql, row).fetchall()
+            return self._reader.execute(in_sqlite(sql), row).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the store cannot be read: {error}") from error
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish what is queued and close. The last connection's checkpoint runs under the lock."""
         self._closed = True
         self._queue.put(None)
-        self._thread.join()
+        await asyncio.to_thread(self._thread.join)
         self._reader.close()
         with self._locked():
             self._writer.close()
@@ -225,46 +225,6 @@ class SqliteDriver:
             yield
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-
-def run(connection: sqlite3.Connection, operation: Operation, items: Sequence[Any]) -> Sequence[Any]:
-    """Drive one operation's generator on an open transaction."""
-    steps = operation(items)
-    try:
-        statement = next(steps)
-        while True:
-            statement = steps.send(_execute(connection, statement))
-    except StopIteration as stop:
-        answers: Sequence[Any] = stop.value
-        return answers
-
-
-def _execute(connection: sqlite3.Connection, statement: Statement) -> list[list[Row]]:
-    if statement.fetch:
-        return [connection.execute(statement.sql, row).fetchall() for row in statement.rows]
-    if statement.rows:
-        connection.executemany(statement.sql, statement.rows)
-    return []
-
-
-def _open_writer(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
-        raise sqlite3.OperationalError(
-            f"this file system cannot hold a write-ahead log (journal mode {mode})"
-        )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _require_room(directory: Path) -> None:
-    """SQLite writes over the old frames of its log: only a new file tells a disk that is full."""
-    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
-        if file.write(bytes(_ROOM_BYTES)) < _ROOM_BYTES:
-            raise OSError("no room left")
-        os.fsync(file.fileno())
 
 
 def _is(error: Exception, *codes: int) -> bool:

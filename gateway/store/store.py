@@ -41,7 +41,7 @@ from gateway.store.rows import (
     unpack,
     verdict_of,
 )
-from gateway.store.sqlite import SqliteDriver
+from gateway.store.statements import Driver
 
 _PROBE_SECONDS = 1.0
 _CLIENT = f"""
@@ -54,7 +54,7 @@ WHERE c.fingerprint = ?
 class Store:
     """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events."""
 
-    def __init__(self, driver: SqliteDriver, clock: Clock) -> None:
+    def __init__(self, driver: Driver, clock: Clock) -> None:
         self._driver = driver
         self._clock = clock
         self._probe: asyncio.Task[None] | None = None
@@ -72,7 +72,7 @@ class Store:
 
     async def find_repeat(self, provider: str, key: str | None, digest: bytes) -> Recorded | None:
         """See `ports.Filings.find_repeat`."""
-        rows = self._driver.read(operations.FIND_REPEAT, (provider, key, digest.hex()))
+        rows = await self._driver.read(operations.FIND_REPEAT, (provider, key, digest.hex()))
         number = operations.settle_repeat(rows, digest)
         if number is None:
             return None
@@ -80,51 +80,52 @@ class Store:
             number = await self._driver.write(
                 operations.bind_key, operations.Repeat(provider, key, digest, number)
             )
-        return operations.recorded_of(self._driver.read(operations.READ_RECORDED, (number,))[0])
+        rows = await self._driver.read(operations.READ_RECORDED, (number,))
+        return operations.recorded_of(rows[0])
 
     async def filing(self, number: str) -> Filing | None:
         """See `ports.Filings.filing`."""
-        rows = self._driver.read(operations.READ_FILING, (number,))
+        rows = await self._driver.read(operations.READ_FILING, (number,))
         return filing_of(rows[0]) if rows else None
 
     async def dossier(self, code: str) -> Filing | None:
         """See `ports.Filings.dossier`."""
         sql = f"SELECT {FILING_COLUMNS} FROM filing WHERE dossier_code = ?"
-        rows = self._driver.read(sql, (code,))
+        rows = await self._driver.read(sql, (code,))
         return filing_of(rows[0]) if rows else None
 
     async def document(self, number: str) -> bytes | None:
         """See `ports.Filings.document`."""
-        rows = self._driver.read("SELECT octets FROM body WHERE number = ?", (number,))
+        rows = await self._driver.read("SELECT octets FROM body WHERE number = ?", (number,))
         return await asyncio.to_thread(unpack, rows[0][0]) if rows else None
 
     async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
         """See `ports.Filings.notice`."""
-        rows = self._driver.read(
+        rows = await self._driver.read(
             "SELECT kind, issued_at, document FROM notice WHERE number = ? ORDER BY rowid DESC", (number,)
         )
         return next((notice for row in rows if (notice := notice_of(row)).kind in kinds), None)
 
     async def events(self, number: str) -> Sequence[Event]:
         """See `ports.Filings.events`."""
-        rows = self._driver.read(
+        rows = await self._driver.read(
             "SELECT at, name, detail FROM event WHERE number = ? ORDER BY seq", (number,)
         )
         return [Event(datetime.fromisoformat(at), name, detail) for at, name, detail in rows]
 
     async def judged(self, number: str) -> Mapping[str, Any] | None:
         """See `ports.Filings.judged`."""
-        reports = self.evidence(number)
+        reports = await self.evidence(number)
         return reports[-1] if reports else None
 
     async def verdict(self, number: str) -> Verdict | None:
         """See `ports.Filings.verdict`."""
-        rows = self._driver.read("SELECT verdict FROM verdict WHERE number = ?", (number,))
+        rows = await self._driver.read("SELECT verdict FROM verdict WHERE number = ?", (number,))
         return verdict_of(rows[0][0]) if rows else None
 
     async def handovers(self, number: str) -> Sequence[Handover]:
         """See `ports.Filings.handovers`."""
-        return [handover_of(row) for row in self._driver.read(handovers.READ_HANDOVERS, (number,))]
+        return [handover_of(row) for row in await self._driver.read(handovers.READ_HANDOVERS, (number,))]
 
     # Deliveries
 
@@ -180,33 +181,34 @@ class Store:
 
     # Registry
 
-    def client(self, fingerprint: str) -> ClientIdentity | None:
+    async def client(self, fingerprint: str) -> ClientIdentity | None:
         """See `ports.Registry.client`."""
-        rows = self._driver.read(_CLIENT, (fingerprint,))
+        rows = await self._driver.read(_CLIENT, (fingerprint,))
         if not rows:
             return None
         kind, party, active, *provider = rows[0]
         return ClientIdentity(kind, party, bool(active), provider_of(provider) if provider[0] else None)
 
-    def provider(self, id: str) -> Provider | None:
+    async def provider(self, id: str) -> Provider | None:
         """See `ports.Registry.provider`."""
-        rows = self._driver.read(f"SELECT {PROVIDER_COLUMNS} FROM provider WHERE id = ?", (id,))
+        rows = await self._driver.read(f"SELECT {PROVIDER_COLUMNS} FROM provider WHERE id = ?", (id,))
         return provider_of(rows[0]) if rows else None
 
-    def agencies(self) -> Sequence[Agency]:
+    async def agencies(self) -> Sequence[Agency]:
         """See `ports.Registry.agencies`."""
         return [
-            agency_of(row) for row in self._driver.read(f"SELECT {AGENCY_COLUMNS} FROM agency ORDER BY id")
+            agency_of(row)
+            for row in await self._driver.read(f"SELECT {AGENCY_COLUMNS} FROM agency ORDER BY id")
         ]
 
-    def limits(self) -> dict[str, float]:
+    async def limits(self) -> dict[str, float]:
         """The limits in force, by name."""
-        return dict(self._driver.read("SELECT name, value FROM limits"))  # type: ignore[arg-type]
+        return dict(await self._driver.read("SELECT name, value FROM limits"))  # type: ignore[arg-type]
 
-    def epoch(self) -> int:
+    async def epoch(self) -> int:
         """Raised by every change to a provider, agency, certificate, key or limit."""
-        value: int = self._driver.read("SELECT value FROM epoch")[0][0]
-        return value
+        ((value,),) = await self._driver.read("SELECT value FROM epoch")
+        return int(value)
 
     async def fault(self) -> str | None:
         """Why no promise can be kept now, in a word; None when fine. After a bad write, a tiny one is tried."""
@@ -215,7 +217,7 @@ class Store:
                 self._probe = asyncio.create_task(self._try())
             await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
         try:
-            self.epoch()
+            await self.epoch()
         except StoreUnavailable:
             return "unavailable"
         return self._driver.fault()
@@ -232,24 +234,24 @@ class Store:
         changed: int = await self._driver.write(seeds.seed, seeding)
         return changed
 
-    def evidence(self, number: str) -> list[dict[str, Any]]:
+    async def evidence(self, number: str) -> list[dict[str, Any]]:
         """The reports of the signature checks, oldest first: at intake, and after a recheck."""
-        rows = self._driver.read("SELECT report FROM evidence WHERE number = ? ORDER BY seq", (number,))
+        rows = await self._driver.read("SELECT report FROM evidence WHERE number = ? ORDER BY seq", (number,))
         return [json.loads(unpack(row[0])) for row in rows]
 
-    def waiting(self, *, stuck: bool) -> list[Waiting]:
+    async def waiting(self, *, stuck: bool) -> list[Waiting]:
         """The delivery queue in order of receipt; only dead letters where `stuck`."""
-        return [Waiting(*row) for row in self._driver.read(WAITING, (int(not stuck),))]
+        return [Waiting(*row) for row in await self._driver.read(WAITING, (not stuck,))]
 
-    def waiting_handovers(self, *, stuck: bool) -> list[Waiting]:
+    async def waiting_handovers(self, *, stuck: bool) -> list[Waiting]:
         """Handovers on their way, stuck or not joined; without the first where `stuck`."""
-        return [Waiting(*row) for row in self._driver.read(HANDOVERS, (int(not stuck),))]
+        return [Waiting(*row) for row in await self._driver.read(HANDOVERS, (not stuck,))]
 
     async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
         """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""
         order = Replay(number, actor, why, self._clock(), agency)
         await self._driver.write(replay if agency is None else replay_handover, order)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish what is queued, then close."""
-        self._driver.close()
+        await self._driver.close()

@@ -15,15 +15,9 @@ from gateway.filing.status import Status
 from gateway.filing.story import told
 from gateway.filing.verdict import Verdict
 from gateway.ports import Concluded
-from gateway.store.operations import (
-    INSERT_EVENT,
-    INSERT_NOTICE,
-    READ_FILING,
-    Statement,
-    Steps,
-    plan_handovers,
-)
+from gateway.store.operations import HOLD_DELIVERY, INSERT_EVENT, INSERT_NOTICE, READ_FILING, plan_handovers
 from gateway.store.rows import Row, filing_of, json_text, notice_row, time_text, verdict_of
+from gateway.store.statements import Statement, Steps
 
 WITH_THE_AGENCY = frozenset({Status.DELIVERING, Status.DELIVERED, Status.STUCK})
 """Only a filing that has left, or may have left, can get a verdict."""
@@ -44,6 +38,9 @@ def record_verdict(batch: Sequence[VerdictArrival]) -> Steps:
     """`Deliveries.record_verdict`: the first verdict stays; a later one is a repeat or a contradiction."""
     results: list[Concluded | Exception] = []
     for item in batch:
+        yield Statement(
+            HOLD_DELIVERY, [(item.number,)], fetch=True
+        )  # against an outcome written at the same time
         (found,) = yield Statement(READ_FILING, [(item.number,)], fetch=True)
         (earlier,) = yield Statement(
             "SELECT verdict FROM verdict WHERE number = ?", [(item.number,)], fetch=True

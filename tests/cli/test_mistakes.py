@@ -82,7 +82,7 @@ async def test_what_is_filed_is_told_though_its_receipt_cannot_be_saved(house: H
     done = await efile_beside("submit", file, *connection, "--receipt", "/proc/self/comm/r.xml", "--json")
     assert done.returncode == 2
     assert "there is no such folder" in done.stderr
-    assert house.gateway.store.waiting(stuck=False) == []
+    assert await house.gateway.store.waiting(stuck=False) == []
     done = await efile_beside("submit", file, *connection, "--receipt", "/proc/receipt.xml")
     assert done.returncode == 2
     number = done.stdout.splitlines()[0]

@@ -179,7 +179,7 @@ class TestProvisional:
             confirmation = schemas.read_notice((await client.part(number, "notices/confirmation")).octets)
             codes = {finding["code"] for finding in (await client.status(number)).body["findings"]}
             assert codes == {"header.filed-late"}  # the content's findings stay, the status is known now
-            assert len(house.gateway.store.evidence(number)) == 2
+            assert len(await house.gateway.store.evidence(number)) == 2
             assert (confirmation.status, confirmation.filing_number) == ("acknowledged", number)
             assert confirmation.recorded_at == schemas.read_notice(receipt).recorded_at
             assert (await client.part(number, "receipt")).octets == receipt
@@ -251,7 +251,7 @@ class TestProvisional:
                 while await self.status(house, number) == "provisional":
                     await asyncio.sleep(0.05)
             assert await self.status(house, number) == "stuck"
-            (waiting,) = house.gateway.store.waiting(stuck=True)
+            (waiting,) = await house.gateway.store.waiting(stuck=True)
             assert waiting.last_event == "status-lost"
             assert not house.simulator.books
             await house.gateway.store.replay(number, "operator", "asked the authority")
@@ -278,7 +278,7 @@ class TestRoute:
             async with house.client() as client:
                 assert (await house.follow(client, number, until=("stuck",)))["status"] == "stuck"
                 assert (await client.part(number, "receipt")).status == 200
-                (waiting,) = house.gateway.store.waiting(stuck=True)
+                (waiting,) = await house.gateway.store.waiting(stuck=True)
                 assert (waiting.number, waiting.due_seconds, waiting.last_event) == (number, None, "stuck")
                 await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["tax"]'})], "test")
                 await house.gateway.store.replay(number, "operator", "route mended")
@@ -286,14 +286,16 @@ class TestRoute:
                     await house.gateway.store.replay(number, "operator", "twice")
                 assert (await house.follow(client, number))["status"] == "accepted"
             assert "replayed" in await story(house, number)
-            assert house.gateway.store.waiting(stuck=False) == []
+            assert await house.gateway.store.waiting(stuck=False) == []
 
 
 async def test_a_fault_of_ours_leaves_the_filing_where_it_is(house: House) -> None:
     """A stored body that is damaged is never sent; the filing stays visible, and goes on once it is mended."""
     behaves(house, down=True)
     number = await file(house)
-    packed = house.gateway.store._driver.read("SELECT octets FROM body WHERE number = ?", (number,))[0][0]
+    packed = (await house.gateway.store._driver.read("SELECT octets FROM body WHERE number = ?", (number,)))[
+        0
+    ][0]
     with sqlite3.connect(house.settings.store) as other:
         other.execute("UPDATE body SET octets = ? WHERE number = ?", (packed[:-4] + b"\0\0\0\0", number))
     behaves(house, down=False)

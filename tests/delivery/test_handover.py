@@ -48,7 +48,7 @@ async def test_an_outage_delays_it_and_never_loses_it(tmp_path: Path, pki_home: 
         behaves(house, down=True)
         number = await accepted(house)
         await until(house, number, "handover-failed")
-        [waiting] = house.gateway.store.waiting_handovers(stuck=False)
+        [waiting] = await house.gateway.store.waiting_handovers(stuck=False)
         assert (waiting.number, waiting.agency, waiting.status) == (number, "tax", "waiting")
         behaves(house, down=False, lose_answer=2)
         assert await handed_over(house, number) == {"tax": "delivered"}
@@ -68,7 +68,7 @@ async def test_an_agency_that_has_not_joined_gets_nothing_until_it_has(
         [event] = [e for e in await house.gateway.store.events(number) if e.name == "handover-not-joined"]
         assert event.detail == "Thuế tỉnh Sơn La: no back-end serves tax"
         assert house.simulator.books == {}
-        [missing] = house.gateway.store.waiting_handovers(stuck=True)
+        [missing] = await house.gateway.store.waiting_handovers(stuck=True)
         assert (missing.agency, missing.due_seconds) == ("tax", None)
         await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["tax"]'})], "test")
         await house.gateway.store.replay(number, "operator", "it joined", "tax")

@@ -45,7 +45,7 @@ def serving(made: Installation) -> Iterator[Callable[[int], Gateway]]:
 
 async def _send(client: GatewayClient, document: bytes, key: str, books: Books) -> None:
     """As a T-VAN's machine does it: the same key again until there is an answer."""
-    for _ in range(200):
+    for _ in range(2000):
         try:
             reply = await client.submit(document, key)
             if reply.done:
@@ -59,10 +59,12 @@ async def _send(client: GatewayClient, document: bytes, key: str, books: Books) 
     raise AssertionError("no answer for a long time")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("processes", [1, 2])
 async def test_a_killed_gateway_loses_and_doubles_nothing(
-    made: Installation, serving: Callable[[int], Gateway], processes: int
+    made: Installation, serving: Callable[[int], Gateway], processes: int, place: str
 ) -> None:
+    made.settings.write_text(made.settings.read_text().replace("store/efile.sqlite", place))
     chance = random.Random(7)
     behaviour = Behaviour(verdict_delay_s=0.2, fail_rate=0.3, answer_twice=True)
     config = simulator_config(made, behaviour, port=made.ports.agency)

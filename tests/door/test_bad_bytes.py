@@ -112,7 +112,7 @@ async def test_bad_bytes_are_told_and_leave_nothing(house: House, name: str) -> 
             assert finding["message"]["en"]
             assert finding["remedy"]["vi"]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < MEMORY_KIB
-    assert house.gateway.store._driver.read("SELECT count(*) FROM filing")[0][0] == 0
+    assert (await house.gateway.store._driver.read("SELECT count(*) FROM filing"))[0][0] == 0
 
 
 @pytest.mark.parametrize(

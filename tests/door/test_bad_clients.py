@@ -64,8 +64,8 @@ async def _ask(house: House, context: ssl.SSLContext) -> bytes:
     return answer
 
 
-def _count(house: House) -> int:
-    return int(house.gateway.store._driver.read("SELECT count(*) FROM filing")[0][0])
+async def _count(house: House) -> int:
+    return int((await house.gateway.store._driver.read("SELECT count(*) FROM filing"))[0][0])
 
 
 class TestStrangers:
@@ -91,7 +91,7 @@ class TestStrangers:
             async with house.client(who) as client:
                 await client.submit(signed(house.pki))
         assert reason in {log["reason"] for log in logs if log["event"] == "client-refused"}
-        assert _count(house) == 0
+        assert await _count(house) == 0
 
     @pytest.mark.parametrize(
         ("who", "reason"),
@@ -109,7 +109,7 @@ class TestStrangers:
                 reply = await client.submit(signed(house.pki))
         assert (reply.status, reply.body["reason"]) == (403, reason)
         assert [log["reason"] for log in logs if log["event"] == "client-refused"] == [reason]
-        assert _count(house) == 0
+        assert await _count(house) == 0
 
     async def test_a_certificate_revoked_meanwhile_is_out_on_the_next_request(self, house: House) -> None:
         async with house.client() as client:
@@ -177,7 +177,7 @@ class TestSlowAndBroken:
             answer = await _raw(house, _request(document[:100], length=len(document)))
             assert answer.startswith(b"HTTP/1.1 408 ")
             assert b"body-timeout" in answer
-            assert _count(house) == 0
+            assert await _count(house) == 0
 
     async def test_slow_headers_lose_the_connection(self, tmp_path: Path, pki_home: Path) -> None:
         async with house_at(tmp_path, pki_home, door={"idle_seconds": 0.3}) as house:
@@ -199,7 +199,7 @@ class TestSlowAndBroken:
         document = signed(house.pki)
         await _raw(house, _request(document[: len(document) // 2], length=len(document)), eof=True)
         await asyncio.sleep(0.1)
-        assert _count(house) == 0
+        assert await _count(house) == 0
         async with house.client() as client:
             assert (await client.submit(document)).status == 201
 
@@ -223,14 +223,14 @@ class TestSlowAndBroken:
         document = signed(house.pki)
         answer = await _raw(house, _request(document, length=len(document) - 500), then_wait=2.0)
         assert answer.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
-        assert _count(house) == 0
+        assert await _count(house) == 0
 
     async def test_a_length_too_long_is_a_timeout(self, tmp_path: Path, pki_home: Path) -> None:
         async with house_at(tmp_path, pki_home, door={"body_seconds": 0.3}) as house:
             document = signed(house.pki)
             answer = await _raw(house, _request(document, length=len(document) + 10))
             assert answer.startswith(b"HTTP/1.1 408 ")
-            assert _count(house) == 0
+            assert await _count(house) == 0
 
     async def test_an_honest_chunked_body_is_taken(self, house: House) -> None:
         document = signed(house.pki)
@@ -255,7 +255,7 @@ class TestSlowAndBroken:
             house, _request(b"0\r\n\r\n", "Transfer-Encoding: chunked", length=5), then_wait=1.0
         )
         assert answer.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
-        assert _count(house) == 0
+        assert await _count(house) == 0
 
     @pytest.mark.parametrize(
         "octets",

@@ -226,7 +226,7 @@ async def test_a_dry_run_records_nothing(house: House) -> None:
         bad = await client.check(document.replace(b"<ct23>", b"<ct23>1"))
         assert (bad.status, bad.body["verdict"]) == (200, "refused")
         assert (await client.submit(document)).status == 201  # not a repeat: the dry run left nothing
-    assert house.gateway.store.limits()["body_bytes"] == 20_000_000
+    assert (await house.gateway.store.limits())["body_bytes"] == 20_000_000
 
 
 async def test_findings_are_all_told_at_once_in_both_languages(house: House) -> None:

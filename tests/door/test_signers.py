@@ -152,7 +152,7 @@ async def test_a_form_may_ask_for_more_than_the_gateway(tmp_path: Path, pki_home
         taken = await beta.submit(sign(house.pki, document))
         assert taken.status == 201, taken.body
         for reply in (bare, taken):
-            (evidence,) = house.gateway.store.evidence(reply.body["number"])
+            (evidence,) = await house.gateway.store.evidence(reply.body["number"])
             assert evidence["policy"] == "tt15-2025-ades"
         other = sign(house.pki, by_agent(house, KARAOKE), profile="xmldsig", target_id="_NODE_TO_SIGN")
         assert not await errors(house, other)

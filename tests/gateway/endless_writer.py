@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 
-from gateway.store.sqlite import SqliteDriver
+from gateway.store.opening import open_store
 from gateway.store.store import Store
 from tests.gateway.builders import AT, prepared
 
@@ -19,7 +18,7 @@ async def write(store: Store) -> None:
 
 
 async def main() -> None:
-    store = Store(SqliteDriver(Path(sys.argv[1])), lambda: AT)
+    store = await open_store(sys.argv[1], lambda: AT)
     await asyncio.gather(*(write(store) for _ in range(16)))
 
 

@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -21,17 +21,26 @@ from gateway.errors import StoreUnavailable
 from gateway.filing.filing import NoticeKind, SignedNotice
 from gateway.filing.status import Status
 from gateway.ports import LONGEST_WAIT_SECONDS, Outcome
+from gateway.store.opening import open_store
 from gateway.store.seeds import Roster, Seed
-from gateway.store.sqlite import SqliteDriver
+from gateway.store.statements import Statement, Steps
 from gateway.store.store import Store
 from tests.gateway.builders import AT, new_filing, prepared, verdict, verdict_notice
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store(SqliteDriver(tmp_path / "s.sqlite"), lambda: AT)
+async def store(place: str) -> AsyncIterator[Store]:
+    opened = await open_store(place, lambda: AT)
     yield opened
-    opened.close()
+    await opened.close()
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[Store]:
+    """On SQLite, whose file and lock the test gets at."""
+    opened = await open_store(str(tmp_path / "s.sqlite"), lambda: AT)
+    yield opened
+    await opened.close()
 
 
 @contextmanager
@@ -44,20 +53,24 @@ def stalled(directory: Path) -> Iterator[None]:
 
 
 class TestClock:
-    def shift(self, directory: Path, column: str) -> None:
+    async def shift(self, store: Store, column: str) -> None:
         """As if the machine's clock had been 30 days ahead when this was written."""
-        with sqlite3.connect(directory / "s.sqlite") as other:
-            other.execute(f"UPDATE delivery SET {column} = {column} + 30 * 86400")
 
-    async def test_what_was_due_by_a_clock_ahead_is_due_now(self, store: Store, tmp_path: Path) -> None:
+        def ahead(batch: Sequence[None]) -> Steps:
+            yield Statement(f"UPDATE delivery SET {column} = {column} + 30 * 86400", [()])
+            return batch
+
+        await store._driver.write(ahead, None)
+
+    async def test_what_was_due_by_a_clock_ahead_is_due_now(self, store: Store) -> None:
         await store.add(prepared())
-        self.shift(tmp_path, "due_at")
+        await self.shift(store, "due_at")
         assert len(await store.claim_due("w", 5, 60)) == 1
 
-    async def test_a_lease_by_a_clock_ahead_is_void(self, store: Store, tmp_path: Path) -> None:
+    async def test_a_lease_by_a_clock_ahead_is_void(self, store: Store) -> None:
         await store.add(prepared())
         assert len(await store.claim_due("dead", 5, 60)) == 1
-        self.shift(tmp_path, "lease_until")
+        await self.shift(store, "lease_until")
         assert len(await store.claim_due("w", 5, 60)) == 1
 
     async def test_the_longest_wait_and_the_longest_lease_still_hold(self, store: Store) -> None:
@@ -67,7 +80,7 @@ class TestClock:
         outcome = Outcome(claim, Status.DELIVERING, None, due_seconds=30 * 86400, progress=False)
         await store.record_outcome(outcome)
         assert await store.claim_due("w", 5, 60) == []
-        (waiting,) = store.waiting(stuck=False)
+        (waiting,) = await store.waiting(stuck=False)
         assert waiting.due_seconds is not None
         assert LONGEST_WAIT_SECONDS - 10 < waiting.due_seconds <= LONGEST_WAIT_SECONDS
 
@@ -86,25 +99,25 @@ class TestClock:
 
 class TestStall:
     async def test_what_waits_is_bounded_and_not_half_done(
-        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, embedded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("gateway.store.sqlite._STALL_SECONDS", 0.2)
         filings = [prepared(f"<n>{i}</n>".encode(), key=f"k{i}") for i in range(5)]
         with stalled(tmp_path):
             for _ in range(6):  # a sender that repeats, as 503 tells it to
-                answers = await asyncio.gather(*(store.add(f) for f in filings), return_exceptions=True)
+                answers = await asyncio.gather(*(embedded.add(f) for f in filings), return_exceptions=True)
                 assert all(isinstance(answer, StoreUnavailable) for answer in answers)
-            assert store._driver._queue.qsize() <= 10
+            assert embedded._driver._queue.qsize() <= 10
         monkeypatch.undo()
-        await store.add(prepared(b"<after/>"))
-        assert len(store.waiting(stuck=False)) == 1
+        await embedded.add(prepared(b"<after/>"))
+        assert len(await embedded.waiting(stuck=False)) == 1
 
     async def test_too_many_writes_are_refused(
-        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, embedded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("gateway.store.sqlite._MOST_WAITING", 3)
         with stalled(tmp_path):
-            tasks = [asyncio.create_task(store.add(prepared(f"{i}".encode()))) for i in range(10)]
+            tasks = [asyncio.create_task(embedded.add(prepared(f"{i}".encode()))) for i in range(10)]
             await asyncio.sleep(0.2)
             refused = [task for task in tasks if task.done()]
             assert len(refused) >= 4
@@ -112,41 +125,41 @@ class TestStall:
         assert sum(isinstance(result, StoreUnavailable) for result in results) == len(refused)
 
     async def test_readiness_is_lost_with_a_bad_write_and_found_again_with_a_good_one(
-        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, embedded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert await store.fault() is None
+        assert await embedded.fault() is None
         monkeypatch.setattr("gateway.store.sqlite._STALL_SECONDS", 0.2)
         monkeypatch.setattr("gateway.store.store._PROBE_SECONDS", 0.2)
         with stalled(tmp_path):
             with pytest.raises(StoreUnavailable):
-                await store.add(prepared())
-            assert await store.fault() == "stalled"
+                await embedded.add(prepared())
+            assert await embedded.fault() == "stalled"
         for _ in range(50):
-            if await store.fault() is None:
+            if await embedded.fault() is None:
                 break
             await asyncio.sleep(0.05)
-        assert await store.fault() is None
+        assert await embedded.fault() is None
 
     async def test_a_small_write_does_not_prove_that_a_full_disk_takes_more(
-        self, store: Store, tmp_path: Path
+        self, embedded: Store, tmp_path: Path
     ) -> None:
         """What the worker writes down finds room in the old log."""
-        real = store._driver._writer
+        real = embedded._driver._writer
         with sqlite3.connect(tmp_path / "s.sqlite") as other:
             (pages,) = other.execute("PRAGMA page_count").fetchone()
         real.execute(f"PRAGMA max_page_count = {pages}")  # SQLITE_FULL, as from a full disk
         with pytest.raises(StoreUnavailable):
-            await store.add(prepared(os.urandom(200_000)))
-        assert store._driver.fault() == "full"
-        await store.seed([Seed("limits", {"name": "body_bytes", "value": 1.0})], "test")
+            await embedded.add(prepared(os.urandom(200_000)))
+        assert embedded._driver.fault() == "full"
+        await embedded.seed([Seed("limits", {"name": "body_bytes", "value": 1.0})], "test")
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
         try:
-            assert await store.fault() == "full"
+            assert await embedded.fault() == "full"
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert await store.fault() is None
+        assert await embedded.fault() is None
 
 
 class TestRosters:
@@ -162,8 +175,8 @@ class TestRosters:
         seeds = [Seed("client_certificate", self.ROW | {"fingerprint": f}, {"active": 1}) for f in listed]
         await store.seed(seeds, "settings file", [Roster("provider", "p", frozenset(listed))])
 
-    def active(self, store: Store, fingerprint: str) -> bool:
-        found = store.client(fingerprint)
+    async def active(self, store: Store, fingerprint: str) -> bool:
+        found = await store.client(fingerprint)
         assert found is not None
         return found.active
 
@@ -171,16 +184,17 @@ class TestRosters:
         self, store: Store
     ) -> None:
         await self.seed(store, "f", "g")
-        before = store.epoch()
+        before = await store.epoch()
         await self.seed(store, "g")
-        assert (self.active(store, "f"), self.active(store, "g")) == (False, True)
-        assert store.epoch() == before + 1
+        assert (await self.active(store, "f"), await self.active(store, "g")) == (False, True)
+        assert await store.epoch() == before + 1
         await self.seed(store, "g")
-        assert store.epoch() == before + 1
+        assert await store.epoch() == before + 1
         await self.seed(store, "f", "g")
-        assert self.active(store, "f")
+        assert await self.active(store, "f")
         acts = [
-            act for (act,) in store._driver.read("SELECT act FROM audit WHERE subject = 'f' ORDER BY seq")
+            act
+            for (act,) in await store._driver.read("SELECT act FROM audit WHERE subject = 'f' ORDER BY seq")
         ]
         assert acts == [f"client_certificate.{act}" for act in ("add", "retire", "restore")]
 
@@ -191,8 +205,8 @@ class TestRosters:
             [Seed("client_certificate", self.ROW | {"fingerprint": "x"}, {"active": 1})], "admin"
         )
         await self.seed(store, "f", "g")
-        assert not self.active(store, "f")
-        assert self.active(store, "x")
+        assert not await self.active(store, "f")
+        assert await self.active(store, "x")
 
 
 async def test_a_verdict_repeated_without_end_is_told_ever_more_seldom(store: Store) -> None:

@@ -6,15 +6,13 @@ import asyncio
 import multiprocessing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.filing.dossier_codes import DossierCodes, is_dossier_code
 from gateway.filing.filing import Filing, NewFiling, NoticeKind, SignedNotice, Unsigned
-from gateway.store.sqlite import SqliteDriver
-from gateway.store.store import Store
+from gateway.store.opening import open_store
 from tests.gateway.builders import new_filing
 
 LATE = datetime(2026, 11, 23, 16, 59, 59, tzinfo=UTC)  # one second before midnight in Vietnam
@@ -61,11 +59,11 @@ def dossier(body: bytes, at: datetime) -> NewFiling:
     return replace(new, filing=filing, notice=Unsigned(DossierCodes("H52"), seal))
 
 
-def record(path: Path, name: str, count: int) -> None:
+def record(place: str, name: str, count: int) -> None:
     """In a process of its own: dossiers at both sides of midnight, many at once."""
 
     async def run() -> None:
-        store = Store(SqliteDriver(path), lambda: datetime.now(UTC))
+        store = await open_store(place, lambda: datetime.now(UTC))
         news = [
             dossier(f"<{name}{i}/>".encode(), LATE + timedelta(seconds=2 * (i % 2))) for i in range(count)
         ]
@@ -73,41 +71,40 @@ def record(path: Path, name: str, count: int) -> None:
             code = answer.filing.dossier_code
             assert answer.notice.document.decode() == code, "the notice names the code of the commit"
             assert (await store.dossier(str(code))) == answer.filing
-        store.close()
+        await store.close()
 
     asyncio.run(run())
 
 
-def test_no_gap_and_no_double_over_processes_and_midnight(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite"
-    Store(SqliteDriver(path), lambda: datetime.now(UTC)).close()
+async def test_no_gap_and_no_double_over_processes_and_midnight(place: str) -> None:
+    await (await open_store(place, lambda: datetime.now(UTC))).close()
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=record, args=(path, name, 40)) for name in "abc"]
+    workers = [context.Process(target=record, args=(place, name, 40)) for name in "abc"]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    driver = SqliteDriver(path)
-    codes = sorted(row[0] for row in driver.read("SELECT dossier_code FROM filing"))
-    driver.close()
+    store = await open_store(place, lambda: datetime.now(UTC))
+    codes = sorted(row[0] for row in await store._driver.read("SELECT dossier_code FROM filing"))
+    await store.close()
     days = ("20261123", "20261124")
     assert codes == [f"H52-{day}-{number:07d}" for day in days for number in range(1, 61)]
 
 
-async def test_a_repeat_takes_no_number(tmp_path: Path) -> None:
-    store = Store(SqliteDriver(tmp_path / "store.sqlite"), lambda: datetime.now(UTC))
+async def test_a_repeat_takes_no_number(place: str) -> None:
+    store = await open_store(place, lambda: datetime.now(UTC))
     first = await store.add(store.prepare(dossier(b"<one/>", LATE)))
     again = await store.add(store.prepare(dossier(b"<one/>", LATE)))
     other = await store.add(store.prepare(dossier(b"<two/>", LATE)))
-    store.close()
+    await store.close()
     assert again.repeat
     assert again.filing.dossier_code == first.filing.dossier_code == "H52-20261123-0000001"
     assert other.filing.dossier_code == "H52-20261123-0000002"
 
 
-async def test_a_transaction_that_fails_takes_no_number(tmp_path: Path) -> None:
-    store = Store(SqliteDriver(tmp_path / "store.sqlite"), lambda: datetime.now(UTC))
+async def test_a_transaction_that_fails_takes_no_number(place: str) -> None:
+    store = await open_store(place, lambda: datetime.now(UTC))
 
     def cannot(filing: Filing) -> SignedNotice:
         raise OSError("the key is away")
@@ -116,5 +113,5 @@ async def test_a_transaction_that_fails_takes_no_number(tmp_path: Path) -> None:
     with pytest.raises((StoreUnavailable, OSError)):
         await store.add(store.prepare(broken))
     after = await store.add(store.prepare(dossier(b"<one/>", LATE)))
-    store.close()
+    await store.close()
     assert after.filing.dossier_code == "H52-20261123-0000001"

@@ -1,4 +1,4 @@
-"""The contract of `ports.Filings` and `ports.Deliveries`, on the embedded engine."""
+"""The contract of `ports.Filings` and `ports.Deliveries`, over both engines; and what is the embedded one's alone."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from gateway.errors import BadRequest, ConfigurationError, KeyReused, NotFound, StoreUnavailable
+from gateway.errors import BadRequest, KeyReused, NotFound, StoreUnavailable
 from gateway.filing.filing import NoticeKind
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
-from gateway.store.migrate import migrations
+from gateway.store import opening
 from gateway.store.rows import json_text
 from gateway.store.seeds import Seed
 from gateway.store.sqlite import SqliteDriver
@@ -34,10 +35,10 @@ def open_store(path: Path) -> Store:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_store(tmp_path / "efile.sqlite")
+async def store(place: str) -> AsyncIterator[Store]:
+    opened = await opening.open_store(place, lambda: AT)
     yield opened
-    opened.close()
+    await opened.close()
 
 
 class TestFilings:
@@ -119,7 +120,7 @@ class TestFilings:
         )
         bad = [answer for answer in answers if isinstance(answer, Exception)]
         assert len(bad) == 1
-        assert isinstance(bad[0], sqlite3.IntegrityError)
+        assert isinstance(bad[0], sqlite3.IntegrityError | asyncpg.IntegrityConstraintViolationError)
 
 
 class TestDeliveries:
@@ -241,12 +242,12 @@ class TestVerdicts:
 class TestSeeds:
     async def test_a_change_raises_the_epoch_and_leaves_an_audit_record(self, store: Store) -> None:
         seed = Seed("limits", {"name": "body_bytes", "value": 1.0})
-        before = store.epoch()
+        before = await store.epoch()
         assert await store.seed([seed], "test") == 1
         assert await store.seed([seed], "test") == 0
         assert await store.seed([Seed("limits", {"name": "body_bytes", "value": 2.0})], "test") == 1
-        assert store.epoch() == before + 2
-        assert store.limits() == {"body_bytes": 2.0}
+        assert await store.epoch() == before + 2
+        assert await store.limits() == {"body_bytes": 2.0}
 
     async def test_what_an_administrator_changed_stays_over_a_restart(self, store: Store) -> None:
         row = {"fingerprint": "f", "kind": "provider", "party": "p", "subject": "s", "not_after": "2030"}
@@ -254,14 +255,14 @@ class TestSeeds:
         await store.seed([seed], "settings file")
         await store.seed([Seed("client_certificate", {"fingerprint": "f", "active": 0})], "admin")
         await store.seed([seed], "settings file")
-        found = store.client("f")
+        found = await store.client("f")
         assert found is not None
         assert not found.active
 
     async def test_audit_records_are_chained_by_hash(self, store: Store) -> None:
         for value in (1.0, 2.0, 3.0):
             await store.seed([Seed("limits", {"name": "body_bytes", "value": value})], "test")
-        rows = store._driver.read(
+        rows = await store._driver.read(
             "SELECT previous, at, actor, act, subject, detail, hash FROM audit ORDER BY seq"
         )
         assert [row[3] for row in rows] == ["limits.add", "limits.change", "limits.change"]
@@ -273,12 +274,12 @@ class TestSeeds:
 
 
 class TestDurability:
-    def test_a_killed_process_loses_no_acknowledged_filing(self, tmp_path: Path) -> None:
+    async def test_a_killed_process_loses_no_acknowledged_filing(self, place: str) -> None:
         """Kill -9 in the middle of many writes, several times: what was answered is there afterwards."""
         acknowledged: set[str] = set()
         for _ in range(5):
             writer = subprocess.Popen(
-                [sys.executable, "-m", "tests.gateway.endless_writer", str(tmp_path / "s.sqlite")],
+                [sys.executable, "-m", "tests.gateway.endless_writer", place],
                 stdout=subprocess.PIPE,
                 cwd=Path(__file__).resolve().parents[2],
                 text=True,
@@ -289,22 +290,25 @@ class TestDurability:
             os.kill(writer.pid, signal.SIGKILL)
             acknowledged.update(line.strip() for line in writer.stdout if line.endswith("\n"))
             writer.wait()
-        connection = sqlite3.connect(tmp_path / "s.sqlite")
-        stored = {row[0] for row in connection.execute("SELECT number FROM filing JOIN body USING (number)")}
-        queued = {row[0] for row in connection.execute("SELECT number FROM delivery")}
+        store = await opening.open_store(place, lambda: AT)
+        read = store._driver.read
+        stored = {row[0] for row in await read("SELECT number FROM filing JOIN body USING (number)")}
+        queued = {row[0] for row in await read("SELECT number FROM delivery")}
         assert len(acknowledged) > 900
         assert acknowledged <= stored
         assert stored == queued
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        await store.close()
+        if not opening.is_url(place):
+            assert sqlite3.connect(place).execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
-    async def test_two_stores_on_one_file_do_not_claim_twice(self, tmp_path: Path) -> None:
-        one, two = open_store(tmp_path / "s.sqlite"), open_store(tmp_path / "s.sqlite")
+    async def test_two_stores_in_one_place_do_not_claim_twice(self, place: str) -> None:
+        one, two = [await opening.open_store(place, lambda: AT) for _ in range(2)]
         await asyncio.gather(*(one.add(prepared(f"{i}".encode(), period=f"{i}")) for i in range(300)))
         claims = await asyncio.gather(*(s.claim_due(f"w{n}", 7, 30) for n, s in enumerate([one, two] * 40)))
         numbers = [claim.filing.number for batch in claims for claim in batch]
         assert len(numbers) == len(set(numbers)) == 300
-        one.close()
-        two.close()
+        await one.close()
+        await two.close()
 
     async def test_a_full_disk_promises_nothing_and_passes(self, tmp_path: Path) -> None:
         store = open_store(tmp_path / "s.sqlite")
@@ -317,10 +321,10 @@ class TestDurability:
                 await store.add(prepared(os.urandom(200_000)))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        store.close()
+        await store.close()
         reopened = open_store(tmp_path / "s.sqlite")
         assert not (await reopened.add(prepared(b"<after/>"))).repeat
-        reopened.close()
+        await reopened.close()
 
     async def test_a_store_that_hangs_is_a_busy_gateway_not_a_hanging_one(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -335,7 +339,7 @@ class TestDurability:
             fcntl.flock(held, fcntl.LOCK_UN)
         monkeypatch.undo()
         assert not (await store.add(prepared(key="k"))).repeat
-        store.close()
+        await store.close()
         with pytest.raises(StoreUnavailable):
             await store.add(prepared(key="other"))
 
@@ -344,29 +348,10 @@ class TestDurability:
         with pytest.raises(StoreUnavailable, match="cannot be opened"):
             open_store(tmp_path / "s.sqlite")
 
-    def test_nobody_else_may_read_the_store(self, tmp_path: Path) -> None:
+    async def test_nobody_else_may_read_the_store(self, tmp_path: Path) -> None:
         """Bodies are other people's tax declarations, in the write-ahead log too."""
         store = open_store(tmp_path / "new" / "s.sqlite")
         modes = {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "new").iterdir()}
-        store.close()
+        await store.close()
         assert set(modes) == {"s.sqlite", "s.sqlite-wal", "s.sqlite-shm", "s.sqlite.lock"}
         assert set(modes.values()) == {0}
-
-
-class TestMigrations:
-    def test_a_changed_or_newer_database_is_refused(self, tmp_path: Path) -> None:
-        open_store(tmp_path / "s.sqlite").close()
-        connection = sqlite3.connect(tmp_path / "s.sqlite")
-        with connection:
-            connection.execute("UPDATE migration SET checksum = 'x' WHERE name = ?", (migrations()[0][0],))
-            connection.execute("INSERT INTO migration VALUES ('9999_future.sql', 'y')")
-        connection.close()
-        with pytest.raises(ConfigurationError) as refused:
-            open_store(tmp_path / "s.sqlite")
-        assert len(refused.value.faults) == 2
-
-    def test_opening_twice_migrates_once(self, tmp_path: Path) -> None:
-        for _ in range(2):
-            open_store(tmp_path / "s.sqlite").close()
-        connection = sqlite3.connect(tmp_path / "s.sqlite")
-        assert connection.execute("SELECT count(*) FROM migration").fetchone() == (len(migrations()),)

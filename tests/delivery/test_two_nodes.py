@@ -1,0 +1,66 @@
+"""Two gateways on one PostgreSQL: whichever is asked, the same filings, receipts and clients; nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.app import Running, running
+from gateway.client.http import Connection, GatewayClient
+from gateway.store.seeds import Seed
+from tests.documents import signed
+from tests.house import House, house_at
+
+
+@pytest.fixture
+async def nodes(tmp_path: Path, pki_home: Path, postgres_place: str) -> AsyncIterator[tuple[House, Running]]:
+    """A house, and a second gateway of the same settings on a port of its own."""
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(house_at(tmp_path, pki_home, store=postgres_place))
+        door = replace(house.settings.door, port=0)
+        second = await stack.enter_async_context(running(replace(house.settings, door=door)))
+        yield house, second
+
+
+def client_of(house: House, gateway: Running) -> GatewayClient:
+    connection = house.connection()
+    url = f"https://localhost:{gateway.port}"
+    return GatewayClient(Connection(url, connection.certificate, connection.key, connection.server_ca))
+
+
+async def test_what_one_node_took_in_the_other_knows(nodes: tuple[House, Running]) -> None:
+    house, second = nodes
+    periods = [f"Q{quarter}/{year}" for year in (2022, 2023, 2024, 2025) for quarter in (1, 2, 3, 4)]
+    async with house.client() as here, client_of(house, second) as there:
+        numbers = []
+        for period in periods:
+            document, key = signed(house.pki, period=period), str(uuid.uuid4())
+            replies = await asyncio.gather(*(client.submit(document, key) for client in (here, there, here)))
+            assert sorted(reply.status for reply in replies) == [200, 200, 201]
+            (number,) = {reply.body["number"] for reply in replies}
+            numbers.append(number)
+        for number in numbers:
+            assert (await house.follow(there, number))["status"] == "accepted"
+            receipts = {(await client.part(number, "receipt")).octets for client in (here, there)}
+            assert len(receipts) == 1
+        assert sorted(entry.number for entry in house.simulator.books.values()) == sorted(numbers)
+
+
+async def test_a_client_switched_off_at_one_node_is_out_at_the_other_on_its_next_request(
+    nodes: tuple[House, Running],
+) -> None:
+    house, second = nodes
+    async with client_of(house, second) as there:
+        number = (await there.submit(signed(house.pki))).body["number"]
+        rows = await house.gateway.store._driver.read(
+            "SELECT fingerprint FROM client_certificate WHERE party = 'beta'"
+        )
+        off = [Seed("client_certificate", {"fingerprint": row[0], "active": 0}) for row in rows]
+        await house.gateway.store.seed(off, "admin")
+        assert (await there.status(number)).status == 403

@@ -1,0 +1,284 @@
+"""PostgreSQL's own: what several nodes do to each other, and what a server does that stops, hangs or is unfit."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from gateway.errors import ConfigurationError, KeyReused, StoreUnavailable
+from gateway.filing.filing import Recorded
+from gateway.filing.status import Status
+from gateway.ports import Claim, Outcome
+from gateway.store import postgres
+from gateway.store.opening import open_store
+from gateway.store.rows import json_text
+from gateway.store.seeds import Seed
+from gateway.store.store import Store
+from tests.gateway.builders import AT, prepared, verdict, verdict_notice
+from tests.postgres import Cluster, require_postgres
+
+
+@pytest.fixture
+async def nodes(postgres_place: str) -> AsyncIterator[tuple[Store, Store]]:
+    """Two stores on one database."""
+    one, two = [await open_store(postgres_place, lambda: AT) for _ in range(2)]
+    yield one, two
+    await one.close()
+    await two.close()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A server of the test's own, to be stopped."""
+    require_postgres()
+    with Cluster.made() as made:
+        yield made
+
+
+class TestNodes:
+    async def test_one_message_at_two_nodes_at_once_is_one_filing(self, nodes: tuple[Store, Store]) -> None:
+        for i in range(20):
+            answers = await asyncio.gather(
+                *(node.add(prepared(f"<a>{i}</a>".encode(), key=f"k{i}")) for node in nodes * 5)
+            )
+            assert len({answer.notice.document for answer in answers}) == 1
+            assert sum(not answer.repeat for answer in answers) == 1
+
+    async def test_one_key_for_two_messages_at_once_is_one_filing_and_one_conflict(
+        self, nodes: tuple[Store, Store]
+    ) -> None:
+        for i in range(20):
+            bodies = [f"<{name}>{i}</{name}>".encode() for name in "ab"]
+            answers = await asyncio.gather(
+                *(node.add(prepared(body, key=f"k{i}")) for node, body in zip(nodes, bodies, strict=True)),
+                return_exceptions=True,
+            )
+            assert {type(answer) for answer in answers} == {Recorded, KeyReused}
+
+    async def test_verdict_by_callback_and_by_poll_at_once_is_one(self, nodes: tuple[Store, Store]) -> None:
+        one, two = nodes
+        for i in range(20):
+            await one.add(prepared(f"{i}".encode(), period=f"{i}"))
+        for claim in await one.claim_due("w", 20, 60):
+            await one.record_outcome(Outcome(claim, Status.DELIVERED, "delivered", due_seconds=0))
+        claims = await one.claim_due("w", 20, 60)
+        assert len(claims) == 20
+
+        async def polled(claim: Claim) -> bool:
+            outcome = Outcome(claim, Status.ACCEPTED, "accepted", verdict=verdict(), notice=verdict_notice())
+            return (await one.record_outcome(outcome)).applied
+
+        async def called(claim: Claim) -> bool:
+            notice = verdict_notice("<called/>")
+            return (await two.record_verdict(claim.filing.number, verdict(), notice, AT)).first
+
+        for claim in claims:
+            assert sorted(await asyncio.gather(polled(claim), called(claim))) == [False, True]
+
+    async def test_audit_records_of_two_nodes_are_one_chain(self, nodes: tuple[Store, Store]) -> None:
+        await asyncio.gather(
+            *(
+                node.seed([Seed("limits", {"name": f"n{i}", "value": float(which)})], f"node {which}")
+                for i in range(10)
+                for which, node in enumerate(nodes)
+            )
+        )
+        rows = await nodes[0]._driver.read(
+            "SELECT previous, at, actor, act, subject, detail, hash FROM audit ORDER BY seq"
+        )
+        assert len(rows) == 20
+        previous = ""
+        for row in rows:
+            assert row[0] == previous
+            previous = row[6]
+            assert previous == hashlib.sha256(json_text(list(row[:6])).encode()).hexdigest()
+
+    async def test_a_client_revoked_at_one_node_is_out_at_the_other(self, nodes: tuple[Store, Store]) -> None:
+        row = {"fingerprint": "f", "kind": "agency", "party": "p", "subject": "s", "not_after": "2030"}
+        one, two = nodes
+        await one.seed([Seed("client_certificate", {**row, "active": 1})], "admin")
+        assert (await two.client("f")).active  # type: ignore[union-attr]
+        await one.seed([Seed("client_certificate", {"fingerprint": "f", "active": 0})], "admin")
+        assert not (await two.client("f")).active  # type: ignore[union-attr]
+
+    async def test_text_that_postgresql_cannot_hold_is_marked_not_lost(
+        self, nodes: tuple[Store, Store]
+    ) -> None:
+        number = (await nodes[0].add(prepared())).filing.number
+        (claim,) = await nodes[0].claim_due("w", 1, 60)
+        await nodes[0].record_outcome(Outcome(claim, Status.STUCK, "stuck", "nul \0 nul"))
+        assert (await nodes[1].events(number))[-1].detail == "nul \N{REPLACEMENT CHARACTER} nul"
+
+
+class TestServer:
+    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+    async def test_a_server_restarted_amid_writes_loses_no_acknowledged_filing(
+        self, cluster: Cluster, how: signal.Signals
+    ) -> None:
+        store = await open_store(cluster.url, lambda: AT)
+        acknowledged: set[str] = set()
+        stop = asyncio.Event()
+
+        async def send(sender: int) -> None:
+            while not stop.is_set():
+                one = prepared(os.urandom(2000), key=os.urandom(8).hex(), period=f"{sender}")
+                try:
+                    acknowledged.add((await store.add(one)).filing.number)
+                except StoreUnavailable:
+                    await asyncio.sleep(0.02)
+
+        senders = [asyncio.create_task(send(sender)) for sender in range(16)]
+        for _ in range(3):
+            before = len(acknowledged)
+            while len(acknowledged) < before + 100:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(cluster.restart, how)
+        while len(acknowledged) < before + 200:
+            await asyncio.sleep(0.01)
+        stop.set()
+        await asyncio.gather(*senders)
+        assert await store.fault() is None
+        stored = {
+            row[0] for row in await store._driver.read("SELECT number FROM filing JOIN body USING (number)")
+        }
+        assert acknowledged <= stored
+        await store.close()
+
+    async def test_a_server_that_is_away_is_said_and_found_again(self, cluster: Cluster) -> None:
+        store = await open_store(cluster.url, lambda: AT)
+        cluster.stop()
+        with pytest.raises(StoreUnavailable):
+            await store.add(prepared(key="k"))
+        with pytest.raises(StoreUnavailable):
+            await store.client("f")
+        assert await store.fault() == "unavailable"
+        cluster.start()
+        assert not (await store.add(prepared(key="k"))).repeat
+        assert await store.fault() is None
+        await store.close()
+
+    async def test_a_commit_that_its_standby_never_had_is_no_promise(self, cluster: Cluster) -> None:
+        """An administrator ends the wait: the server answers COMMIT, with a warning."""
+        store = await open_store(cluster.url, lambda: AT)
+        await store.add(prepared(b"<before/>"))
+        admin = await asyncpg.connect(cluster.url)
+        await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await admin.execute("SELECT pg_reload_conf()")
+        waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        adding = asyncio.create_task(store.add(prepared(b"<after/>")))
+        while not (waiting := await admin.fetch(waits)):
+            if adding.done():  # the server had not read its settings yet
+                adding = asyncio.create_task(store.add(prepared(os.urandom(8))))
+            await asyncio.sleep(0.05)
+        await admin.execute("SELECT pg_cancel_backend($1)", waiting[0][0])
+        with pytest.raises(StoreUnavailable, match="no full commit"):
+            await adding
+        await admin.close()
+        cluster.stop(signal.SIGQUIT)
+        await store.close()
+
+    async def test_locks_of_a_node_that_stands_still_do_not_last(self, postgres_place: str) -> None:
+        """A process stopped amid its transaction: the server ends it, and the others go on."""
+        quick = f"{postgres_place}?idle_in_transaction_session_timeout=500"
+        frozen = await asyncpg.connect(
+            postgres_place, server_settings={"idle_in_transaction_session_timeout": "500"}
+        )
+        await frozen.execute("BEGIN")
+        await frozen.execute("SELECT value FROM epoch FOR UPDATE")
+        store = await open_store(quick, lambda: AT)
+        assert await store.seed([Seed("limits", {"name": "n", "value": 1.0})], "test") == 1
+        assert frozen.is_closed()
+        async with store._driver._readers.acquire() as connection:  # type: ignore[attr-defined]
+            said = await connection.fetchval("SELECT current_setting('idle_in_transaction_session_timeout')")
+        assert said == "500ms"
+        await store.close()
+
+    async def test_a_killed_writer_and_a_killed_server_lose_nothing(self, cluster: Cluster) -> None:
+        writer = subprocess.Popen(
+            [sys.executable, "-m", "tests.gateway.endless_writer", cluster.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=Path(__file__).resolve().parents[2],
+            text=True,
+        )
+        assert writer.stdout is not None
+        acknowledged = {writer.stdout.readline().strip() for _ in range(300)}
+        cluster.stop(signal.SIGQUIT)
+        writer.kill()
+        acknowledged |= {line.strip() for line in writer.stdout if line.endswith("\n") and line[:4] == "SLA-"}
+        writer.wait()
+        cluster.start()
+        store = await open_store(cluster.url, lambda: AT)
+        stored = {
+            row[0] for row in await store._driver.read("SELECT number FROM delivery JOIN body USING (number)")
+        }
+        assert acknowledged <= stored
+        await store.close()
+
+
+class TestUnfit:
+    async def test_a_password_in_the_url_is_refused_and_not_repeated(self) -> None:
+        with pytest.raises(ConfigurationError) as refused:
+            await open_store("postgresql://efile:s3cret@127.0.0.1:1/efile", lambda: AT)
+        assert "s3cret" not in str(refused.value)
+
+    async def test_a_password_from_a_file_is_taken(self, cluster: Cluster, tmp_path: Path) -> None:
+        admin = await asyncpg.connect(cluster.url)
+        await admin.execute("SET password_encryption = 'scram-sha-256'")
+        await admin.execute("CREATE ROLE app LOGIN PASSWORD 's3cret'; GRANT ALL ON SCHEMA public TO app")
+        await admin.close()
+        rules = cluster.home / "data" / "pg_hba.conf"
+        rules.write_text("host all app 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+        cluster.restart()
+        file = tmp_path / "pgpass"
+        file.write_text(f"127.0.0.1:{cluster.port}:postgres:app:s3cret\n")
+        file.chmod(0o600)
+        url = cluster.url.replace("efile@", "app@")
+        with pytest.raises(ConfigurationError, match="password"):
+            await open_store(url, lambda: AT)
+        await (await open_store(f"{url}?passfile={file}", lambda: AT)).close()
+
+    @pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
+    async def test_a_server_that_forgets_is_refused(self, cluster: Cluster, setting: str) -> None:
+        cluster.options = (f"{setting}=off",)
+        cluster.restart()
+        with pytest.raises(ConfigurationError, match=setting):
+            await open_store(cluster.url, lambda: AT)
+
+    async def test_a_server_that_takes_no_writes_is_not_taken(self, cluster: Cluster) -> None:
+        cluster.options = ("default_transaction_read_only=on",)
+        cluster.restart()
+        with pytest.raises(StoreUnavailable):
+            await open_store(cluster.url, lambda: AT)
+
+    async def test_of_several_hosts_the_one_that_takes_writes_is_found(self, cluster: Cluster) -> None:
+        parts = urlsplit(cluster.url)
+        several = urlunsplit(parts._replace(netloc=f"efile@127.0.0.1:1,127.0.0.1:{cluster.port}"))
+        store = await open_store(several, lambda: AT)
+        await store.add(prepared())
+        await store.close()
+
+    async def test_nobody_there_is_said(self) -> None:
+        with pytest.raises(StoreUnavailable):
+            await open_store("postgresql://efile@127.0.0.1:1/efile", lambda: AT)
+
+
+async def test_too_many_writes_are_refused(postgres_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_MOST_WAITING", 3)
+    store = await open_store(postgres_place, lambda: AT)
+    tasks = [asyncio.create_task(store.add(prepared(f"{i}".encode()))) for i in range(10)]
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(answer, StoreUnavailable) for answer in answers) == 7
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.add(prepared())
