@@ -175,7 +175,10 @@ class _Reader:
         found = self.read(self._file(path, name, location, "include"), self.targets[address])
         if self.targets[found] != self.targets[address]:
             raise SchemaSourceError(f"{name}: {location} has another target namespace")
-        node.set("schemaLocation", found)
+        if found == address:
+            node.getparent().remove(node)  # libxml2 refuses a file that includes itself
+        else:
+            node.set("schemaLocation", found)
 
     def _import(self, path: Path, name: str, node: etree._Element) -> None:
         namespace = str(node.get("namespace") or "")

@@ -68,7 +68,7 @@ FAULTS = [
     (f"{FORM}/form.xsd", "../header.xsd", "http://127.0.0.1:9/header.xsd", "only a relative path"),
     (f"{FORM}/form.xsd", "../header.xsd", "../../../../../etc/passwd", "outside"),
     (f"{FORM}/form.xsd", "../header.xsd", "../nothing.xsd", "No such file"),
-    (f"{FORM}/form.xsd", "<xs:include", '<xs:import namespace="urn:x"/><xs:include', "import is not allowed"),
+    (f"{FORM}/form.xsd", "<xs:include", '<xs:import namespace="urn:x"/><xs:include', "import of 'urn:x'"),
     (f"{FORM}/form.xsd", 'type="DanhDau"', 'type="KhongCo"', "form.xsd"),
     (f"{FORM}/form.xsd", 'name="HSoKhaiThue"', 'name="HoSo"', "declares no element HSoKhaiThue"),
     (f"{FORM}/form.xsd", "<?xml", "<!DOCTYPE x><?xml", "DOCTYPE"),
@@ -117,13 +117,13 @@ def test_all_faults_at_once(folder: Path) -> None:
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError) as refused:
         load_catalogue(tmp_path)
-    assert len(refused.value.faults) == 2
+    assert refused.value.faults == ("catalogue.toml: No such file or directory",)
 
 
 def test_the_same_form_twice(folder: Path) -> None:
     path = folder / "catalogue.toml"
     row = path.read_text("utf-8").partition("[[form]]")[2]
-    path.write_text(f"[[form]]{row}\n[[form]]{row}", "utf-8")
+    path.write_text(f'families = ["tax", "registrations", "permits"]\n[[form]]{row}\n[[form]]{row}', "utf-8")
     with pytest.raises(CatalogueError, match="listed twice"):
         load_catalogue(folder)
 

@@ -10,9 +10,10 @@ import pytest
 from lxml import etree
 
 from schemas import Catalogue, CatalogueError, load_catalogue
+from schemas.sources import read_schema
 from schemas.view import About, view_page
 from tests.schemas.conftest import VIETNAM
-from tests.schemas.foreign import INVOICE, INVOICE_FILES, UBL, UBL_FILES, put_down
+from tests.schemas.foreign import INVOICE, INVOICE_FILES, UBL, UBL_FILES, XS, put_down
 
 AT = datetime(2026, 7, 2, 10, tzinfo=VIETNAM)
 
@@ -166,3 +167,27 @@ def test_what_the_schema_names_otherwise_lies_where_the_form_says(tmp_path: Path
     )
     told = refused({**UBL_FILES, "world/form/form.toml": form}, tmp_path)
     assert "schema_locations" in told
+
+
+def test_files_that_name_each_other_in_a_circle(tmp_path: Path) -> None:
+    """a includes b, b includes a and imports c, c imports a."""
+    head = f'<xs:schema {XS} targetNamespace="urn:{{0}}" xmlns="urn:{{0}}" xmlns:a="urn:a" xmlns:c="urn:c">'
+    put_down(
+        {
+            "a.xsd": head.format("a")
+            + '<xs:include schemaLocation="b.xsd"/><xs:element name="A" type="B"/></xs:schema>',
+            "b.xsd": head.format("a")
+            + '<xs:include schemaLocation="a.xsd"/><xs:import namespace="urn:c" schemaLocation="c.xsd"/>'
+            '<xs:complexType name="B"><xs:sequence><xs:element ref="a:A" minOccurs="0"/>'
+            '<xs:element ref="c:C" minOccurs="0"/></xs:sequence></xs:complexType></xs:schema>',
+            "c.xsd": head.format("c")
+            + '<xs:import namespace="urn:a" schemaLocation="a.xsd"/><xs:element name="C">'
+            '<xs:complexType><xs:sequence><xs:element ref="a:A"/></xs:sequence></xs:complexType>'
+            "</xs:element></xs:schema>",
+        },
+        tmp_path,
+    )
+    source = read_schema(tmp_path, "a.xsd", "A")
+    document = etree.fromstring('<A xmlns="urn:a"><c:C xmlns:c="urn:c"><A/></c:C></A>')
+    assert source.compile().validate(document)
+    assert source.explain().is_valid(document)
