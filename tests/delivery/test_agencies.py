@@ -132,6 +132,27 @@ async def test_what_a_bus_says_of_its_progress_reaches_the_filer_once(
         assert (await story(house, number)).count("agency-progress") == 2
 
 
+async def test_a_cooperating_agency_with_a_folder_gets_the_dossier_and_its_answer_is_kept(
+    tmp_path: Path, pki_home: Path, pki: DevPki
+) -> None:
+    home = tmp_path / "agency"
+    home.mkdir()
+    async with folder(pki, home) as (config, authority):
+        tax = {"adapter": "folder", "config": config}
+        async with (
+            house_at(tmp_path, pki_home, tax=tax, serves={"finance": ["finance"]}) as house,
+            house.client() as client,
+        ):
+            number = (await client.submit(dossier(house, "company-single-member-formation"))).body["number"]
+            assert (await house.follow(client, number))["status"] == "accepted"
+            async with asyncio.timeout(20):
+                while "handover-answered" not in await story(house, number):
+                    await asyncio.sleep(0.02)
+            [cooperating] = (await client.status(number)).body["cooperatingAgencies"]
+    assert list(authority.books) == [f"{number}~tax"]
+    assert cooperating["answer"] == f"accepted {authority.books[f'{number}~tax'].reference}"
+
+
 async def told(house: House, number: str, detail: str) -> None:
     async with asyncio.timeout(20):
         while detail not in [event.detail for event in await house.gateway.store.events(number)]:
