@@ -27,7 +27,7 @@ from tests.adapters.families.sftp import PASSWORD, USER, sftp_settings
 from tests.adapters.test_drop_adapters import answer
 from tests.adapters.test_queue_adapter import PARTIES
 from tests.documents import signed
-from tests.door.test_services import dossier
+from tests.door.test_services import example
 from tests.house import House, house_at
 
 SOON = Behaviour(verdict_delay_s=0.05)
@@ -119,7 +119,7 @@ async def test_what_a_bus_says_of_its_progress_reaches_the_filer_once(
         house.client() as client,
     ):
         behaves(bus_, verdict_delay_s=3600, stage=5, stage_words="Thiếu bản sao có chứng thực")
-        number = (await client.submit(dossier(house, "company-single-member-formation"))).body["number"]
+        number = (await client.submit(example(house, "company-single-member-formation"))).body["number"]
         await told(house, number, "5 Thiếu bản sao có chứng thực")
         portal = (await client.status(number)).body["portalStatus"]
         assert (portal["code"], portal["note"]) == (5, "Thiếu bản sao có chứng thực")
@@ -143,7 +143,7 @@ async def test_a_cooperating_agency_with_a_folder_gets_the_dossier_and_its_answe
             house_at(tmp_path, pki_home, tax=tax, serves={"finance": ["finance"]}) as house,
             house.client() as client,
         ):
-            number = (await client.submit(dossier(house, "company-single-member-formation"))).body["number"]
+            number = (await client.submit(example(house, "company-single-member-formation"))).body["number"]
             assert (await house.follow(client, number))["status"] == "accepted"
             async with asyncio.timeout(20):
                 while "handover-answered" not in await story(house, number):
