@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -104,10 +104,19 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the agency is: a status of the national portal (1 to 10), and its words, which may be none."""
+
+    status: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """The agency has the filing and has not decided."""
+    """The agency has the filing and has not decided. `progress`, where it tells, makes no other answer of it."""
 
     reference: str | None = None
+    progress: Progress | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class BusConfig(HttpConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     client_secret_env: str | None = None
     unit_code: Annotated[str, msgspec.Meta(min_length=1, max_length=35)]
     numbers: Literal["bus", "ours"] = "bus"
-    names: dict[str, str] | None = None
+    names: dict[str, str] = msgspec.field(default_factory=dict)
 
     @classmethod
     def faults(cls, values: Mapping[str, Any]) -> list[str]:
@@ -83,7 +83,7 @@ class BusAdapter:
                 return _had_before(known, parcel)
             number = await self._number(parcel)
             stored = await self._upload(parcel)
-            body = wire.dossier(parcel, number, stored, self._config.names or {})
+            body = wire.dossier(parcel, number, stored, self._config.names)
             answer = await self._call("POST", "NoiHoSo", msgspec.json.encode(body), key=parcel.key)
             linked = _decode(answer, wire.Answer)
             if linked.error_code not in {wire.OK, wire.DUPLICATE}:

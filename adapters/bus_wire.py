@@ -172,7 +172,7 @@ def file_name(parcel: base.Parcel) -> str:
 def standing(told_: Dossier) -> base.Pending | base.Verdict:
     """What the status means for us. Raises NotOfTheForm: a time that is none, or more than a verdict may hold."""
     if told_.trang_thai not in ACCEPTED | REJECTED:
-        return base.Pending(told_.ma_ho_so)
+        return base.Pending(told_.ma_ho_so, base.Progress(told_.trang_thai, _words(told_)))
     accepted = told_.trang_thai in ACCEPTED
     values = {
         "outcome": "accepted" if accepted else "rejected",
@@ -229,6 +229,10 @@ def _reasons(told_: Dossier) -> list[dict[str, str]]:
             for why in told_.ly_do
         ]
     status = told_.trang_thai
-    said = [step.noi_dung_xu_ly for step in told_.tien_trinh if step.trang_thai == status]
-    words = next((text for text in reversed(said) if text.strip()), _WORDS[status])
-    return [{"code": str(status), "group": _GROUP, "error": words}]
+    return [{"code": str(status), "group": _GROUP, "error": _words(told_) or _WORDS[status]}]
+
+
+def _words(told_: Dossier) -> str:
+    """Of the last step with the status that it has now; "" where it says nothing."""
+    said = [step.noi_dung_xu_ly for step in told_.tien_trinh if step.trang_thai == told_.trang_thai]
+    return next((text for text in reversed(said) if text.strip()), "")

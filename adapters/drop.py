@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -29,8 +29,11 @@ from adapters.told import printable, read_verdict
 Folder = Literal["out", "answers", "done", "refused"]
 """Where filings are put down; where answers lie; where those go that have been read, and those that are none."""
 
-MOST_NAMES = 10_000
+MOST_NAMES = 100_000
 """So many files of a folder are looked at in one round."""
+
+Stamp = tuple[int, int]
+"""A file's size and time of change: it is another file where either differs."""
 
 
 class DropConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,7 +62,7 @@ class Place(Protocol):
         """Whole and durable under its name on return, never in part: written beside, synced, renamed."""
         ...
 
-    async def names(self, folder: Folder) -> Sequence[str]:
+    async def names(self, folder: Folder) -> Mapping[str, Stamp]:
         """At most MOST_NAMES names in it, whatever they are."""
         ...
 
@@ -74,6 +77,14 @@ class Place(Protocol):
     async def close(self) -> None:
         """May be called twice."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """An answer left alone: as it was then, and since when by the loop's time."""
+
+    stamp: Stamp
+    since: float
 
 
 class DropAdapter:
@@ -93,11 +104,10 @@ class DropAdapter:
 
     async def submit(self, parcel: Parcel) -> Submitted:
         document, manifest = wire.names(parcel.key, parcel.media_type)
-        octets = wire.manifest(parcel)
         async with self._in_time():
             lying = await self._lying(manifest)
             answer = await self._answer(parcel.key)
-            if lying is not None and lying != octets:
+            if lying is not None and lying.digest != parcel.digest_hex:
                 raise Rejected("another document lies there under this key")
             if answer is not None and answer.digest != parcel.digest_hex:
                 raise Rejected("the agency has another document under this key")
@@ -106,7 +116,7 @@ class DropAdapter:
                 return Submitted(answer.reference, duplicate=True, verdict=verdict)
             if lying is None:
                 await self._place.put("out", document, parcel.document)
-                await self._place.put("out", manifest, octets)
+                await self._place.put("out", manifest, wire.manifest(parcel))
         return Submitted(None, duplicate=lying is not None)
 
     async def fetch(self, key: str) -> Pending | Unknown | Verdict:
@@ -124,65 +134,72 @@ class DropAdapter:
         raise MalformedCallback("this agency answers through files")
 
     async def listen(self, hear: Hear) -> None:
-        unfinished: dict[str, tuple[bytes, float]] = {}
+        left: dict[str, _Left] = {}
         while True:
             async with self._in_time():
                 names = await self._place.names("answers")
-            found = [name for name in sorted(names) if wire.ANSWER.fullmatch(name)]
-            for name in found:
-                await self._take(name, hear, unfinished)
-            for name in unfinished.keys() - set(found):
-                del unfinished[name]
+            found = {name: names[name] for name in sorted(names) if wire.ANSWER.fullmatch(name)}
+            for name in left.keys() - found.keys():
+                del left[name]
+            for name, stamp in found.items():
+                known = left.get(name)
+                if known is not None and known.stamp == stamp and not self._is_overdue(known):
+                    continue
+                if await self._take(name, hear, overdue=known is not None and known.stamp == stamp):
+                    left.pop(name, None)
+                else:
+                    left[name] = _Left(stamp, asyncio.get_running_loop().time())
             await asyncio.sleep(self._config.look_s)
 
     async def close(self) -> None:
         await self._place.close()
 
-    async def _take(self, name: str, hear: Hear, unfinished: dict[str, tuple[bytes, float]]) -> None:
-        """One answer: heard and put away, put aside with the reason, or left alone."""
+    async def _take(self, name: str, hear: Hear, *, overdue: bool) -> bool:
+        """One answer: heard and put away, or put aside with the reason; False where it is left alone.
+
+        What breaks off may still be written, and what is pending will be replaced. `overdue`: it has been left alone
+        for long, and has not changed.
+        """
         try:
             async with self._in_time():
                 octets = await self._place.read("answers", name, self._config.max_answer_bytes)
             if octets is None:
-                return
+                return True
             answer = wire.read_answer(octets, name.removesuffix(".json"))
         except NoFile as error:
             await self._put_aside(name, str(error))
-            return
+            return True
         except wire.NotOfTheForm as error:
-            if not error.cut_off or self._has_settled(name, octets or b"", unfinished):
-                await self._put_aside(name, f"not of the agreed form: {printable(str(error))}")
-            return
-        unfinished.pop(name, None)
+            if error.cut_off and not overdue:
+                return False
+            await self._put_aside(name, f"not of the agreed form: {printable(str(error))}")
+            return True
         if answer.state == "refused":
             await self._put_aside(name, f"the agency refuses the filing: {printable(answer.error)}")
-        elif answer.verdict is not None:
-            if await hear(answer.key, read_verdict(answer.verdict)):
-                async with self._in_time():
-                    await self._place.move(name, "done")
-            else:
-                await self._put_aside(name, "no filing of this agency has its key")
-
-    def _has_settled(self, name: str, octets: bytes, unfinished: dict[str, tuple[bytes, float]]) -> bool:
-        now, print_ = asyncio.get_running_loop().time(), hashlib.sha256(octets).digest()
-        before, since = unfinished.get(name, (b"", now))
-        if before != print_:
-            unfinished[name] = (print_, now)
+        elif answer.verdict is None:
             return False
-        return now - since >= self._config.settle_s
+        elif await hear(answer.key, read_verdict(answer.verdict)):
+            async with self._in_time():
+                await self._place.move(name, "done")
+        else:
+            await self._put_aside(name, "no filing of this agency has its key")
+        return True
+
+    def _is_overdue(self, known: _Left) -> bool:
+        return asyncio.get_running_loop().time() - known.since >= self._config.settle_s
 
     async def _put_aside(self, name: str, reason: str) -> None:
         async with self._in_time():
             await self._place.put("refused", f"{name}.reason", reason.encode())
             await self._place.move(name, "refused")
 
-    async def _lying(self, manifest: str) -> bytes | None:
+    async def _lying(self, manifest: str) -> wire.Manifest | None:
+        """Ours, as long as the agency has not taken it away; what is none of ours under its name is replaced."""
         try:
-            return await self._place.read("out", manifest, self._config.max_answer_bytes)
+            octets = await self._place.read("out", manifest, self._config.max_answer_bytes)
         except NoFile as error:
-            raise Unavailable(
-                f"what lies there under the filing's name is no file of ours: {error}"
-            ) from error
+            raise Unavailable(f"what lies there under the filing's name is no file: {error}") from error
+        return None if octets is None else wire.read_manifest(octets)
 
     async def _answer(self, key: str) -> wire.Answer | None:
         name = f"{key}.json"

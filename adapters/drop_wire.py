@@ -91,6 +91,14 @@ def manifest(parcel: base.Parcel) -> bytes:
     return msgspec.json.encode(told_)
 
 
+def read_manifest(octets: bytes) -> Manifest | None:
+    """The manifest; None where it is none."""
+    try:
+        return msgspec.json.decode(octets, type=Manifest)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
 def read_answer(octets: bytes, key: str) -> Answer:
     """The answer about this key. Raises NotOfTheForm."""
     try:

@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from adapters.base import Unavailable
 from adapters.config import read_config
-from adapters.drop import MOST_NAMES, DropAdapter, DropConfig, Folder, NoFile
+from adapters.drop import MOST_NAMES, DropAdapter, DropConfig, Folder, NoFile, Stamp
 
 T = TypeVar("T")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
@@ -47,7 +47,7 @@ class LocalPlace:
     async def put(self, folder: Folder, name: str, octets: bytes) -> None:
         await _in_thread(self._put, folder, name, octets)
 
-    async def names(self, folder: Folder) -> Sequence[str]:
+    async def names(self, folder: Folder) -> Mapping[str, Stamp]:
         return await _in_thread(self._names, folder)
 
     async def read(self, folder: Folder, name: str, limit: int) -> bytes | None:
@@ -75,9 +75,14 @@ class LocalPlace:
                 raise
             os.fsync(directory)
 
-    def _names(self, folder: Folder) -> Sequence[str]:
+    def _names(self, folder: Folder) -> Mapping[str, Stamp]:
+        found = {}
         with self._opened(folder) as directory, os.scandir(directory) as entries:
-            return [entry.name for entry in islice(entries, MOST_NAMES)]
+            for entry in islice(entries, MOST_NAMES):
+                with suppress(FileNotFoundError):  # moved meanwhile
+                    seen = entry.stat(follow_symlinks=False)
+                    found[entry.name] = (seen.st_size, seen.st_mtime_ns)
+        return found
 
     def _read(self, folder: Folder, name: str, limit: int) -> bytes | None:
         with self._opened(folder) as directory:

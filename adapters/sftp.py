@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -15,7 +15,7 @@ import msgspec
 
 from adapters.base import ConfigError, Unavailable
 from adapters.config import Secret, read_config, secret, secret_faults
-from adapters.drop import MOST_NAMES, DropAdapter, DropConfig, Folder, NoFile
+from adapters.drop import MOST_NAMES, DropAdapter, DropConfig, Folder, NoFile, Stamp
 from adapters.http import Seconds
 from adapters.told import printable
 
@@ -97,11 +97,11 @@ class SftpPlace:
                     await sftp.remove(written)
                 raise
 
-    async def names(self, folder: Folder) -> Sequence[str]:
-        found: list[str] = []
+    async def names(self, folder: Folder) -> Mapping[str, Stamp]:
+        found: dict[str, Stamp] = {}
         async with self._sftp() as sftp:
             async for entry in sftp.scandir(self._path(folder)):
-                found.append(str(entry.filename))
+                found[str(entry.filename)] = (entry.attrs.size or 0, entry.attrs.mtime or 0)
                 if len(found) >= MOST_NAMES:
                     break
         return found

@@ -171,7 +171,7 @@ async def _assembled(
         directory = Reloading(settings.directory.folder, load_directory)
         opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
         delivery = DeliveryWorld(
-            store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now
+            store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now, store.events
         )
         worker = _worker(settings, store.claim_due, partial(carry_on, world=delivery))
         handing_over = _worker(settings, store.claim_handovers, partial(carry_over, world=delivery))

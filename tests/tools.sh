@@ -2,6 +2,7 @@
 # Installs the independent judges that tests need (Debian's packages), or says loudly what is missing.
 #   sh tests/tools.sh xmlsec1 java mvn
 set -u
+PATH="$PATH:/usr/sbin"  # where Debian keeps servers
 missing=""
 has() {  # Debian keeps PostgreSQL's programs out of the path
     command -v "$1" >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1

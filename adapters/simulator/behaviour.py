@@ -30,7 +30,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     says the opposite. refuse: verdicts reject, with this reason. lose_answer: so many next filings are taken in and
     the connection cut. Answers are not of the agreed form, and a filing is taken in nevertheless: garbage is somebody's
     HTML page, huge pads beyond any bound, mistyped has another media type, bomb unfolds or nests without end.
-    token_lasts: for so many calls a token of the bus is good, 0 for any number.
+    token_lasts: for so many calls a token of the bus is good, 0 for any number. stage, stage_words: what the bus says
+    of a filing that is not decided, by the national portal's number.
     """
 
     delay_s: Delay = 0.0
@@ -47,6 +48,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     bomb: bool = False
     lose_answer: Annotated[int, msgspec.Meta(ge=0)] = 0
     token_lasts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    stage: Annotated[int, msgspec.Meta(ge=1, le=7)] = 4
+    stage_words: told.Text = ""
 
     def changed(self, changes: dict[str, Any]) -> Behaviour:
         """This behaviour with some fields changed. Raises msgspec.ValidationError for a wrong name or value."""

@@ -93,8 +93,10 @@ class _Bus:
             return shut
         entry = self._authority.find(request.query.get("maGiaoDich", ""))
         verdict = self._authority.decided(entry)
-        status = 4 if verdict is None else 9 if verdict.outcome == "accepted" else 8
-        return _json({"error_code": 0, "data": _found(entry, status, verdict)})
+        behaviour = self._authority.behaviour
+        status = behaviour.stage if verdict is None else 9 if verdict.outcome == "accepted" else 8
+        words = behaviour.stage_words if verdict is None else ""
+        return _json({"error_code": 0, "data": _found(entry, status, words, verdict)})
 
     def _shut_out(self, request: web.Request) -> web.Response | None:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -127,9 +129,14 @@ class _Bus:
         return handed
 
 
-def _found(entry: Entry, status: int, verdict: Verdict | None) -> dict[str, Any]:
+def _found(entry: Entry, status: int, words: str, verdict: Verdict | None) -> dict[str, Any]:
     told = _told(entry.key, entry.reference, status, entry.decides_at, verdict)
-    return {**told, "HashTepTin": entry.digest}
+    step = {
+        "TrangThai": status,
+        "ThoiDiemXuLy": wire.write_moment(entry.decides_at, wire.ISO),
+        "NoiDungXuLy": words,
+    }
+    return {**told, "HashTepTin": entry.digest, "TienTrinh": [step]}
 
 
 def _told(key: str, reference: str, status: int, at: datetime, verdict: Verdict | None) -> dict[str, Any]:
@@ -141,7 +148,6 @@ def _told(key: str, reference: str, status: int, at: datetime, verdict: Verdict 
         "IdHoSo": f"ID-{reference}",
         "TrangThai": status,
         "ThoiDiemCapNhat": wire.write_moment(at, wire.COMPACT),
-        "TienTrinh": [{"TrangThai": status, "ThoiDiemXuLy": wire.write_moment(at, wire.ISO)}],
         "DanhSachLePhi": [
             {"MaLePhi": p.id, "SoTien": p.amount, "LoaiTien": p.currency, "TenLePhi": p.name}
             for p in payables

@@ -106,9 +106,11 @@ class DropAuthority:
 
     def _read(self, path: Path) -> tuple[wire.Manifest, bytes] | None:
         try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=wire.Manifest)
-            return manifest, (self.out / Path(manifest.file).name).read_bytes()
-        except (OSError, msgspec.MsgspecError):
+            manifest = wire.read_manifest(path.read_bytes())
+            return (
+                None if manifest is None else (manifest, (self.out / Path(manifest.file).name).read_bytes())
+            )
+        except OSError:
             return None
 
     async def _tell_when_decided(self, entry: Entry) -> None:

@@ -10,10 +10,10 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.filing.filing import Filing
+from gateway.filing.filing import Event, Filing
 from gateway.filing.handover import HANDOVER_WORDS, Handover
 from gateway.filing.identifiers import VIETNAM
-from gateway.filing.portal import PORTAL, PORTAL_STATUS
+from gateway.filing.portal import PORTAL, portal_status
 from gateway.filing.status import WORDS
 from gateway.intake.acknowledge import Answer
 from gateway.problems import INTERNAL, MEDIA_TYPE, REFUSED, Problem, finding_json, http_problem, problem_of
@@ -58,7 +58,7 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
 
 
 def filing_json(
-    filing: Filing, notices: tuple[str, ...], handovers: Sequence[Handover] = ()
+    filing: Filing, notices: tuple[str, ...], handovers: Sequence[Handover] = (), story: Sequence[Event] = ()
 ) -> dict[str, Any]:
     """A filing as its provider sees it; times in ISO 8601 with Vietnam's offset."""
     vi, en = WORDS[filing.status]
@@ -74,9 +74,11 @@ def filing_json(
     }
     if filing.dossier_code is not None:
         body["dossierCode"] = filing.dossier_code
-        number = PORTAL_STATUS[filing.status]
+        number, note = portal_status(filing.status, story)
         vi, en = PORTAL[number]
         body["portalStatus"] = {"code": number, "text": {"vi": vi, "en": en}}
+        if note:
+            body["portalStatus"]["note"] = note
     if filing.summary is not None:
         body["summary"] = filing.summary
     if filing.agency is not None:

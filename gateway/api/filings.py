@@ -88,7 +88,8 @@ class FilingsDoor:
         filing = await self.own(request)
         kinds = [kind for kind in NoticeKind if await self._world.filings.notice(filing.number, [kind])]
         handovers = await self._world.filings.handovers(filing.number)
-        return json_response(filing_json(filing, tuple(kind.value for kind in kinds), handovers))
+        story = await self._world.filings.events(filing.number) if filing.dossier_code else ()
+        return json_response(filing_json(filing, tuple(kind.value for kind in kinds), handovers, story))
 
     async def receipt(self, request: web.Request) -> web.StreamResponse:
         """GET …/receipt: the notice that was given when the filing came in."""

@@ -6,6 +6,8 @@ import adapters
 from gateway.delivery.deliver import poll_seconds
 from gateway.delivery.notify import verdict_outcome
 from gateway.delivery.world import DeliveryWorld, key_of, without_adapter
+from gateway.filing.filing import Filing
+from gateway.filing.portal import AGENCY_PROGRESS
 from gateway.filing.status import Status
 from gateway.filing.story import told
 from gateway.ports import Claim, Outcome
@@ -28,5 +30,25 @@ async def track(claim: Claim, world: DeliveryWorld) -> Outcome:
         return await verdict_outcome(claim, found, world)
     if isinstance(found, adapters.Unknown):
         return Outcome(claim, Status.DELIVERING, "unknown-to-agency", filing.agency or "", due_seconds=0.0)
-    delay = await poll_seconds(filing, world, claim.failures)
-    return Outcome(claim, Status.DELIVERED, None, due_seconds=delay, progress=False)
+    progress = await _news(filing, found, world)
+    delay = await poll_seconds(filing, world, 0 if progress else claim.failures)
+    return Outcome(
+        claim,
+        Status.DELIVERED,
+        AGENCY_PROGRESS if progress else None,
+        progress,
+        due_seconds=delay,
+        progress=bool(progress),
+        reference=found.reference,
+    )
+
+
+async def _news(filing: Filing, found: adapters.Pending, world: DeliveryWorld) -> str:
+    """What the agency says of its progress, as the story has it; "" where it says what it said before, or nothing."""
+    if found.progress is None:
+        return ""
+    said = f"{found.progress.status} {found.progress.note}".strip()
+    told_before = [
+        event.detail for event in await world.story(filing.number) if event.name == AGENCY_PROGRESS
+    ]
+    return said if told_before[-1:] != [said] else ""

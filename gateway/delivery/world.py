@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import adapters
 import schemas
 from gateway.directory import Directory
-from gateway.filing.filing import Filing
+from gateway.filing.filing import Event, Filing
 from gateway.filing.story import told
 from gateway.intake.verify import SignatureRules
 from gateway.ports import Claim, Clock, Deliveries, Notary, Outcome, Registry
@@ -30,7 +30,8 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWorld:
-    """`adapters` by the back-end's identifier; `signatures`, `catalogue` and `directory` give those in force now."""
+    """`adapters` by the back-end's identifier; `signatures`, `catalogue` and `directory` give those in force now,
+    `story` a filing's events."""
 
     deliveries: Deliveries
     registry: Registry
@@ -41,6 +42,7 @@ class DeliveryWorld:
     directory: Callable[[], Directory]
     backoff: Backoff
     clock: Clock
+    story: Callable[[str], Awaitable[Sequence[Event]]]
 
 
 def key_of(filing: Filing) -> str:

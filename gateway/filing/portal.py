@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from gateway.filing.filing import Event
 from gateway.filing.status import Status
 
 PORTAL: dict[int, tuple[str, str]] = {
@@ -16,8 +19,11 @@ PORTAL: dict[int, tuple[str, str]] = {
     9: ("Đã xử lý xong", "Dealt with"),
     10: ("Đã trả kết quả", "Result handed out"),
 }
-"""By the portal's number: (Vietnamese, English). What asks for papers or money, a withdrawal and the handing out of the
-result are the agency's to tell the portal: this gateway never sees them."""
+"""By the portal's number: (Vietnamese, English). Papers or money asked for, a withdrawal and the handing out of the
+result are the agency's to tell: this gateway knows of them where the agency's back-end tells its progress."""
+
+AGENCY_PROGRESS = "agency-progress"
+"""The event by which it does: the portal's number, and the agency's words."""
 
 PORTAL_STATUS: dict[Status, int] = {
     Status.PROVISIONAL: 1,
@@ -29,3 +35,13 @@ PORTAL_STATUS: dict[Status, int] = {
     Status.REJECTED: 8,
     Status.REFUSED: 3,
 }
+
+
+def portal_status(status: Status, story: Sequence[Event]) -> tuple[int, str]:
+    """Where a dossier stands in the portal's terms, and the agency's words on it: what its agency said last, while the
+    filing is with it; else what follows from our own status."""
+    said = [event.detail for event in story if event.name == AGENCY_PROGRESS]
+    if status is Status.DELIVERED and said:
+        number, _, note = said[-1].partition(" ")
+        return int(number), note
+    return PORTAL_STATUS[status], ""

@@ -14,6 +14,7 @@ from adapters import (
     ConfigError,
     MalformedCallback,
     Pending,
+    Progress,
     Rejected,
     Submitted,
     Unavailable,
@@ -201,6 +202,17 @@ async def test_what_each_status_of_the_portal_means(bus, status, means):
         assert (found.outcome, found.reference) == (means, "H52-1")
         assert found.decided_at == AT.replace(microsecond=0)
         assert bool(found.reasons) == (means == "rejected")
+
+
+async def test_progress_has_the_words_of_its_last_step(bus):
+    steps = [
+        {"TrangThai": 5, "ThoiDiemXuLy": "2026-06-08T07:47:28.329", "NoiDungXuLy": "Thiếu bản sao"},
+        {"TrangThai": 4, "ThoiDiemXuLy": "2026-06-08T07:46:28.329", "NoiDungXuLy": "Thẩm định"},
+    ]
+    bus.answers["TraCuuHoSo"] = (200, {"data": record(TrangThai=5, TienTrinh=steps)})
+    assert (await bus.open().fetch("f-1")).progress == Progress(5, "Thiếu bản sao")
+    bus.answers["TraCuuHoSo"] = (200, {"data": record(TrangThai=6)})
+    assert (await bus.open().fetch("f-1")).progress == Progress(6)
 
 
 async def test_a_rejection_without_reasons_has_the_words_of_its_last_step(bus):

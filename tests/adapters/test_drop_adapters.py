@@ -91,6 +91,9 @@ async def test_what_lies_there_is_as_the_readme_shows(opened, parcel, tmp_path):
     assert await adapter.fetch("f-1") == Pending()
     with pytest.raises(Rejected):
         await adapter.submit(parcel(document=b"<another/>"))
+    (tmp_path / "out/f-1.json").write_bytes(b"somebody's")
+    assert not (await adapter.submit(parcel())).duplicate
+    assert json.loads((tmp_path / "out/f-1.json").read_bytes())["digest"] == parcel().digest_hex
 
 
 @both
@@ -123,6 +126,28 @@ async def test_an_answer_that_is_being_written_is_left_alone_until_it_is_whole(o
         await until(lambda: names(tmp_path / "answers") == ["done"])
     assert heard.outcomes == [("f-2", "accepted"), ("f-1", "accepted")]
     assert names(tmp_path / "answers/done") == ["f-1.json", "f-2.json"]
+
+
+@both
+async def test_a_pending_answer_is_read_once_and_again_when_it_is_replaced(opened, tmp_path, monkeypatch):
+    adapter, heard = opened(), Heard()
+    pending = answer(state="pending", verdict=None)
+    (tmp_path / "answers/f-1.json").write_bytes(pending)
+    reads = []
+    real = type(adapter._place).read
+
+    async def counted(place, folder, name, limit):
+        reads.append(name)
+        return await real(place, folder, name, limit)
+
+    monkeypatch.setattr(type(adapter._place), "read", counted)
+    async with listening(adapter, heard):
+        await until(lambda: reads)
+        await asyncio.sleep(0.5)
+        assert len(reads) == 1
+        (tmp_path / "answers/f-1.json").write_bytes(answer())
+        await until(lambda: heard.verdicts)
+    assert heard.outcomes == [("f-1", "accepted")]
 
 
 @both

@@ -27,6 +27,7 @@ from tests.adapters.families.sftp import PASSWORD, USER, sftp_settings
 from tests.adapters.test_drop_adapters import answer
 from tests.adapters.test_queue_adapter import PARTIES
 from tests.documents import signed
+from tests.door.test_services import example
 from tests.house import House, house_at
 
 SOON = Behaviour(verdict_delay_s=0.05)
@@ -104,6 +105,58 @@ async def test_a_filing_reaches_the_agency_and_its_verdict_comes_back(
     assert (filing["status"], filing["agencyReference"]) == ("accepted", entry.reference)
     assert notice.kind == "verdict-accepted"
     assert [payable.amount for payable in notice.payables] == [p.amount for p in entry.verdict.payables]
+
+
+async def test_what_a_bus_says_of_its_progress_reaches_the_filer_once(
+    tmp_path: Path, pki_home: Path, pki: DevPki
+) -> None:
+    """Papers are asked for, then it goes on, then it is decided: each change is told, in the portal's terms."""
+    async with (
+        house_with("bus", tmp_path, pki_home, pki, serves=("tax", "finance"), poll_seconds=0.05) as (
+            house,
+            bus_,
+        ),
+        house.client() as client,
+    ):
+        behaves(bus_, verdict_delay_s=3600, stage=5, stage_words="Thiếu bản sao có chứng thực")
+        number = (await client.submit(example(house, "company-single-member-formation"))).body["number"]
+        await told(house, number, "5 Thiếu bản sao có chứng thực")
+        portal = (await client.status(number)).body["portalStatus"]
+        assert (portal["code"], portal["note"]) == (5, "Thiếu bản sao có chứng thực")
+        assert portal["text"]["vi"] == "Yêu cầu bổ sung giấy tờ"
+        behaves(bus_, stage=4, stage_words="")
+        await told(house, number, "4")
+        await asyncio.sleep(0.5)
+        body = (await client.status(number)).body
+        assert (body["portalStatus"]["code"], body["agencyReference"]) == (4, bus_.books[number].reference)
+        assert (await story(house, number)).count("agency-progress") == 2
+
+
+async def test_a_cooperating_agency_with_a_folder_gets_the_dossier_and_its_answer_is_kept(
+    tmp_path: Path, pki_home: Path, pki: DevPki
+) -> None:
+    home = tmp_path / "agency"
+    home.mkdir()
+    async with folder(pki, home) as (config, authority):
+        tax = {"adapter": "folder", "config": config}
+        async with (
+            house_at(tmp_path, pki_home, tax=tax, serves={"finance": ["finance"]}) as house,
+            house.client() as client,
+        ):
+            number = (await client.submit(example(house, "company-single-member-formation"))).body["number"]
+            assert (await house.follow(client, number))["status"] == "accepted"
+            async with asyncio.timeout(20):
+                while "handover-answered" not in await story(house, number):
+                    await asyncio.sleep(0.02)
+            [cooperating] = (await client.status(number)).body["cooperatingAgencies"]
+    assert list(authority.books) == [f"{number}~tax"]
+    assert cooperating["answer"] == f"accepted {authority.books[f'{number}~tax'].reference}"
+
+
+async def told(house: House, number: str, detail: str) -> None:
+    async with asyncio.timeout(20):
+        while detail not in [event.detail for event in await house.gateway.store.events(number)]:
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("kind", LEAVE_VERDICTS)

@@ -13,7 +13,7 @@ from adapters.simulator import Refusal
 from gateway.filing.handover import Handover, HandoverStatus
 from gateway.store.queue import NotStuck
 from gateway.store.seeds import Seed
-from tests.door.test_services import dossier, handed_over
+from tests.door.test_services import example, handed_over
 from tests.house import House, house_at
 
 SERVICE = "company-single-member-formation"
@@ -26,7 +26,7 @@ def behaves(house: House, **changes: Any) -> None:
 
 async def accepted(house: House, service: str = SERVICE) -> str:
     async with house.client() as client:
-        reply = await client.submit(dossier(house, service))
+        reply = await client.submit(example(house, service))
         assert reply.status == 201, reply.body
         filing = await house.follow(client, reply.body["number"])
     assert filing["status"] == "accepted"
@@ -82,7 +82,7 @@ async def test_nothing_goes_on_of_what_is_rejected(tmp_path: Path, pki_home: Pat
         finance = house.agencies["finance"]
         finance.behaviour = finance.behaviour.changed({"refuse": Refusal(code="E1", error="x", remedy="y")})
         async with house.client() as client:
-            number = (await client.submit(dossier(house, SERVICE))).body["number"]
+            number = (await client.submit(example(house, SERVICE))).body["number"]
             assert (await house.follow(client, number))["status"] == "rejected"
             assert "cooperatingAgencies" not in (await client.status(number)).body
         assert house.simulator.books == {}

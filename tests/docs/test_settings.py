@@ -10,9 +10,13 @@ import msgspec
 import pytest
 
 import schemas
+from adapters.bus import BusConfig
 from adapters.edxml import EdxmlConfig
+from adapters.folder import FolderConfig
 from adapters.http import HttpConfig
 from adapters.permit import PermitConfig
+from adapters.queue import QueueConfig
+from adapters.sftp import SftpConfig
 from adapters.tax import TaxConfig
 from gateway import settings
 from gateway.directory import OWN_DIRECTORY
@@ -33,6 +37,10 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[provider]]": settings.ProviderSettings,
     "[[agency]]": settings.AgencySettings,
     "[agency.config]": HttpConfig,
+    "[agency.config] of bus": BusConfig,
+    "[agency.config] of queue": QueueConfig,
+    "[agency.config] of folder": FolderConfig,
+    "[agency.config] of sftp": SftpConfig,
     "[agency.config] of tax": TaxConfig,
     "[agency.config] of permit": PermitConfig,
     "[agency.config] of edxml": EdxmlConfig,
