@@ -95,6 +95,7 @@ async def test_a_filing_is_a_package_with_its_octets_as_they_are(asking, parcel,
     kind = VERSIONS[version].media_type
     package = message_from_bytes(f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body)
     message, beside = package.get_payload()
+    assert int(headers["Content-Length"]) == len(body), "servers that cannot take chunks are many"
     told = {name: package.get_param(name) for name in ("type", "start", "start-info")}
     assert package.get_content_type() == "multipart/related"
     assert told == {"type": "application/xop+xml", "start": message["Content-ID"], "start-info": kind}
@@ -296,6 +297,14 @@ async def test_a_package_is_opened_within_bounds(case):
         await unpack(content_type, body)
 
 
+def zeep_transport(pki):
+    made = zeep.Transport()
+    made.session.trust_env = False  # an environment's CA bundle would come before ours
+    made.session.verify = str(pki.tls_ca)
+    made.session.cert = (str(pki["gateway-client"].chain), str(pki["gateway-client"].key))
+    return made
+
+
 @both
 async def test_an_independent_client_reads_our_wsdl_and_agrees_with_our_authority(
     config, pki, parcel, version
@@ -305,7 +314,7 @@ async def test_an_independent_client_reads_our_wsdl_and_agrees_with_our_authorit
 
     def file_and_ask(url):
         client = zeep.Client(
-            str(SCHEMAS / "tax.wsdl"), settings=zeep.Settings(forbid_dtd=True), transport=transport(pki)
+            str(SCHEMAS / "tax.wsdl"), settings=zeep.Settings(forbid_dtd=True), transport=zeep_transport(pki)
         )
         name = f"{{{T}}}HoSoThueSoap{version.replace('.', '')}"
         service = client.create_service(name, url + "/tax")
@@ -331,13 +340,6 @@ async def test_an_independent_client_reads_our_wsdl_and_agrees_with_our_authorit
         with pytest.raises(zeep.exceptions.Fault) as caught:
             service.NhanHSoThue(**{**fields, "bamSHA256": D})
         return caught.value.code.rpartition(":")[2]
-
-    def transport(pki):
-        made = zeep.Transport()
-        made.session.trust_env = False  # an environment's CA bundle would come before ours
-        made.session.verify = str(pki.tls_ca)
-        made.session.cert = (str(pki["gateway-client"].chain), str(pki["gateway-client"].key))
-        return made
 
     async with Simulator(config(behaviour=Behaviour(verdict_delay_s=0))) as simulator:
         taken_in, told, code = await asyncio.to_thread(file_and_ask, simulator.url)
