@@ -10,12 +10,13 @@ import zeep
 from aiohttp import web
 from lxml import etree
 
-from adapters import Pending, Rejected, Submitted, Unavailable, Unknown, open_adapter
+from adapters import ConfigError, Pending, Rejected, Submitted, Unavailable, Unknown, open_adapter
 from adapters.mtom import unpack
 from adapters.simulator import Behaviour, Simulator
 from adapters.simulator.soap import _BOMB
 from adapters.soap import VERSIONS
 from adapters.xml import SCHEMAS, NotOfTheForm
+from tests.adapters.families.over_https import SOAP_PASSWORD, SOAP_USER, named
 
 T = "urn:efile:co-quan-thue:1"
 K = "urn:efile:ket-qua:1"
@@ -120,6 +121,38 @@ async def test_a_filing_is_a_package_with_its_octets_as_they_are(asking, parcel,
         "maTKhai": "842",
         "thoiDiemNhan": "2026-07-15T10:04:05+07:00",
     }
+
+
+@both
+async def test_a_username_and_password_go_beside_our_certificate(config, settings, parcel, version, tmp_path):
+    told = config(behaviour=Behaviour(verdict_delay_s=0), soap_passwords={SOAP_USER: SOAP_PASSWORD})
+    right = {**named(tmp_path), "soap_version": version}
+    wrong = tmp_path / "wrong.password"
+    wrong.write_text("geheim")
+    async with Simulator(told) as simulator:
+        for more, error in (
+            (right, None),
+            ({**right, "username": "ai-do"}, Unavailable),
+            ({**right, "password_file": str(wrong)}, Unavailable),
+            ({"soap_version": version}, Unavailable),
+        ):
+            adapter = open_adapter("tax", settings(simulator.url + "/tax", **more))
+            if error is None:
+                assert not (await adapter.submit(parcel())).duplicate
+            else:
+                with pytest.raises(error, match="FailedAuthentication") as caught:
+                    await adapter.submit(parcel())
+                assert "geheim" not in str(caught.value)
+            await adapter.close()
+
+
+def test_a_username_and_its_password_go_together(settings, tmp_path):
+    for more, words in (
+        ({"username": "a"}, "password_file or password_env is missing"),
+        ({"password_file": named(tmp_path)["password_file"]}, "a password without username"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            open_adapter("tax", settings("https://localhost", **more))
 
 
 FAULTS = {
@@ -268,12 +301,14 @@ def package(*parts, boundary="b", **params):
     return f'multipart/related; boundary="{boundary}"{head}', body + f"--{boundary}--\r\n".encode()
 
 
+LONG = b"<m>" + b"x" * 5_000_000 + b"</m>"
 XML = (b"Content-Type: application/xop+xml\r\nContent-ID: <m>", b"<m/>")
 FILE = (b"Content-Type: text/plain\r\nContent-ID: <f>", b"file")
 PACKAGES = {
     "the message first": (package(XML, FILE, start_info="text/xml"), b"<m/>"),
     "the message named": (package(FILE, XML, start="<m>", start_info="text/xml"), b"<m/>"),
     "the message named is not there": (package(FILE, start="<m>"), "without its message"),
+    "larger than a stream's buffer": (package((XML[0], LONG), start="<m>", start_info="text/xml"), LONG),
     "no part": (package(), "package"),
     "no boundary": (("multipart/related", b"--b\r\n\r\n\r\n--b--"), "not a package"),
     "another boundary": (("multipart/related; boundary=c", package(XML)[1]), "package"),
