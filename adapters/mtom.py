@@ -64,7 +64,8 @@ async def unpack(content_type: str, body: bytes) -> tuple[bytes, str]:
     header = Message()
     header["Content-Type"] = content_type
     start = str(header.get_param("start", ""))
-    stream = aiohttp.StreamReader(BaseProtocol(asyncio.get_running_loop()), 1 << 16)
+    # All of it is here already: with room for it, the stream never asks its protocol to pause.
+    stream = aiohttp.StreamReader(BaseProtocol(asyncio.get_running_loop()), len(body) + 1)
     stream.feed_data(body)
     stream.feed_eof()
     try:

@@ -23,7 +23,7 @@ from adapters.base import (
 from adapters.config import read_config
 from adapters.result_wire import NAME as RESULT
 from adapters.result_wire import read_result
-from adapters.soap import VERSIONS, Soap, SoapConfig, read_envelope
+from adapters.soap import Soap, SoapConfig, read_envelope, version_of
 from adapters.told import printable
 from adapters.xml import NotOfTheForm, Schema, add, new, off_loop, texts
 
@@ -89,7 +89,7 @@ class PermitAdapter:
         if len(body) > self._config.max_answer_bytes:
             raise MalformedCallback(f"larger than {self._config.max_answer_bytes} bytes")
         try:
-            request = read_envelope(content_type, body, VERSIONS[self._config.soap_version])
+            request = read_envelope(content_type, body, version_of(content_type))
             self._requests.check(request)
             letter = wire.read(texts(request).get("requestPayload", ""), self._schema)
             key = check_key(letter.subject.reference)

@@ -86,7 +86,7 @@ def write(message: str, parties: tuple[Party, Party], subject: Subject, content:
 
 def read(payload: str, schema: Schema, *, large: bool = False) -> Letter:
     """The envelope in a string; `large` where it may bear a dossier. Raises NotOfTheForm."""
-    root = parse(payload.encode("utf-8", "surrogatepass"), large=large)
+    root = parse(payload.encode(), large=large)
     schema.check(root)
     if root.tag != "Envelope":
         raise NotOfTheForm("not an Envelope")

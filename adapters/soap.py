@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import aiohttp
+import msgspec
 from lxml import etree
 
 from adapters.base import Rejected, Unavailable
+from adapters.config import Secret, secret, secret_faults
 from adapters.http import Answer, Http, HttpConfig, failure, retry_after
 from adapters.mtom import Attachment, pack, unpack
-from adapters.told import printable
-from adapters.xml import NotOfTheForm, Schema, encoded, off_loop, parse
+from adapters.told import Short, printable
+from adapters.xml import NotOfTheForm, Schema, add, encoded, off_loop, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ VERSIONS = {
     "1.2": Version("http://www.w3.org/2003/05/soap-envelope", "application/soap+xml", "Sender"),
 }
 
+_OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+WSSE = f"{_OASIS}wssecurity-secext-1.0.xsd"
+_PASSWORD_TEXT = f"{_OASIS}username-token-profile-1.0#PasswordText"
+
 # Faults of the sender that are about our access or the conversation, not about this filing (WSS SOAP Message
 # Security 1.1 §12; the dotted forms of SOAP 1.1 §4.4.1). Trying again may help.
 _NOT_ABOUT_THE_FILING = {
@@ -49,9 +56,25 @@ _ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_RE
 
 
 class SoapConfig(HttpConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """As HttpConfig; `base_url` is the service's address."""
+    """As HttpConfig; `base_url` is the service's address.
+
+    With `username`, and the password in the file `password_file` or in the variable that `password_env` names, every
+    message bears a UsernameToken beside our client certificate.
+    """
 
     soap_version: Literal["1.1", "1.2"] = "1.1"
+    username: Short | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+
+    @classmethod
+    def faults(cls, values: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the way there, and with who we say that we are."""
+        named = values.get("username") is not None
+        faults = super().faults(values) + secret_faults({"password": named}, values)
+        if not named and (values.get("password_file") or values.get("password_env")):
+            faults.append("a password without username")
+        return faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +94,8 @@ class Soap:
         self._http = Http(config, {"Accept": f"multipart/related, {self._version.media_type}"})
         self._actions = actions
         self._schema = Schema(schema)
+        self._username = config.username
+        self._password = secret("password", msgspec.structs.asdict(config))
 
     @property
     def longest_call_s(self) -> float:
@@ -86,6 +111,9 @@ class Soap:
         """
         version = self._version
         envelope = etree.Element(version.name("Envelope"), nsmap={"soap": version.namespace})
+        if self._username is not None and self._password is not None:
+            header = etree.SubElement(envelope, version.name("Header"))
+            header.append(username_token(self._username, self._password, version))
         etree.SubElement(envelope, version.name("Body")).append(message)
         action = f"{self._actions}{operation}"
         size = max(len(element.text or "") for element in message.iter())
@@ -122,6 +150,24 @@ class Soap:
         except NotOfTheForm as error:
             raise Unavailable(f"the agency's answer is not of the agreed form: {error}") from error
         return content
+
+
+def version_of(content_type: str) -> Version:
+    """The version of a plain message or of a package; 1.1 where the media type is of neither."""
+    return VERSIONS["1.2" if VERSIONS["1.2"].media_type in content_type else "1.1"]
+
+
+def username_token(username: str, password: Secret, version: Version) -> etree._Element:
+    """wsse:Security with a UsernameToken that the other side must understand (OASIS UsernameToken Profile 1.1 §3.1).
+
+    The password goes as it is, for TLS is around it: its digest would need a clock, and the other side the password.
+    """
+    security = etree.Element(f"{{{WSSE}}}Security", nsmap={"wsse": WSSE})
+    security.set(version.name("mustUnderstand"), "1")
+    token = add(security, "UsernameToken")
+    add(token, "Username", username)
+    add(token, "Password", password.reveal()).set("Type", _PASSWORD_TEXT)
+    return security
 
 
 async def open_envelope(content_type: str, octets: bytes, version: Version) -> etree._Element:

@@ -20,6 +20,7 @@ from adapters.simulator.calling import Caller
 from adapters.simulator.edxml import EdxmlWire
 from adapters.simulator.permit import PermitWire
 from adapters.simulator.rest import RestWire, json_answer, problem
+from adapters.simulator.soap import PASSWORDS
 from adapters.simulator.spoiling import GARBAGE, HUGE
 from adapters.simulator.tax import TaxWire
 from adapters.simulator.wire import Handler, Wire
@@ -35,7 +36,7 @@ class SimulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Where to listen, whom to let in, whom to call back. All paths are PEM files, except `books` (JSON lines).
 
     Port 0 takes a free one. Without `tls_cert` it speaks plain HTTP, which is for this machine alone, as is a
-    server without `client_ca`.
+    server without `client_ca`. `soap_passwords`, by username: who may speak SOAP; none: everybody that is let in.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +51,7 @@ class SimulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     books: Path | None = None
     seed: int = 0
     behaviour: Behaviour = Behaviour()
+    soap_passwords: dict[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.host not in _LOOPBACK and (self.tls_cert is None or self.client_ca is None):
@@ -91,6 +93,7 @@ class Simulator:
         """Listen; returns the base URL. Raises OSError where the address is taken."""
         config = self.config
         app = web.Application(client_max_size=_LARGEST_BODY)
+        app[PASSWORDS] = config.soap_passwords
         for wire in WIRES:
             for method, path, handler in wire.doors(self._authority):
                 app.router.add_route(method, path, self._in_character(wire, handler))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import uuid
 from dataclasses import dataclass
 
@@ -11,15 +12,23 @@ from lxml import etree
 
 from adapters.mtom import XOP
 from adapters.simulator.authority import Failure
-from adapters.soap import VERSIONS, Version
+from adapters.soap import VERSIONS, WSSE, Version, version_of
 from adapters.told import printable
-from adapters.xml import NotOfTheForm, Schema
+from adapters.xml import NotOfTheForm, Schema, add
 
 _BOMB = (
     '<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
     + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True))
     + ']><soap:Envelope xmlns:soap="{}"><soap:Body><a>&i;</a></soap:Body></soap:Envelope>'
 )
+
+
+PASSWORDS = web.AppKey("passwords", dict[str, str])
+"""Who may speak SOAP, by name; none: everybody with a client certificate."""
+
+
+class NotLetIn(Failure):
+    """The password is not theirs (WSS SOAP Message Security 1.1 §12: FailedAuthentication)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ async def read(request: web.Request) -> Asked:
     body = root.find(version.name("Body"))
     if root.tag != version.name("Envelope") or body is None or len(body) != 1:
         raise Failure("malformed", f"Not an envelope of {version.namespace} with one message")
+    _let_in(request, root)
     return Asked(body[0], documents)
 
 
@@ -99,18 +109,18 @@ def fault(request: web.Request, failure: Failure) -> web.Response:
     """Whose fault it is, as each version says it; 1.2 says it in the status too (SOAP 1.2 part 2, table 20)."""
     version = _version(request)
     ours = failure.fault == "busy"
-    element = etree.Element(version.name("Fault"), nsmap={"soap": version.namespace})
+    element = etree.Element(version.name("Fault"), nsmap={"soap": version.namespace, "wsse": WSSE})
+    stranger = isinstance(failure, NotLetIn)
     if version is VERSIONS["1.1"]:
-        etree.SubElement(element, "faultcode").text = f"soap:{'Server' if ours else version.sender}"
+        code = f"soap:{'Server' if ours else version.sender}"
+        etree.SubElement(element, "faultcode").text = _STRANGER if stranger else code
         etree.SubElement(element, "faultstring").text = failure.words
     else:
-        code = etree.SubElement(element, version.name("Code"))
-        value = etree.SubElement(code, version.name("Value"))
-        value.text = f"soap:{'Receiver' if ours else version.sender}"
-        text = etree.SubElement(
-            etree.SubElement(element, version.name("Reason")), version.name("Text"), {_LANG: "en"}
-        )
-        text.text = failure.words
+        codes = add(element, "Code")
+        add(codes, "Value", f"soap:{'Receiver' if ours else version.sender}")
+        if stranger:
+            add(add(codes, "Subcode"), "Value", _STRANGER)
+        add(add(element, "Reason"), "Text", failure.words).set(_LANG, "en")
     sender = 500 if version is VERSIONS["1.1"] else 400
     return answer(request, element, 503 if ours else sender, failure.wait)
 
@@ -122,6 +132,7 @@ def bomb(request: web.Request) -> web.Response:
     return web.Response(body=octets, headers={"Content-Type": f"{version.media_type}; charset=utf-8"})
 
 
+_STRANGER = "wsse:FailedAuthentication"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -137,6 +148,14 @@ def _packed(message: bytes, media_type: str) -> tuple[bytes, str]:
     )
 
 
+def _let_in(request: web.Request, root: etree._Element) -> None:
+    """Raises NotLetIn where a password is wanted and another, or none, comes."""
+    wanted = request.config_dict.get(PASSWORDS, {})
+    name = (root.findtext(f".//{{{WSSE}}}Username") or "").strip()
+    given = root.findtext(f".//{{{WSSE}}}Password") or ""
+    if wanted and not hmac.compare_digest(wanted.get(name, "\0").encode(), given.encode()):
+        raise NotLetIn("malformed", "Not a user of this service")
+
+
 def _version(request: web.Request) -> Version:
-    content_type = request.headers.get("Content-Type", "")
-    return VERSIONS["1.2" if VERSIONS["1.2"].media_type in content_type else "1.1"]
+    return version_of(request.headers.get("Content-Type", ""))

@@ -100,7 +100,7 @@ async def test_unknown_pending_decided(agency, parcel):
     assert [(p.amount, p.currency) for p in verdict.payables] == [(98_500_000, "VND")]
 
 
-@needs("verdict at once")
+@needs("answer", "verdict at once")
 async def test_a_repeat_after_the_decision_brings_it(agency, parcel):
     adapter, _ = agency
     await adapter.submit(parcel())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from uuid import UUID
 
 import pytest
+import zeep
 from aiohttp import web
 from lxml import etree
 
@@ -19,10 +21,13 @@ from adapters import (
     Unknown,
     open_adapter,
 )
+from adapters import permit_wire as wire
 from adapters.permit import NAMESPACE
 from adapters.simulator import Behaviour, Refusal, Simulator
+from adapters.soap import VERSIONS
+from adapters.xml import SCHEMAS, Schema
 from tests.adapters.families.permit import PARTIES
-from tests.adapters.test_soap import K, result, soap
+from tests.adapters.test_soap import K, result, soap, zeep_transport
 
 SENT = "7a1d1c1e-0000-4000-8000-000000000000"
 XML = {"Content-Type": "text/xml; charset=utf-8"}
@@ -235,3 +240,26 @@ def test_faults_within_the_parties_are_told_with_the_others(settings):
         "https",
     ):
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_an_independent_client_reads_our_wsdl_and_agrees_with_our_ministry(
+    config, pki, parcel, version
+):
+    sender, receiver = (wire.Party(**PARTIES[name]) for name in ("sender", "receiver"))
+    subject = wire.Subject("842", wire.DOSSIER, wire.REQUEST, "f-1")
+    payload = wire.write(wire.message_id("f-1"), (sender, receiver), subject, wire.dossier(parcel()))
+
+    def hand_over(url):
+        client = zeep.Client(str(SCHEMAS / "permit.wsdl"), transport=zeep_transport(pki))
+        service = client.create_service(
+            f"{{{NAMESPACE}}}ReceiverSoap{version.replace('.', '')}", url + "/permit"
+        )
+        return service.receiveRequest(payload)
+
+    async with Simulator(config(behaviour=Behaviour(verdict_delay_s=0))) as simulator:
+        answer = await asyncio.to_thread(hand_over, simulator.url)
+        (entry,) = simulator.books.values()
+    letter = wire.read(answer, Schema("permit-envelope.xsd"))
+    assert letter.sender == receiver
+    assert letter.content.findtext("soTiepNhan") == entry.reference

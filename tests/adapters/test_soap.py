@@ -10,12 +10,13 @@ import zeep
 from aiohttp import web
 from lxml import etree
 
-from adapters import Pending, Rejected, Submitted, Unavailable, Unknown, open_adapter
+from adapters import ConfigError, Pending, Rejected, Submitted, Unavailable, Unknown, open_adapter
 from adapters.mtom import unpack
 from adapters.simulator import Behaviour, Simulator
 from adapters.simulator.soap import _BOMB
 from adapters.soap import VERSIONS
 from adapters.xml import SCHEMAS, NotOfTheForm
+from tests.adapters.families.over_https import SOAP_PASSWORD, SOAP_USER, named
 
 T = "urn:efile:co-quan-thue:1"
 K = "urn:efile:ket-qua:1"
@@ -95,6 +96,7 @@ async def test_a_filing_is_a_package_with_its_octets_as_they_are(asking, parcel,
     kind = VERSIONS[version].media_type
     package = message_from_bytes(f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body)
     message, beside = package.get_payload()
+    assert int(headers["Content-Length"]) == len(body), "servers that cannot take chunks are many"
     told = {name: package.get_param(name) for name in ("type", "start", "start-info")}
     assert package.get_content_type() == "multipart/related"
     assert told == {"type": "application/xop+xml", "start": message["Content-ID"], "start-info": kind}
@@ -119,6 +121,38 @@ async def test_a_filing_is_a_package_with_its_octets_as_they_are(asking, parcel,
         "maTKhai": "842",
         "thoiDiemNhan": "2026-07-15T10:04:05+07:00",
     }
+
+
+@both
+async def test_a_username_and_password_go_beside_our_certificate(config, settings, parcel, version, tmp_path):
+    told = config(behaviour=Behaviour(verdict_delay_s=0), soap_passwords={SOAP_USER: SOAP_PASSWORD})
+    right = {**named(tmp_path), "soap_version": version}
+    wrong = tmp_path / "wrong.password"
+    wrong.write_text("geheim")
+    async with Simulator(told) as simulator:
+        for more, error in (
+            (right, None),
+            ({**right, "username": "ai-do"}, Unavailable),
+            ({**right, "password_file": str(wrong)}, Unavailable),
+            ({"soap_version": version}, Unavailable),
+        ):
+            adapter = open_adapter("tax", settings(simulator.url + "/tax", **more))
+            if error is None:
+                assert not (await adapter.submit(parcel())).duplicate
+            else:
+                with pytest.raises(error, match="FailedAuthentication") as caught:
+                    await adapter.submit(parcel())
+                assert "geheim" not in str(caught.value)
+            await adapter.close()
+
+
+def test_a_username_and_its_password_go_together(settings, tmp_path):
+    for more, words in (
+        ({"username": "a"}, "password_file or password_env is missing"),
+        ({"password_file": named(tmp_path)["password_file"]}, "a password without username"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            open_adapter("tax", settings("https://localhost", **more))
 
 
 FAULTS = {
@@ -267,12 +301,14 @@ def package(*parts, boundary="b", **params):
     return f'multipart/related; boundary="{boundary}"{head}', body + f"--{boundary}--\r\n".encode()
 
 
+LONG = b"<m>" + b"x" * 5_000_000 + b"</m>"
 XML = (b"Content-Type: application/xop+xml\r\nContent-ID: <m>", b"<m/>")
 FILE = (b"Content-Type: text/plain\r\nContent-ID: <f>", b"file")
 PACKAGES = {
     "the message first": (package(XML, FILE, start_info="text/xml"), b"<m/>"),
     "the message named": (package(FILE, XML, start="<m>", start_info="text/xml"), b"<m/>"),
     "the message named is not there": (package(FILE, start="<m>"), "without its message"),
+    "larger than a stream's buffer": (package((XML[0], LONG), start="<m>", start_info="text/xml"), LONG),
     "no part": (package(), "package"),
     "no boundary": (("multipart/related", b"--b\r\n\r\n\r\n--b--"), "not a package"),
     "another boundary": (("multipart/related; boundary=c", package(XML)[1]), "package"),
@@ -296,6 +332,14 @@ async def test_a_package_is_opened_within_bounds(case):
         await unpack(content_type, body)
 
 
+def zeep_transport(pki):
+    made = zeep.Transport()
+    made.session.trust_env = False  # an environment's CA bundle would come before ours
+    made.session.verify = str(pki.tls_ca)
+    made.session.cert = (str(pki["gateway-client"].chain), str(pki["gateway-client"].key))
+    return made
+
+
 @both
 async def test_an_independent_client_reads_our_wsdl_and_agrees_with_our_authority(
     config, pki, parcel, version
@@ -305,7 +349,7 @@ async def test_an_independent_client_reads_our_wsdl_and_agrees_with_our_authorit
 
     def file_and_ask(url):
         client = zeep.Client(
-            str(SCHEMAS / "tax.wsdl"), settings=zeep.Settings(forbid_dtd=True), transport=transport(pki)
+            str(SCHEMAS / "tax.wsdl"), settings=zeep.Settings(forbid_dtd=True), transport=zeep_transport(pki)
         )
         name = f"{{{T}}}HoSoThueSoap{version.replace('.', '')}"
         service = client.create_service(name, url + "/tax")
@@ -331,13 +375,6 @@ async def test_an_independent_client_reads_our_wsdl_and_agrees_with_our_authorit
         with pytest.raises(zeep.exceptions.Fault) as caught:
             service.NhanHSoThue(**{**fields, "bamSHA256": D})
         return caught.value.code.rpartition(":")[2]
-
-    def transport(pki):
-        made = zeep.Transport()
-        made.session.trust_env = False  # an environment's CA bundle would come before ours
-        made.session.verify = str(pki.tls_ca)
-        made.session.cert = (str(pki["gateway-client"].chain), str(pki["gateway-client"].key))
-        return made
 
     async with Simulator(config(behaviour=Behaviour(verdict_delay_s=0))) as simulator:
         taken_in, told, code = await asyncio.to_thread(file_and_ask, simulator.url)

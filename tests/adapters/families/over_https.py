@@ -15,6 +15,7 @@ from certs_dev import DevPki
 
 QUICK = {"timeout_s": 5.0, "connect_timeout_s": 2.0}
 PASSWORD = "mật khẩu của khóa"
+SOAP_USER, SOAP_PASSWORD = "cong-nop-ho-so", "mật khẩu <của> cổng"
 SECRETS = ("client_key_password_file",)
 _PEM = serialization.Encoding.PEM
 
@@ -55,16 +56,26 @@ def guarded(pki: DevPki, directory: Path) -> dict[str, str]:
     return {"client_key": str(key), "client_key_password_file": str(password)}
 
 
+def named(directory: Path) -> dict[str, str]:
+    """Settings with a user of the SOAP service, whose password stands in a file."""
+    file = directory / "soap.password"
+    file.write_text(f"{SOAP_PASSWORD}\n", encoding="utf-8")
+    return {"username": SOAP_USER, "password_file": str(file)}
+
+
 def started(
-    kind: str, path: str = "", more: Callable[[Path], dict[str, Any]] = lambda _: {}
+    kind: str, path: str = "", more: Callable[[Path], dict[str, Any]] = lambda _: {}, **config: Any
 ) -> Callable[[DevPki, Path, float], AbstractAsyncContextManager[tuple[Adapter, Simulator]]]:
-    """A `Family.start` for a kind that the simulated authority speaks at `path`; `more` are settings of its own."""
+    """A `Family.start` for a kind that the simulated authority speaks at `path`; `more` are settings of the kind's
+    own, `config` the authority's."""
 
     @asynccontextmanager
     async def start(
         pki: DevPki, directory: Path, patience: float
     ) -> AsyncIterator[tuple[Adapter, Simulator]]:
-        async with Simulator(simulator_config(pki, behaviour=Behaviour(verdict_delay_s=0))) as simulator:
+        async with Simulator(
+            simulator_config(pki, behaviour=Behaviour(verdict_delay_s=0), **config)
+        ) as simulator:
             settings = https_settings(pki, simulator.url + path, **guarded(pki, directory), **more(directory))
             adapter = open_adapter(kind, {**settings, "timeout_s": patience})
             try:
