@@ -176,7 +176,7 @@ class _Reader:
         if self.targets[found] != self.targets[address]:
             raise SchemaSourceError(f"{name}: {location} has another target namespace")
         if found == address:
-            node.getparent().remove(node)  # libxml2 refuses a file that includes itself
+            self.roots[address].remove(node)  # libxml2 refuses a file that includes itself
         else:
             node.set("schemaLocation", found)
 
