@@ -54,8 +54,8 @@ def catalogue_that_wants_it_signed(directory: Path, signed_pdf: bytes) -> Path:
     """A catalogue with that form alone, whose first paper must be signed; its own example brings `signed_pdf`."""
     schemas.export_catalogue(schemas.OWN_CATALOGUE, directory)
     form = directory / "permits" / f"{KARAOKE}-1.0.0"
-    rows = (directory / "catalogue.toml").read_text("utf-8").split("[[form]]")
-    kept = "[[form]]".join(["", *(row for row in rows if KARAOKE in row)])
+    first, *rows = (directory / "catalogue.toml").read_text("utf-8").split("[[form]]")
+    kept = "[[form]]".join([first, *(row for row in rows if KARAOKE in row)])
     (directory / "catalogue.toml").write_text(kept, "utf-8")
     text = (form / "form.toml").read_text("utf-8")
     wanted = f'kind = "{KINDS[0]}"\n'

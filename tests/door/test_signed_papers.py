@@ -96,7 +96,7 @@ async def _told_everywhere(house: House, client: GatewayClient, filed: Mapping[s
     assert told["twice.pdf"]["signers"] == [name, house.pki.plan.identities["person"].name]
     assert told["stranger.pdf"]["standing"] == "indeterminate"
     assert "unsigned.pdf" not in told
-    [evidence] = house.gateway.store.evidence(number)
+    [evidence] = await house.gateway.store.evidence(number)
     kept = {one["name"]: one for one in evidence["papers"]}
     assert kept["sound.pdf"]["signatures"][0]["checks"]["pdf.changed"] == "PASSED"
     assert kept["changed.pdf"]["signatures"][0]["checks"]["pdf.changed"] == "FAILED"
