@@ -17,6 +17,7 @@ from gateway.intake.identify import Identified
 from gateway.intake.parse import parse
 from gateway.intake.receive import Received
 from gateway.intake.record import promise
+from gateway.intake.signed_papers import DEFAULT_LIMITS, judge_papers
 from gateway.intake.validate import validate
 from gateway.intake.verify import SignatureRules, verify
 from gateway.notary import XmlNotary
@@ -40,6 +41,9 @@ def print_stages(pki: certs_dev.DevPki, corpus: Corpus) -> None:
     def received(octets: bytes) -> Identified:
         return Identified(Received(octets, hashlib.sha256(octets).digest(), at, PROVIDER, None))
 
+    def validated(step: Any) -> Any:
+        return judge_papers(validate(step, catalogue), rules, DEFAULT_LIMITS)
+
     def verified(step: Any) -> Any:
         return verify(step, rules, catalogue)
 
@@ -48,7 +52,7 @@ def print_stages(pki: certs_dev.DevPki, corpus: Corpus) -> None:
         "parse": lambda step: parse(step, limits, catalogue.families),
         "verify, signers never seen before": verified,
         "verify, signers seen before": verified,
-        "validate (XSD and rules)": lambda step: validate(step, catalogue),
+        "validate (XSD and rules)": validated,
         "promise (receipt, XAdES-B, ECDSA P-256)": lambda step: promise(step, notary, "SLA", codes),
         "compress": lambda new: (pack(new.document), pack(new.evidence)),
     }

@@ -34,6 +34,7 @@ from gateway.directory import DirectoryError, load_directory
 from gateway.errors import ConfigurationError
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.intake.form_policy import with_policies
+from gateway.intake.signed_papers import PaperLimits
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
@@ -150,13 +151,12 @@ async def _assembled(
         limits = await store.limits()
         rules = load_signature_rules(settings)
         catalogue = _catalogue(settings, rules().policy)
-        parse_limits = signing.ParseLimits(max_bytes=int(limits["body_bytes"]))
+        parse_limits, papers = _check_limits(limits)
 
         def checks() -> Checks:
-            return Checks(parse_limits, rules(), catalogue())
+            return Checks(parse_limits, rules(), catalogue(), papers)
 
-        pool = _pool(limits)
-        stack.callback(pool.close)
+        pool, paper_pool = _pools(limits, stack)
         notary = _open_notary(settings, rules(), now())
         intake = IntakeWorld(
             settings.gateway.code,
@@ -166,6 +166,7 @@ async def _assembled(
             store,
             notary,
             pool,
+            paper_pool,
             now,
         )
         directory = Reloading(settings.directory.folder, load_directory)
@@ -227,12 +228,25 @@ def _catalogue(settings: Settings, own: signing.Policy) -> Reloading[schemas.Cat
     )
 
 
-def _pool(limits: Mapping[str, float]) -> HybridCheckPool:
-    return HybridCheckPool(
+def _pools(limits: Mapping[str, float], stack: AsyncExitStack) -> tuple[HybridCheckPool, HybridCheckPool]:
+    """For documents, and for those of them whose signed papers have to be judged."""
+    documents = HybridCheckPool(
         inline_bytes=int(limits["inline_bytes"]),
         threads=int(limits["check_threads"]),
         waiting=int(limits["check_waiting"]),
     )
+    papers = HybridCheckPool(
+        inline_bytes=-1, threads=int(limits["paper_threads"]), waiting=int(limits["paper_waiting"])
+    )
+    for pool in (documents, papers):
+        stack.callback(pool.close)
+    return documents, papers
+
+
+def _check_limits(limits: Mapping[str, float]) -> tuple[signing.ParseLimits, PaperLimits]:
+    count, octets = int(limits["signed_papers"]), int(limits["signed_papers_bytes"])
+    papers = PaperLimits(count, octets, limits["signed_papers_seconds"])
+    return signing.ParseLimits(max_bytes=int(limits["body_bytes"])), papers
 
 
 def load_client_trust(client_ca: Path, crls: Path) -> ClientTrust:

@@ -29,7 +29,8 @@ from gateway.intake.identify import Identified, identify
 from gateway.intake.parse import parse
 from gateway.intake.receive import Message, receive
 from gateway.intake.record import promise, record
-from gateway.intake.validate import Refusal, Validated, refuse, validate
+from gateway.intake.signed_papers import DEFAULT_LIMITS, PaperLimits, judge_papers
+from gateway.intake.validate import Refusal, Unsettled, Validated, refuse, validate
 from gateway.intake.verify import SignatureRules, SignaturesRefused, verify
 from gateway.ports import (
     CheckPool,
@@ -54,11 +55,15 @@ class Checks:
     limits: signing.ParseLimits
     signatures: SignatureRules
     catalogue: schemas.Catalogue
+    papers: PaperLimits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeWorld:
-    """What the first corridor needs from the world. `checks` gives those in force now, each time it is asked."""
+    """What the first corridor needs from the world. `checks` gives those in force now, each time it is asked.
+
+    In `paper_pool` threads wait for the process that reads signed papers; the event loop never does.
+    """
 
     gateway_code: str
     dossier_codes: DossierCodes
@@ -67,6 +72,7 @@ class IntakeWorld:
     filings: Filings
     notary: Notary
     pool: CheckPool
+    paper_pool: CheckPool
     clock: Clock
 
 
@@ -82,23 +88,47 @@ async def take_in(message: Message, world: IntakeWorld) -> Answer:
     identified = await identify(received, world.filings)
     if isinstance(identified, Recorded):
         return acknowledge(identified)
-    prepared = await world.pool.run(partial(judge, identified, world), len(received.body))
-    recorded = await record(prepared, world.filings)
+    judged = await world.pool.run(partial(judge, identified, world), len(received.body))
+    if isinstance(judged, Unsettled):
+        judged = await world.paper_pool.run(partial(settle, judged, world), len(received.body))
+    recorded = await record(judged, world.filings)
     return acknowledge(recorded)
 
 
-def judge(identified: Identified, world: IntakeWorld) -> Prepared:
-    """The steps that cost CPU, in the pool: examine the document and sign what we shall say about it."""
-    examined = examine(identified, world.checks())
+def judge(identified: Identified, world: IntakeWorld) -> Prepared | Unsettled:
+    """The steps that cost CPU, in the pool: examine the document and, unless signed papers in it have to be judged
+    first, sign what we shall say about it."""
+    unsettled = look(identified, world.checks())
+    return unsettled if unsettled.signed_papers else settle(unsettled, world)
+
+
+def settle(unsettled: Unsettled, world: IntakeWorld) -> Prepared:
+    """Judge the signed papers, then sign what we shall say."""
+    checks = world.checks()
+    examined = judge_papers(unsettled, checks.signatures, checks.papers)
     return world.filings.prepare(promise(examined, world.notary, world.gateway_code, world.dossier_codes))
 
 
+async def dry_run(message: Message, world: IntakeWorld) -> Validated | Refusal:
+    """receive → parse → verify → validate, without leaving anything behind. Raises as `take_in` does."""
+    received, checks = receive(message, world.clock(), world.max_bytes), world.checks()
+    unsettled = await world.pool.run(partial(look, Identified(received), checks), len(received.body))
+    work = partial(judge_papers, unsettled, checks.signatures, checks.papers)
+    return await world.paper_pool.run(work, len(received.body)) if unsettled.signed_papers else work()
+
+
 def examine(identified: Identified, checks: Checks) -> Validated | Refusal:
-    """parse → verify → validate, without leaving anything behind: also the whole of a dry run.
+    """The same at once, for who serves nobody else meanwhile.
 
     Raises:
         Unreadable: the bytes are no document that could be refused with a signed notice.
+        Busy: a signed paper that the form demands could not be judged now.
     """
+    return judge_papers(look(identified, checks), checks.signatures, checks.papers)
+
+
+def look(identified: Identified, checks: Checks) -> Unsettled:
+    """parse → verify → validate, as far as no other process is needed. Raises Unreadable."""
     parsed = parse(identified, checks.limits, checks.catalogue.families)
     try:
         verified = verify(parsed, checks.signatures, checks.catalogue)

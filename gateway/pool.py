@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 
 class HybridCheckPool:
-    """See `ports.CheckPool`. At most `waiting` jobs wait for their turn or thread; the next one is refused."""
+    """See `ports.CheckPool`. With `inline_bytes` -1 every document goes to a thread.
+
+    At most `waiting` jobs wait for their turn or thread; the next one is refused."""
 
     def __init__(self, *, inline_bytes: int, threads: int, waiting: int) -> None:
         self._inline_bytes = inline_bytes

@@ -202,7 +202,7 @@ class Filings(Protocol):
         ...
 
     async def judged(self, number: str) -> Mapping[str, Any] | None:
-        """What the last judgement of its signatures rested on, as `intake.record.evidence_of` made it, or None."""
+        """What the last judgement of its signatures rested on, as `intake.evidence.evidence_of` made it, or None."""
         ...
 
     async def verdict(self, number: str) -> Verdict | None:

@@ -91,7 +91,9 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     `body_bytes` bounds one body, `bodies_bytes` all bodies that a process holds at once. Bodies up to
     `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
-    `check_waiting` wait, the next gets 503.
+    `check_waiting` wait, the next gets 503. Of each dossier `signed_papers` PDFs with signatures are judged, of
+    `signed_papers_bytes` and in `signed_papers_seconds` together, in `paper_threads` threads; at most `paper_waiting`
+    dossiers wait for that.
     """
 
     body_bytes: Count = 20_000_000
@@ -99,6 +101,11 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     inline_bytes: Count = 65_536
     check_threads: Count = 1
     check_waiting: Count = 64
+    signed_papers: Count = 30
+    signed_papers_bytes: Count = 20_000_000
+    signed_papers_seconds: Positive = 20.0
+    paper_threads: Count = 1
+    paper_waiting: Count = 16
 
 
 class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -13,8 +13,9 @@ from lxml import etree
 
 import schemas
 import signing
-from gateway.filing.filing import Filing
+from gateway.filing.filing import Filing, Summary
 from gateway.filing.findings import Finding
+from gateway.filing.paper_signatures import PaperStanding
 from gateway.filing.status import WORDS, Status
 from gateway.intake.identify import Identified
 from gateway.intake.parse import read_document
@@ -29,6 +30,13 @@ _STANDINGS: Mapping[str, view.Standing] = {
     "TOTAL-PASSED": "sound",
     "INDETERMINATE": "unknown",
     "TOTAL-FAILED": "broken",
+}
+_PAPER_STANDINGS: Mapping[PaperStanding, view.PaperStanding] = {
+    PaperStanding.SOUND: "sound",
+    PaperStanding.INDETERMINATE: "indeterminate",
+    PaperStanding.BROKEN: "broken",
+    PaperStanding.CHANGED: "changed",
+    PaperStanding.NOT_JUDGED: "not-judged",
 }
 _SIGNATURE = "Signature"
 _NOT_OURS = Words(
@@ -71,6 +79,7 @@ def filing_page(
     body = _body(parsed.root, checks.catalogue.families)
     about = view.About(
         signatures=tuple(_signatures(report, body, filing.findings, verdicts)),
+        papers=tuple(_papers(filing.summary)),
         remarks=_remarks(filing.findings),
         judged_at=datetime.fromisoformat(recorded["at"]) if recorded else report.at,
         policy=recorded["policy"] if recorded else report.policy,
@@ -144,6 +153,7 @@ def file_page(
         signatures=tuple(
             _signatures(report, _body(root, checks.catalogue.families), examined.findings, None)
         ),
+        papers=tuple(_papers(examined.summary)),
         remarks=_remarks(examined.findings),
         judged_at=report.at,
         policy=report.policy,
@@ -202,6 +212,17 @@ def _compared(
             yield shown
         else:
             yield replace(shown, standing="broken", reasons=(_NOT_OURS, *shown.reasons))
+
+
+def _papers(summary: Summary | None) -> Iterator[view.Paper]:
+    if summary is None:
+        return
+    signed = {one.number: one for one in summary.signed_papers}
+    for number, label in enumerate(summary.papers, 1):
+        if (one := signed.get(number)) is not None:
+            yield view.Paper(label, _PAPER_STANDINGS[one.standing], one.signers)
+        else:
+            yield view.Paper(label)
 
 
 def _remarks(findings: Iterable[Finding]) -> tuple[view.Remark, ...]:

@@ -3,6 +3,7 @@
 from schemas.catalogue import Catalogue, CatalogueError, load_catalogue, open_catalogue
 from schemas.declaration import Declaration, Party, read_declaration
 from schemas.describe import Description, export_catalogue
+from schemas.dossier import SignedPaper
 from schemas.examine import Examination
 from schemas.examples import EXAMPLE_NAME, EXAMPLE_TAX_CODE, example_declaration
 from schemas.families import OWN_CATALOGUE, PERMIT, TAX, Families, Family
@@ -56,6 +57,7 @@ __all__ = [
     "Reason",
     "Role",
     "Severity",
+    "SignedPaper",
     "Signers",
     "build_notice",
     "build_notice_element",

@@ -1,17 +1,19 @@
-"""The summary of a permit dossier (HoSo), and the files attached to it."""
+"""The summary of a permit dossier (HoSo), the files attached to it, and those of them that bear signatures."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from lxml import etree
 
 from schemas.declaration import Declaration, Party
 from schemas.families import Family
+from schemas.faults import UNPRINTABLE, Fault, Place, Words, make_fault
+from schemas.file_types import PDF, bears_signature, media_type_of
 from schemas.period import read_iso_day
 from schemas.reading import Reading
 
@@ -23,6 +25,7 @@ PLACE = f"{GENERAL}/DiaBan"
 PLACE_CODES = ("maXa", "maHuyen", "maTinh")
 ATTACHMENTS = "DinhKem"
 MOST_ATTACHMENTS = 200
+_MOST_SAID = 400
 
 
 def dossier_of(reading: Reading, family: Family) -> Declaration | None:
@@ -84,6 +87,12 @@ class Attachment:
         except (binascii.Error, ValueError):
             return None
 
+    @cached_property
+    def may_be_signed(self) -> bool:
+        """Whether it is a PDF that may bear a signature."""
+        content = self.content
+        return content is not None and media_type_of(content) == PDF and bears_signature(content)
+
 
 def attachments_of(reading: Reading) -> Iterator[Attachment]:
     """Every file that the dossier lists, at most MOST_ATTACHMENTS and one more."""
@@ -106,3 +115,35 @@ def attachments_of(reading: Reading) -> Iterator[Attachment]:
             sha256=text("sha256") or "",
             base64_text=text("noiDung"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPaper:
+    """A PDF that may bear signatures; what they are worth is the caller's to judge: this library knows none.
+
+    `number` counts the dossier's files from 1; `required`: the form wants a sound signature; `label`: what a paper of
+    its kind is called.
+    """
+
+    number: int
+    name: str
+    label: Words
+    required: bool
+    place: Place
+    content: bytes = field(repr=False)
+
+    def fault(self, code: str, *, signers: str = "", reason: Words | None = None) -> Fault:
+        """`attachment.pdf-…` and `attachment.signature-required` of faults.toml; names and reasons of any origin."""
+        why = reason or Words("", "")
+        return make_fault(
+            code,
+            self.place,
+            name=self.name,
+            paper=self.label,
+            signers=Words(_said(signers), _said(signers)),
+            reason=Words(_said(why.vi), _said(why.en)),
+        )
+
+
+def _said(text: str) -> str:
+    return UNPRINTABLE.sub("\ufffd", text[:_MOST_SAID])

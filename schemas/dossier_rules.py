@@ -18,10 +18,9 @@ from schemas.dossier import (
     PLACE,
     PROCEDURE,
     Attachment,
-    attachments_of,
 )
-from schemas.faults import Fault, Words, make_fault
-from schemas.file_types import active_content, media_type_of
+from schemas.faults import Fault, make_fault
+from schemas.file_types import PDF, active_content, media_type_of
 from schemas.forms import AttachmentRule, Case, HeaderRule
 from schemas.header_rules import past_day, unicode
 from schemas.period import show_day, vietnam_day
@@ -83,14 +82,13 @@ def place(case: Case) -> Iterator[Fault]:
 def attachments(case: Case) -> Iterator[Fault]:
     """All that must be attached is there; each file is what it says it is."""
     rules = {rule.kind: rule for rule in case.loaded.attachments}
-    files = list(attachments_of(case.reading))
+    files = case.files
     if len(files) > MOST_ATTACHMENTS:
         yield make_fault("attachment.too-many", case.place("DinhKem"), limit=str(MOST_ATTACHMENTS))
     there = {file.kind for file in files}
     for rule in rules.values():
         if rule.required_for(case.loaded.form.kind) and rule.kind not in there:
-            named = Words(rule.name_vi, rule.name_en)
-            yield make_fault("attachment.missing", case.place("DinhKem"), name=named, kind=rule.kind)
+            yield make_fault("attachment.missing", case.place("DinhKem"), name=rule.name, kind=rule.kind)
     for file in files[:MOST_ATTACHMENTS]:
         yield from _judged(case, file, rules)
 
@@ -113,6 +111,8 @@ def _judged(case: Case, file: Attachment, rules: Mapping[str, AttachmentRule]) -
         yield make_fault("attachment.too-large", place, value=file.size, limit=f"{most:,}", name=name)
     if file.base64_text is not None:
         yield from _content(case, file)
+    if rule is not None and rule.signed and not file.may_be_signed:
+        yield make_fault("attachment.signature-required", place, name=name, paper=rule.name)
 
 
 def _content(case: Case, file: Attachment) -> Iterator[Fault]:
@@ -130,7 +130,7 @@ def _content(case: Case, file: Attachment) -> Iterator[Fault]:
         yield make_fault(
             "attachment.not-what-it-says", place, value=file.media_type, found=found or "?", name=name
         )
-    if found == "application/pdf" and (active := active_content(content)):
+    if found == PDF and (active := active_content(content)):
         yield make_fault("attachment.active-content", place, name=name, found=", ".join(active))
 
 

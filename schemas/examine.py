@@ -11,9 +11,9 @@ from lxml import etree
 
 from schemas.codes import CodeList
 from schemas.declaration import PERIOD, Declaration
-from schemas.dossier import MOST_ATTACHMENTS, attachments_of
+from schemas.dossier import MOST_ATTACHMENTS, SignedPaper, attachments_of
 from schemas.explain import explain
-from schemas.faults import Fault, Place, make_fault, shown
+from schemas.faults import Fault, Place, Words, make_fault, shown
 from schemas.fields import FieldOperand
 from schemas.forms import Case, Form, LoadedForm, Rule, log_of
 from schemas.lexical import is_no_day
@@ -31,12 +31,14 @@ _GRAVITY = {"ERROR": 0, "WARNING": 1, "INFO": 2}
 class Examination:
     """What was found.
 
-    `declaration` is None where the header does not read, `form` where the catalogue has none for it.
+    `declaration` is None where the header does not read, `form` where the catalogue has none for it. `signed_papers`
+    have yet to be judged by the caller.
     """
 
     declaration: Declaration | None
     form: Form | None
     faults: tuple[Fault, ...]
+    signed_papers: tuple[SignedPaper, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -56,7 +58,8 @@ def judge(
 ) -> Examination:
     """Judge a declaration that has been read by the form that its header names."""
     period = _period(reading, loaded.form)
-    case = Case(reading, loaded, received_at, period, declaration)
+    files = tuple(attachments_of(reading))
+    case = Case(reading, loaded, received_at, period, declaration, files)
     scope = DocumentScope(reading.root, vietnam_day(received_at))
     by_schema = list(_schema(reading, loaded, octets))
     faults = [
@@ -74,17 +77,33 @@ def judge(
             declaration,
             form_label=loaded.form.label,
             tax_name=loaded.form.tax_vi,
-            papers=_papers(reading, loaded),
+            papers=_papers(case),
             payable=_amount(loaded.payable, scope),
             carried_forward=_amount(loaded.carried_forward, scope),
         )
-    return Examination(declaration, loaded.form, bounded(faults))
+    return Examination(declaration, loaded.form, bounded(faults), tuple(_signed_papers(case)))
 
 
-def _papers(reading: Reading, loaded: LoadedForm) -> tuple[str, ...]:
-    names = {rule.kind: rule.name_vi for rule in loaded.attachments}
-    files = islice(attachments_of(reading), MOST_ATTACHMENTS)
+def _papers(case: Case) -> tuple[str, ...]:
+    names = {rule.kind: rule.name_vi for rule in case.loaded.attachments}
+    files = case.files[:MOST_ATTACHMENTS]
     return tuple(f"{names.get(file.kind, file.kind)}: {file.file_name}" for file in files)
+
+
+def _signed_papers(case: Case) -> Iterator[SignedPaper]:
+    rules = {rule.kind: rule for rule in case.loaded.attachments}
+    for number, file in enumerate(case.files[:MOST_ATTACHMENTS], 1):
+        content, rule = file.content, rules.get(file.kind)
+        if content is None or not file.may_be_signed:
+            continue
+        yield SignedPaper(
+            number=number,
+            name=file.file_name,
+            label=rule.name if rule is not None else Words(file.kind, file.kind),
+            required=rule is not None and rule.signed,
+            place=case.reading.place(file.element, case.loaded.labelling),
+            content=content,
+        )
 
 
 def bounded(faults: list[Fault]) -> tuple[Fault, ...]:

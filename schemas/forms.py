@@ -14,6 +14,7 @@ from lxml import etree
 
 from schemas.codes import CodeList
 from schemas.declaration import Declaration
+from schemas.dossier import Attachment
 from schemas.families import Family
 from schemas.faults import Fault, Place, Severity, Words, make_fault
 from schemas.fields import Field, FieldOperand, Fields
@@ -67,7 +68,10 @@ class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AttachmentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A paper that a dossier may or must bring. `required`: for every purpose; `required_for_kinds`: for some."""
+    """A paper that a dossier may or must bring. `required`: for every purpose; `required_for_kinds`: for some.
+
+    `signed`: a file of this kind must be a PDF with sound signatures.
+    """
 
     MOST_BYTES: ClassVar[int] = 5_000_000
 
@@ -78,6 +82,11 @@ class AttachmentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required_for_kinds: tuple[str, ...] = ()
     media: tuple[str, ...] = ("application/pdf", "image/jpeg", "image/png")
     most_bytes: int = MOST_BYTES
+    signed: bool = False
+
+    @property
+    def name(self) -> Words:
+        return Words(self.name_vi, self.name_en)
 
     def required_for(self, kind: str) -> bool:
         return self.required or kind in self.required_for_kinds
@@ -154,6 +163,8 @@ class Case:
     received_at: datetime
     period: Period | None
     declaration: Declaration | None
+    files: tuple[Attachment, ...]
+    """Those that the dossier lists, at most MOST_ATTACHMENTS and one more."""
 
     @property
     def day(self) -> date | None:

@@ -25,6 +25,7 @@ from schemas.dossier_rules import DOSSIER_RULES
 from schemas.families import Families, Family, SummaryKind, Term, read_family
 from schemas.faults import Severity, Words, fault_texts, text_faults
 from schemas.fields import Field, FieldOperand, Fields, Label, Labels
+from schemas.file_types import PDF
 from schemas.forms import AttachmentRule, Due, Form, HeaderRule, LoadedForm, Rule, ThreadSchema
 from schemas.header_rules import DECLARATION_RULES
 from schemas.period import is_period_kind
@@ -406,9 +407,7 @@ def _check_settings(settings: _FormFile, row: _Row, family: Family, add: _Add) -
         if not is_period_kind(kind):
             add("form.toml", f"{kind!r} is no kind of period")
     for attachment in settings.attachments:
-        for kind in attachment.required_for_kinds:
-            if kind not in row.kinds:
-                add("form.toml", f"attachment {attachment.kind}: the kind {kind!r} is not taken")
+        _check_attachment(attachment, row, add)
     for kind in settings.annexes:
         if kind not in row.kinds:
             add("form.toml", f"annexes of the kind {kind!r}, which is not taken")
@@ -428,6 +427,14 @@ def _family_faults(settings: _FormFile, family: Family) -> Iterator[str]:
         yield "kinds of period, in a family whose heading names no period"
     if family.summary != "dossier" and settings.attachments:
         yield "attachments, in a family whose documents list none"
+
+
+def _check_attachment(rule: AttachmentRule, row: _Row, add: _Add) -> None:
+    for kind in rule.required_for_kinds:
+        if kind not in row.kinds:
+            add("form.toml", f"attachment {rule.kind}: the kind {kind!r} is not taken")
+    if rule.signed and PDF not in rule.media:
+        add("form.toml", f"attachment {rule.kind}: signed, but no PDF is taken")
 
 
 def _amount(indicator: str | None, fields: Fields, add: _Add) -> FieldOperand | None:

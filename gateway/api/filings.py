@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 from aiohttp import web
 
@@ -14,10 +13,9 @@ from gateway.errors import NotFound, WrongMediaType
 from gateway.filing.dossier_codes import is_dossier_code
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
-from gateway.intake.identify import Identified
-from gateway.intake.receive import Message, receive
+from gateway.intake.receive import Message
 from gateway.intake.validate import Refusal
-from gateway.journey import IntakeWorld, examine, take_in
+from gateway.journey import IntakeWorld, dry_run, take_in
 from gateway.ports import Filings, Provider
 from gateway.problems import finding_json
 
@@ -68,10 +66,7 @@ class FilingsDoor:
     async def check(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/check: the same checks, nothing recorded, nothing promised."""
         with self._bodies.hold() as hold:
-            message = await self._message(request, hold)
-            received = receive(message, self._world.clock(), self._world.max_bytes)
-            work = partial(examine, Identified(received), self._world.checks())
-            examined = await self._world.pool.run(work, len(received.body))
+            examined = await dry_run(await self._message(request, hold), self._world)
         refused = isinstance(examined, Refusal)
         return json_response(
             {

@@ -16,6 +16,7 @@ from gateway.errors import Unreadable
 from gateway.filing.findings import Finding
 from gateway.intake.identify import Identified
 from gateway.intake.receive import EMPTY, Received
+from gateway.intake.signed_papers import PaperLimits
 from gateway.intake.validate import Refusal
 from gateway.intake.verify import SignatureRules
 from gateway.journey import Checks, examine
@@ -23,6 +24,8 @@ from gateway.ports import Provider
 from gateway.problems import finding_json
 
 DEFAULT_TRUST = Path("var/dev/pki/trust")
+PAPER_LIMITS = PaperLimits(seconds=600.0)
+"""Nobody else waits meanwhile."""
 
 
 @click.command()
@@ -61,8 +64,9 @@ def check(
     trust = trust or (DEFAULT_TRUST if DEFAULT_TRUST.exists() else None)
     store = signing.TrustStore.load(trust) if trust else signing.TrustStore(anchors=())
     limits = signing.ParseLimits()
+    rules = SignatureRules(signing.load_policy(policy), store)
     catalogue = schemas.open_catalogue(directory or schemas.OWN_CATALOGUE)
-    checks = Checks(limits, SignatureRules(signing.load_policy(policy), store), catalogue)
+    checks = Checks(limits, rules, catalogue, PAPER_LIMITS)
     provider = Provider("offline", tvan or "", tvan or "", active=True, signs_filings=tvan_must_sign)
     body = file.read_bytes()
     received = Received(body, hashlib.sha256(body).digest(), at or datetime.now(UTC), provider, None)

@@ -84,7 +84,7 @@ def main() -> None:
 def _told(error: Exception) -> int | None:
     """Say what a person can mend, and give the exit code; None for what is our own fault."""
     from gateway.client.http import Unreachable  # noqa: PLC0415 - slow to read, and rarely needed
-    from gateway.errors import ConfigurationError, StoreUnavailable  # noqa: PLC0415
+    from gateway.errors import Busy, ConfigurationError, StoreUnavailable  # noqa: PLC0415
     from schemas import CatalogueError  # noqa: PLC0415
     from signing import CrlRefused, PolicyRefused, TrustRefused  # noqa: PLC0415
 
@@ -98,6 +98,8 @@ def _told(error: Exception) -> int | None:
             told, code = [f"catalogue: {fault}" for fault in error.faults], EXIT_USAGE
         case StoreUnavailable():
             told, code = [f"store: {error}"], EXIT_UNREACHABLE
+        case Busy():
+            told, code = [f"try again: {error}"], EXIT_UNREACHABLE
         case CrlRefused() | PolicyRefused() | TrustRefused():
             told, code = [f"Error: {error}"], EXIT_USAGE
         case OSError():  # a file or folder that was named

@@ -13,7 +13,7 @@ import click
 import schemas
 import signing
 from gateway.cli.catalogue import catalogue_option
-from gateway.cli.check import DEFAULT_TRUST
+from gateway.cli.check import DEFAULT_TRUST, PAPER_LIMITS
 from gateway.cli.output import json_option, print_findings, print_json, refused
 from gateway.cli.verify_receipt import DEFAULT_SIGNER, signers_of
 from gateway.errors import Unreadable
@@ -78,7 +78,8 @@ def view(
     signer = signer or (DEFAULT_SIGNER if DEFAULT_SIGNER.exists() else None)
     store = signing.TrustStore.load(trust) if trust else signing.TrustStore(anchors=())
     rules = SignatureRules(signing.load_policy(policy), store)
-    checks = Checks(signing.ParseLimits(), rules, schemas.open_catalogue(directory or schemas.OWN_CATALOGUE))
+    catalogue = schemas.open_catalogue(directory or schemas.OWN_CATALOGUE)
+    checks = Checks(signing.ParseLimits(), rules, catalogue, PAPER_LIMITS)
     provider = Provider("offline", tvan or "", tvan or "", active=True, signs_filings=False)
     body = file.read_bytes()
     received = Received(body, hashlib.sha256(body).digest(), at or datetime.now(UTC), provider, None)

@@ -14,7 +14,7 @@ from gateway.filing.findings import Finding
 from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.filing.story import told
-from gateway.intake.record import evidence_of
+from gateway.intake.evidence import evidence_of
 from gateway.intake.verify import TRY_LATER, judge_signatures, judgements
 from gateway.ports import STATUS_LOST, Claim, Outcome
 

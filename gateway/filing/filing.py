@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.filing.findings import Finding
+from gateway.filing.paper_signatures import PaperSignatures
 from gateway.filing.status import Status
 
 
@@ -36,6 +37,8 @@ class Summary:
     """Official codes of the place that it is about, the smallest first."""
     papers: tuple[str, ...] = ()
     """What a dossier brought: each file's kind and name."""
+    signed_papers: tuple[PaperSignatures, ...] = ()
+    """Those of them that are PDFs with signatures."""
 
 
 class NoticeKind(StrEnum):

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-import msgspec
-from cryptography.hazmat.primitives.hashes import SHA256
-
-import signing
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.filing.filing import Filing, NewFiling, Recorded, Unsigned
 from gateway.filing.identifiers import new_filing_number
 from gateway.filing.status import Status
+from gateway.intake.evidence import evidence_of
 from gateway.intake.validate import Refusal, Validated
 from gateway.ports import Filings, Notary, Prepared
-
-_json = msgspec.json.Encoder().encode
 
 
 def promise(
@@ -40,29 +35,7 @@ def promise(
     seal = partial(notary.intake_notice, dossier=examined.family.dossiers)
     coded = examined.family.dossiers and filing.status is not Status.REFUSED
     notice = Unsigned(codes, seal) if coded else seal(filing)
-    return NewFiling(filing, received.body, evidence_of(examined.report), notice)
-
-
-def evidence_of(report: signing.Report) -> bytes:
-    """What the judgement rested on, as JSON: policy, time, and for each signature its signer and every check.
-
-    The document itself lies beside it, and its certificates in it; the texts of the checks follow from their codes.
-    """
-    signatures = [
-        {
-            "id": signature.id,
-            "profile": signature.profile,
-            "indication": signature.indication,
-            "subIndication": signature.sub_indication,
-            "algorithm": signature.algorithms.signature,
-            "signer": signature.signer and signature.signer.subject,
-            "chain": [certificate.fingerprint(SHA256()).hex() for certificate in signature.chain],
-            "checks": {check.code: check.outcome for check in signature.checks},
-        }
-        for signature in report.signatures
-    ]
-    whole = {check.code: check.outcome for check in report.checks}
-    return _json({"policy": report.policy, "at": report.at, "checks": whole, "signatures": signatures})
+    return NewFiling(filing, received.body, evidence_of(examined.report, examined.paper_evidence), notice)
 
 
 async def record(prepared: Prepared, filings: Filings) -> Recorded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lxml import etree
@@ -10,7 +10,7 @@ from lxml import etree
 import schemas
 import signing
 from gateway.filing.filing import Summary
-from gateway.filing.findings import Finding, Severity, Text, refuses
+from gateway.filing.findings import Finding, Severity, Text
 from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.intake import verify_texts as texts
@@ -19,6 +19,23 @@ from gateway.intake.parse import Parsed, line_of
 from gateway.intake.verify import SignaturesRefused, Verified
 
 MAX_SUMMARY_TEXT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A document whose signed papers have yet to be judged: then it is accepted or refused (`signed_papers.py`).
+
+    `status` is what it gets if nothing else speaks against it.
+    """
+
+    identified: Identified
+    family: schemas.Family
+    status: Status
+    summary: Summary | None
+    roles: tuple[schemas.Role, ...]
+    findings: tuple[Finding, ...]
+    report: signing.Report
+    signed_papers: tuple[schemas.SignedPaper, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,50 +49,55 @@ class Validated:
     roles: tuple[schemas.Role, ...]
     findings: tuple[Finding, ...]
     report: signing.Report
+    paper_evidence: tuple[dict[str, Any], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A document we refuse, from its signature on. `summary` is there where it could be read at all."""
+    """A document we refuse, from its signature on. `summary` is there where it could be read at all.
+
+    `paper_evidence`, here and there: what the judgement of each signed paper rested on, as plain JSON values.
+    """
 
     identified: Identified
     family: schemas.Family
     summary: Summary | None
     findings: tuple[Finding, ...]
     report: signing.Report
+    paper_evidence: tuple[dict[str, Any], ...] = field(repr=False)
 
 
-def validate(verified: Verified, catalogue: schemas.Catalogue) -> Validated | Refusal:
+def validate(verified: Verified, catalogue: schemas.Catalogue) -> Unsettled:
     """Judge the signed element by the schema and rules of its form.
 
-    Takes what was signed; gives an accepted or a refused document, with all findings either way.
+    Takes what was signed; gives all findings on it, and the signed papers that it holds.
     """
-    identified, family = verified.parsed.identified, verified.parsed.family
-    examination = catalogue.examine_element(verified.element, received_at=identified.received.at)
-    findings = verified.findings + _findings(examination, verified.parsed)
-    summary = _summary(examination)
-    if summary is None or refuses(findings):
-        return Refusal(identified, family, summary, findings, verified.report)
+    parsed = verified.parsed
+    received_at = parsed.identified.received.at
+    examination = catalogue.examine_element(verified.element, received_at=received_at)
     status = Status.PROVISIONAL if verified.provisional else Status.ACKNOWLEDGED
-    return Validated(identified, family, status, summary, verified.roles, findings, verified.report)
+    return _unsettled(
+        parsed,
+        examination,
+        status=status,
+        roles=verified.roles,
+        findings=verified.findings,
+        report=verified.report,
+    )
 
 
-def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalogue) -> Refusal:
+def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalogue) -> Unsettled:
     """A document whose signatures failed, with what else is wrong in it, so that its sender hears all at once.
 
     Its contents are unproven; they serve the sender's own list of faults and the refusal's heading only.
     """
-    identified, family, body = parsed.identified, parsed.family, parsed.body
-    if body is None:
-        return Refusal(identified, family, None, refused.findings, refused.report)
-    try:
-        alone = _alone(body)
-    except etree.LxmlError as error:
-        findings = (*refused.findings, texts.unreadable_body(body, str(error), family))
-        return Refusal(identified, family, None, findings, refused.report)
-    examination = catalogue.examine_element(alone, received_at=identified.received.at)
-    findings = refused.findings + _findings(examination, parsed)
-    return Refusal(identified, family, _summary(examination), findings, refused.report)
+    examination, findings = schemas.Examination(None, None, ()), refused.findings
+    if (body := parsed.body) is not None:
+        try:
+            examination = catalogue.examine_element(_alone(body), received_at=parsed.identified.received.at)
+        except etree.LxmlError as error:
+            findings = (*findings, texts.unreadable_body(body, str(error), parsed.family))
+    return _unsettled(parsed, examination, status=Status.REFUSED, findings=findings, report=refused.report)
 
 
 def _alone(body: etree._Element) -> etree._Element:
@@ -84,21 +106,46 @@ def _alone(body: etree._Element) -> etree._Element:
     return etree.fromstring(etree.tostring(body, with_tail=False), parser)
 
 
-def _findings(examination: schemas.Examination, parsed: Parsed) -> tuple[Finding, ...]:
+def _unsettled(
+    parsed: Parsed,
+    examination: schemas.Examination,
+    *,
+    status: Status,
+    roles: tuple[schemas.Role, ...] = (),
+    findings: tuple[Finding, ...],
+    report: signing.Report,
+) -> Unsettled:
+    """`findings`: those on the signatures. Lines become those of the file as sent."""
     lines = _Lines(parsed.body)
-    return tuple(
-        Finding(
-            code=fault.code,
-            severity=Severity(fault.severity),
-            stage=Stage.VALIDATE,
-            message=Text(fault.message_vi, fault.message_en),
-            remedy=Text(fault.remedy_vi, fault.remedy_en),
-            line=lines.of(fault.indexes),
-            path=fault.path,
-            indicator=fault.indicator,
-            value=fault.value,
-        )
-        for fault in examination.faults
+    found = (replace(fault, line=lines.of(fault.indexes)) for fault in examination.faults)
+    papers = (
+        replace(paper, place=replace(paper.place, line=lines.of(paper.place.indexes)))
+        for paper in examination.signed_papers
+    )
+    return Unsettled(
+        identified=parsed.identified,
+        family=parsed.family,
+        status=status,
+        summary=_summary(examination),
+        roles=roles,
+        findings=findings + tuple(finding_of(fault) for fault in found),
+        report=report,
+        signed_papers=tuple(papers),
+    )
+
+
+def finding_of(fault: schemas.Fault) -> Finding:
+    """The same, as the gateway tells it; `line` must be one of the file as sent."""
+    return Finding(
+        code=fault.code,
+        severity=Severity(fault.severity),
+        stage=Stage.VALIDATE,
+        message=Text(fault.message_vi, fault.message_en),
+        remedy=Text(fault.remedy_vi, fault.remedy_en),
+        line=fault.line,
+        path=fault.path,
+        indicator=fault.indicator,
+        value=fault.value,
     )
 
 

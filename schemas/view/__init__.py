@@ -1,7 +1,7 @@
 """A document as a person reads it: one self-contained HTML page that prints on A4, without any script."""
 
 from schemas.view.document import NotShownError, view_page
-from schemas.view.page import About, Language, Remark, Signature, Standing
+from schemas.view.page import About, Language, Paper, PaperStanding, Remark, Signature, Standing
 from schemas.view.render import CSP, ViewPage
 
 __all__ = [
@@ -9,6 +9,8 @@ __all__ = [
     "About",
     "Language",
     "NotShownError",
+    "Paper",
+    "PaperStanding",
     "Remark",
     "Signature",
     "Standing",

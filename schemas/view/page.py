@@ -46,6 +46,18 @@ class Remark:
     value: str | None = None
 
 
+PaperStanding = Literal["sound", "indeterminate", "broken", "changed", "not-judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A file that came with a dossier. `standing` of the signatures in it and `signers`; None: none was looked for."""
+
+    label: str
+    standing: PaperStanding | None = None
+    signers: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What the caller knows of the document. Times are aware.
@@ -55,6 +67,7 @@ class About:
     """
 
     signatures: tuple[Signature, ...] = ()
+    papers: tuple[Paper, ...] = ()
     remarks: tuple[Remark, ...] = ()
     judged_at: datetime | None = None
     policy: str = ""

@@ -1,7 +1,7 @@
 """The process that reads PDF files for `signing.pdf.confined`; run as a module, it serves until its input ends.
 
 It forks for every file: each is read under limits of its own, and nothing of one file is left for the next.
-A request is 8 octets of length and the file; an answer is 8 octets of length and JSON.
+A request is 8 octets of length, 8 of seconds and the file; an answer is 8 octets of length and JSON.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ import sys
 import warnings
 from contextlib import suppress
 
-from signing.pdf.reading import read_pdf
-from signing.pdf.wire import LENGTH
+from signing.pdf.reading import Locked, read_pdf
+from signing.pdf.wire import LENGTH, REQUEST, WALL_SECONDS
 
 CPU_SECONDS = 0.9
 CPU_SECONDS_PER_MB = 0.1
-WALL_SECONDS = 20
 MEMORY_BYTES = 180 << 20
 """Beside what the process has when it starts, and ten times the file."""
 
@@ -30,19 +29,20 @@ def serve() -> None:
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(2000)
-    while header := _exactly(0, LENGTH.size):
-        data = _exactly(0, LENGTH.unpack(header)[0])
-        answer = _read_in_child(data)
+    while header := _exactly(0, REQUEST.size):
+        size, seconds = REQUEST.unpack(header)
+        answer = _read_in_child(_exactly(0, size), seconds)
         _write(1, LENGTH.pack(len(answer)) + answer)
 
 
-def _read_in_child(data: bytes) -> bytes:
+def _read_in_child(data: bytes, seconds: float = WALL_SECONDS) -> bytes:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.close(reading)
-            _confine(len(data))
+            for descriptor in (reading, 0, 1):  # where this process is killed, nobody waits for the child
+                os.close(descriptor)
+            _confine(len(data), seconds)
             _write(writing, _answer(data))
         finally:
             os._exit(0)
@@ -50,12 +50,14 @@ def _read_in_child(data: bytes) -> bytes:
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read()
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        return json.dumps({"late": f"more than {seconds:.1f} s"}).encode()
     if os.WIFSIGNALED(status):
         return json.dumps({"limit": f"signal {os.WTERMSIG(status)}"}).encode()
     return answer or json.dumps({"limit": "no answer"}).encode()
 
 
-def _confine(size: int) -> None:
+def _confine(size: int, wall_seconds: float) -> None:
     seconds = CPU_SECONDS + CPU_SECONDS_PER_MB * size / (1 << 20)
     with suppress(OSError, ValueError):
         pages = int(open("/proc/self/statm", encoding="ascii").read().split()[0])  # noqa: SIM115
@@ -65,12 +67,14 @@ def _confine(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.alarm(WALL_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, max(0.001, min(wall_seconds, WALL_SECONDS)))  # 0 would be for ever
 
 
 def _answer(data: bytes) -> bytes:
     try:
         return json.dumps(read_pdf(data)).encode()
+    except Locked as error:
+        return json.dumps({"locked": str(error)}).encode()
     except MemoryError:
         return b'{"limit": "memory"}'
     except (

@@ -9,46 +9,64 @@ import json
 import os
 import subprocess
 import sys
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
-from signing.pdf.wire import LENGTH
+from signing.pdf.wire import LENGTH, REQUEST, WALL_SECONDS
+from signing.report import Check, CheckFailed, failed
 
 MAX_PDF_BYTES = 64 << 20
-MAX_ANSWER_BYTES = 256 << 20
+MAX_ANSWER_BYTES = 64 << 20
+HANGS_SECONDS = 30.0
+"""Beyond the time for a file: a reading process that is silent for so long, be it at its start, is ended."""
 
 
-class PdfUnreadable(Exception):
-    """The file cannot be read as a PDF; the text says why. `limit`: reading it took too much time or memory."""
+def read_confined(data: bytes, seconds: float = WALL_SECONDS) -> dict[str, Any]:
+    """The facts of a PDF, as `signing.pdf.reading.read_pdf` tells them; `seconds` by the clock, WALL_SECONDS at most.
 
-    def __init__(self, detail: str, *, limit: bool = False) -> None:
-        self.limit = limit
-        super().__init__(detail)
-
-
-def read_confined(data: bytes) -> dict[str, Any]:
-    """The facts of a PDF, as `signing.pdf.reading.read_pdf` tells them. Raises PdfUnreadable."""
+    Raises CheckFailed. `pdf.reader` is no fault of the file: too long by the clock, or the reading process failed.
+    """
     if len(data) > MAX_PDF_BYTES:
-        raise PdfUnreadable(f"{len(data)} octets, at most {MAX_PDF_BYTES} are taken", limit=True)
-    reader = _borrow()
+        raise CheckFailed(failed("pdf.work", detail=f"{len(data)} octets, at most {MAX_PDF_BYTES} are taken"))
+    seconds = min(seconds, WALL_SECONDS)
     try:
-        answer = _ask(reader, data)
+        reader = _borrow()
+    except OSError as error:
+        raise CheckFailed(failed("pdf.reader", detail=f"no reading process: {error}")) from None
+    watch = Timer(seconds + HANGS_SECONDS, reader.kill)
+    watch.daemon = True
+    watch.start()
+    try:
+        answer = _ask(reader, data, seconds)
     except (OSError, ValueError, EOFError) as error:
         reader.kill()
         reader.wait()
-        raise PdfUnreadable(f"the reading process failed: {error}", limit=True) from None
+        raise CheckFailed(failed("pdf.reader", detail=f"the reading process failed: {error}")) from None
+    finally:
+        watch.cancel()
     _give_back(reader)
-    if "limit" in answer:
-        raise PdfUnreadable(str(answer["limit"]), limit=True)
-    if "fault" in answer:
-        raise PdfUnreadable(str(answer["fault"]))
+    if (check := _unread(answer)) is not None:
+        raise CheckFailed(check)
     return answer
 
 
-def _ask(reader: subprocess.Popen[bytes], data: bytes) -> dict[str, Any]:
+def _unread(answer: dict[str, Any]) -> Check | None:
+    """What the child answers instead of facts, as the check that fails by it."""
+    if "fault" in answer:
+        return failed("pdf.structure", detail=str(answer["fault"]))
+    if "limit" in answer:
+        return failed("pdf.work", detail=str(answer["limit"]))
+    if "late" in answer:
+        return failed("pdf.reader", detail=str(answer["late"]))
+    if "locked" in answer:
+        return failed("pdf.encrypted", detail=str(answer["locked"]))
+    return None
+
+
+def _ask(reader: subprocess.Popen[bytes], data: bytes, seconds: float) -> dict[str, Any]:
     assert reader.stdin is not None
     assert reader.stdout is not None
-    reader.stdin.write(LENGTH.pack(len(data)))
+    reader.stdin.write(REQUEST.pack(len(data), seconds))
     reader.stdin.write(data)
     reader.stdin.flush()
     header = reader.stdout.read(LENGTH.size)

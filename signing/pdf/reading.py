@@ -12,6 +12,7 @@ from io import BytesIO
 from typing import Any
 
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.crypt import AuthStatus, StandardSecurityHandler
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import FieldMDPSpec, enumerate_sig_fields
 
@@ -20,20 +21,26 @@ from signing.pdf.changes import Change, Comparison, TooComplex
 MAX_SIGNATURES = 64
 MAX_VALUES = 128
 MAX_VALUE_BYTES = 8 << 20
+MAX_CONTENTS_BYTES = 8 << 20
+"""Of all signatures together: what is told of a file is held in memory by whoever asked."""
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(\d\d)?)?.*")
 _END = re.compile(rb"startxref\s*(\d{1,12})\s+%%EOF[\0\s]*\Z")
 
 Facts = dict[str, Any]
 
 
+class Locked(Exception):
+    """The file is encrypted, and not for everybody."""
+
+
 def read_pdf(data: bytes) -> Facts:
     """The facts of a file: `signatures` in the order of signing, `certificates`, `crls`, `ocsps` of its DSS.
 
-    Raises whatever pyHanko raises for files that are broken.
+    Raises Locked, and whatever pyHanko raises for files that are broken.
     """
     reader = PdfFileReader(BytesIO(data), strict=False)
     if reader.encrypted:
-        reader.decrypt(b"")
+        _unlock(reader)
     facts: Facts = {"signatures": [], **_validation_material(reader)}
     found: list[Facts] = []
     places: list[tuple[int, generic.Reference]] = []
@@ -41,6 +48,8 @@ def read_pdf(data: bytes) -> Facts:
         if len(found) == MAX_SIGNATURES:
             raise ValueError(f"more than {MAX_SIGNATURES} signatures")
         found.append(_read_signature(reader, data, name, value, field))
+        if sum(len(each["contents"]) // 2 for each in found) > MAX_CONTENTS_BYTES:
+            raise ValueError(f"signatures of more than {MAX_CONTENTS_BYTES} octets")
         if found[-1]["subfilter"] != "/ETSI.RFC3161":
             places.append((found[-1]["revision"], place))
     found.sort(key=lambda each: (each["revision"], each["byte_range"][2:]))
@@ -56,6 +65,14 @@ def read_pdf(data: bytes) -> Facts:
         each["fault"] = each["fault"] or fault
     facts["signatures"] = found
     return facts
+
+
+def _unlock(reader: PdfFileReader) -> None:
+    """With the empty password, which opens what everybody may read (ISO 32000-2 §7.6.4). Raises Locked."""
+    if not isinstance(reader.security_handler, StandardSecurityHandler):
+        raise Locked("for the holders of certain certificates alone")
+    if reader.decrypt(b"").status is AuthStatus.FAILED:
+        raise Locked("a password is needed")
 
 
 def _changes(

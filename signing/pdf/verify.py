@@ -13,10 +13,12 @@ from signing.cms.algorithms import signature_of
 from signing.cms.judge import Circumstances, Subject, judge_signer, refused_signature
 from signing.cms.structure import DATA, SignedData, SignerInfo, read_signed_data
 from signing.evidence import Evidence, certificates_of
-from signing.pdf.confined import PdfUnreadable, read_confined
+from signing.pdf.confined import read_confined
+from signing.pdf.wire import WALL_SECONDS
 from signing.policy import Policy, load_policy
 from signing.report import (
     Check,
+    CheckFailed,
     Indication,
     Report,
     SignatureReport,
@@ -43,8 +45,11 @@ def verify_pdf(
     trust: TrustStore | None,
     at: datetime | None = None,
     key: Key | None = None,
+    seconds: float = WALL_SECONDS,
 ) -> Report:
     """Judge every signature of a PDF; the worst decides. `covered` holds the octets under /ByteRange.
+
+    `seconds`: how long reading the file may take by the clock, WALL_SECONDS at most.
 
     Never raises for what the octets hold. Raises ValueError for a time without a zone, or neither trust nor key.
     """
@@ -54,9 +59,9 @@ def verify_pdf(
     checks = [check_in_force(rules, moment)]
     signatures: list[SignatureReport] = []
     try:
-        facts = read_confined(data)
-    except PdfUnreadable as error:
-        checks.append(failed("pdf.work" if error.limit else "pdf.structure", detail=str(error)))
+        facts = read_confined(data, seconds)
+    except CheckFailed as error:
+        checks.append(error.check)
     else:
         checks.append(passed("pdf.structure"))
         signatures = _judge_all(data, facts, Circumstances(rules, trust, moment, key), checks)
@@ -70,17 +75,17 @@ class _Signature:
     """One signature as the file holds it."""
 
     facts: dict[str, Any]
-    octets: bytes
-    contents: bytes
+    data: bytes
 
-    @classmethod
-    def of(cls, data: bytes, facts: dict[str, Any]) -> _Signature:
-        start, first, second, length = facts["byte_range"]
-        return cls(
-            facts,
-            data[start : start + first] + data[second : second + length],
-            bytes.fromhex(facts["contents"]),
-        )
+    @property
+    def octets(self) -> bytes:
+        """What is signed: almost the whole file, made when it is asked for, since a file may hold many signatures."""
+        start, first, second, length = self.facts["byte_range"]
+        return self.data[start : start + first] + self.data[second : second + length]
+
+    @property
+    def contents(self) -> bytes:
+        return bytes.fromhex(self.facts["contents"])
 
     @property
     def is_time_stamp(self) -> bool:
@@ -90,7 +95,7 @@ class _Signature:
 def _judge_all(
     data: bytes, facts: dict[str, Any], where: Circumstances, checks: list[Check]
 ) -> list[SignatureReport]:
-    found = [_Signature.of(data, each) for each in facts["signatures"]]
+    found = [_Signature(each, data) for each in facts["signatures"]]
     people = [each for each in found if not each.is_time_stamp]
     if not people:
         checks.append(failed("document.signature-present"))

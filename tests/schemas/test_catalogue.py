@@ -14,6 +14,7 @@ from schemas.faults import FaultText, fault_texts, text_faults
 
 OWN = Path(schemas.__file__).parent
 FORM = "tax/842-2.8.3"
+PERMIT = "permits/karaoke-licence-1.0.0"
 
 
 @pytest.fixture
@@ -71,6 +72,8 @@ FAULTS = [
     (f"{FORM}/form.xsd", "<xs:include", '<xs:import namespace="urn:x"/><xs:include', "import of 'urn:x'"),
     (f"{FORM}/form.xsd", 'type="DanhDau"', 'type="KhongCo"', "form.xsd"),
     (f"{FORM}/form.xsd", 'name="HSoKhaiThue"', 'name="HoSo"', "declares no element HSoKhaiThue"),
+    (f"{PERMIT}/form.toml", 'kind = "pccc"', 'kind = "pccc"\nsigned = "yes"', "`bool`"),
+    (f"{PERMIT}/form.toml", 'kind = "pccc"', 'kind = "pccc"\nsigned = true\nmedia = []', "no PDF is taken"),
     (f"{FORM}/form.xsd", "<?xml", "<!DOCTYPE x><?xml", "DOCTYPE"),
     (f"{FORM}/form.xsd", "/PL01_KHBS/annex.xsd", "/PL01_1_KHBS/annex.xsd", "no annex PL01_KHBS"),
     (f"{FORM}/form.toml", "{ B = [", "{ X = [", "annexes of the kind 'X'"),

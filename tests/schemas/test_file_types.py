@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.file_types import active_content, media_type_of
+from schemas.file_types import active_content, bears_signature, media_type_of
 from tests.cost import affordable
 
 LARGE = 15_000_000
@@ -45,6 +45,20 @@ def test_what_acts_by_itself_is_named(content: bytes, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"<</ByteRange[0 1 2 3]>>", True),
+        (b"<</Byte#52ange [0 1 2 3]>>", True),
+        (b"/#42#79#74#65#52#61#6e#67#65", True),
+        (b"/#42#79#74#65#52#61#6E#67#65", True),
+        (b"/byterange /ByteRang ByteRange /Byte#72ange", False),
+    ],
+)
+def test_what_may_be_signed_says_what_octets_are(content: bytes, found: bool) -> None:
+    assert bears_signature(content) is found
+
+
+@pytest.mark.parametrize(
     "part",
     [
         b"/",
@@ -57,9 +71,12 @@ def test_what_acts_by_itself_is_named(content: bytes, found: list[str]) -> None:
         b"#",
         b"//JavaScrip#74x",
         b"#4#6#5#53",
+        b"/ByteRang",
+        b"/Byte#52#61",
     ],
 )
 def test_hostile_names_cost_less_than_a_second(part: bytes) -> None:
     content = b"%PDF-1.7 " + part * (LARGE // len(part))
     for _ in affordable(1.0):
         active_content(content)
+        assert not bears_signature(content)

@@ -6,6 +6,7 @@ import itertools
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from lxml import etree
@@ -14,7 +15,7 @@ import schemas
 from schemas import Catalogue, example_declaration
 from schemas.faults import Words
 from schemas.lexical import CLEAR, TICKED
-from schemas.view import About, Language, NotShownError, Remark, Signature, view_page
+from schemas.view import About, Language, NotShownError, Paper, PaperStanding, Remark, Signature, view_page
 from schemas.view.render import page_words
 from schemas.view.values import cell_of, group_digits
 from tests.pages import page_of, tables, text_of, values
@@ -161,6 +162,18 @@ def test_faults_are_told_in_the_same_words(catalogue: Catalogue) -> None:
         assert all(word in text for word in (*words, "842.36", "[36]", "HSoKhaiThue/ct36"))
 
 
+def test_papers_are_listed_with_what_their_signatures_came_to(catalogue: Catalogue) -> None:
+    hostile = "<script>\u202e.pdf"
+    papers = tuple(Paper(f"Bản sao: {one}.pdf", one, (one, hostile)) for one in get_args(PaperStanding))
+    about = About(papers=(*papers, Paper(hostile)))
+    tree = page_of(shown(catalogue, example_declaration("842"), about))
+    told = values(tree)
+    assert told["1 Bản sao: sound.pdf"] == "✓ Chữ ký hợp lệ; đã ký bởi sound, <script>�.pdf"
+    assert told["4 Bản sao: changed.pdf"].startswith("✗ Bị sửa sau khi ký; ")
+    assert told["5 Bản sao: not-judged.pdf"].startswith("? Chưa được kiểm tra; ")
+    assert told["6 <script>�.pdf"] == ""
+
+
 def test_what_is_no_document_of_ours_is_not_shown(catalogue: Catalogue) -> None:
     for document in (b"<html/>", b'<HSoThueDTu xmlns="%b"/>' % schemas.TAX.namespace.encode()):
         with pytest.raises(NotShownError):
@@ -174,6 +187,8 @@ def test_the_pages_words_are_whole() -> None:
     used = set(re.findall(r'\bw\.(\w+)|w\["([\w-]+)"\]', template))
     named = {a or b for a, b in used} | set(re.findall(r"[\"']([a-z-]+)[\"']", code))
     states = {"sound", "unknown", "broken", "ERROR", "WARNING", "INFO"}
+    states |= {f"paper-{standing}" for standing in get_args(PaperStanding)}
+    assert states <= set(page_words())
     assert set(page_words()) <= named | states, "a word that nothing says"
     assert {a or b for a, b in used} <= set(page_words())
 

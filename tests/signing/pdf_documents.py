@@ -18,7 +18,8 @@ from pyhanko.pdf_utils.generic import (
     TextStringObject,
 )
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter, copy_into_new_writer
 
 TEXT = b"BT /F1 24 Tf 100 700 Td (So tien: 1.000.000) Tj ET"
 
@@ -55,6 +56,15 @@ def pdf(*, field: bool = False) -> bytes:
         reference = writer.add_object(widget)
         page[name("/Annots")] = ArrayObject([reference])
         writer.root[name("/AcroForm")] = dictionary(Fields=ArrayObject([reference]))
+    output = BytesIO()
+    writer.write(output)
+    return output.getvalue()
+
+
+def encrypted(data: bytes, password: str) -> bytes:
+    """The file anew, encrypted; to open it takes the password, where that is not empty."""
+    writer = copy_into_new_writer(PdfFileReader(BytesIO(data)))
+    writer.encrypt("the owner's", password)
     output = BytesIO()
     writer.write(output)
     return output.getvalue()
@@ -297,6 +307,14 @@ def bombs() -> dict[str, bytes]:
         end = b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % len(body)
         found[f"inflates {filters.decode()}"] = body + table + rows + end
     return found
+
+
+def many_fields(count: int, *, octets: int) -> bytes:
+    """Signature fields that all name one value of so many octets."""
+    value = b"<</Type/Sig/SubFilter/ETSI.CAdES.detached/ByteRange[0 1 2 3]/Contents<%b>>>" % (b"00" * octets)
+    objects = [b"<</FT/Sig/T(f%d)/V 2 0 R>>" % number for number in range(count)]
+    named = b" ".join(b"%d 0 R" % (number + 3) for number in range(count))
+    return _with_root(b"<</Type/Catalog/AcroForm<</Fields[" + named + b"]>>>>", value, *objects)
 
 
 def _with_root(*objects: bytes) -> bytes:

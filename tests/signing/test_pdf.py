@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +26,7 @@ from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from signing import FileKey, Indication, Policy, TrustStore, load_policy
 from signing.pdf import confined, verify_pdf
 from signing.pdf.sign import PdfSigningRefused, sign_pdf
+from signing.pdf.wire import WALL_SECONDS
 from signing.report import Report
 from tests.signing import pdf_documents as made
 from tests.signing.cms_documents import Tsa
@@ -142,8 +144,16 @@ def test_a_signature_taken_out_of_the_form_is_no_signature(signed: bytes, policy
 
 
 def _certified(pki: Hierarchy, permission: MDPPerm) -> bytes:
-    from io import BytesIO
+    """A form that its author certified."""
+    how = PdfSignatureMetadata(
+        field_name="Author", certify=True, docmdp_permissions=permission, md_algorithm="sha256"
+    )
+    return _signed_by_pyhanko(made.pdf(field=True), pki, how)
 
+
+def _signed_by_pyhanko(
+    data: bytes, pki: Hierarchy, how: PdfSignatureMetadata, password: bytes | None = None
+) -> bytes:
     from asn1crypto import keys
     from asn1crypto import x509 as asn1_x509
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -156,12 +166,10 @@ def _certified(pki: Hierarchy, permission: MDPPerm) -> bytes:
         signing_key=keys.PrivateKeyInfo.load(der),
         cert_registry=SimpleCertificateStore(),
     )
-    how = PdfSignatureMetadata(
-        field_name="Author", certify=True, docmdp_permissions=permission, md_algorithm="sha256"
-    )
-    writer = IncrementalPdfFileWriter(BytesIO(made.pdf(field=True)))
-    output = PdfSigner(how, signer=theirs).sign_pdf(writer)
-    return bytes(output.getvalue())
+    writer = IncrementalPdfFileWriter(BytesIO(data))
+    if password is not None:
+        writer.encrypt(password)
+    return bytes(PdfSigner(how, signer=theirs).sign_pdf(writer).getvalue())
 
 
 def test_filling_a_form_needs_permission(pki: Hierarchy, policy: Policy) -> None:
@@ -256,6 +264,15 @@ def test_bombs_are_defused(kind: str, policy: Policy) -> None:
     assert reading_cpu() - before < 1.1 + 0.1 * len(bomb) / (1 << 20)
 
 
+def test_a_file_that_needs_a_password_is_called_locked(pki: Hierarchy, policy: Policy) -> None:
+    open_to_all = _signed_by_pyhanko(made.encrypted(made.pdf(), ""), pki, PdfSignatureMetadata("A"), b"")
+    assert verify_pdf(open_to_all, policy=policy, trust=None, key="embedded").indication is Indication.PASSED
+    report = verify_pdf(
+        made.encrypted(made.pdf(), "secret"), policy=policy, trust=None, key="embedded", at=AT
+    )
+    assert (report.sub_indication, codes(report)) == ("SIGNED_DATA_NOT_FOUND", {"pdf.encrypted"})
+
+
 def test_reading_is_stopped_at_its_limits() -> None:
     """The limit itself, in a process of its own: pyHanko's own limits stop the bombs that we know sooner."""
     program = (
@@ -269,6 +286,34 @@ def test_reading_is_stopped_at_its_limits() -> None:
     first, second = run.stdout.split("}", 1)
     assert first == '{"limit": "memory"'
     assert second in ('{"limit": "memory"}', f'{{"limit": "signal {signal.SIGPROF.value}"}}')
+
+
+def test_a_file_that_takes_too_long_by_the_clock_is_not_at_fault(policy: Policy) -> None:
+    report = verify_pdf(made.pdf(), policy=policy, trust=None, key="embedded", at=AT, seconds=0.0)
+    assert (report.sub_indication, codes(report)) == ("TRY_LATER", {"pdf.reader"})
+
+
+def test_a_reading_process_that_hangs_is_ended_and_the_next_file_is_read(
+    signed: bytes, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged() -> Report:
+        return verify_pdf(signed, policy=policy, trust=None, key="embedded", at=AT)
+
+    judged()
+    confined._idle[-1].send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(confined, "HANGS_SECONDS", 0.1 - WALL_SECONDS)
+    assert codes(judged()) == {"pdf.reader"}
+    monkeypatch.undo()
+    assert judged().indication is Indication.PASSED
+
+
+def test_what_is_told_of_many_signatures_is_bounded(signed: bytes, policy: Policy) -> None:
+    """Every octet of a signature's value is told twice over; a file may name one value as often as it likes."""
+    report = verify_pdf(
+        made.many_fields(60, octets=200_000), policy=policy, trust=None, key="embedded", at=AT
+    )
+    assert codes(report) == {"pdf.structure"}
+    assert "signatures of more than" in report.checks[-1].message_en
 
 
 def test_hostile_octets_get_a_report(signed: bytes, policy: Policy) -> None:
