@@ -96,7 +96,7 @@ def _lives(pid: int) -> bool:
 
 async def children(pid: int, count: int) -> list[int]:
     """The workers of a supervisor, once there are `count`."""
-    for _ in range(200):
+    for _ in range(1200):  # the first one has to be ready before there are others
         found = _children(pid)
         if len(found) == count:
             return found

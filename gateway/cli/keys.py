@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,6 +120,8 @@ def _of_file(given: Mapping[str, Any]) -> signing.SigningKey:
     password = password_file.read_bytes().rstrip(b"\r\n") if password_file else None
     if key.suffix.lower() in (".p12", ".pfx"):
         return signing.FileKey.from_pkcs12(key, password)
+    if key.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        click.secho(f"warning: {key}: the key is readable by others; chmod 600", err=True, fg="yellow")
     cert = cert or key.with_name("cert.pem")
     if not cert.exists():
         raise click.UsageError(f"--cert is needed: there is no {cert}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -28,6 +30,7 @@ COMMANDS = (
     "view",
 )
 """A file each in this folder; read when it is called for, since all together take a second."""
+_READER_GONE = 128 + signal.SIGPIPE
 
 
 class _Commands(click.Group):
@@ -42,7 +45,11 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+PLAIN = False if os.environ.get("NO_COLOR") else None
+"""For `click`: no colours where the person says so (no-color.org), else where a terminal is there."""
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "color": PLAIN})
 @click.version_option(package_name="efile-gateway")
 def efile() -> None:
     """Sign, check and file electronic declarations, follow them, and run the gateway that takes them in.
@@ -66,7 +73,7 @@ def main() -> None:
     if not sys.warnoptions:  # a strange certificate is judged, not warned about
         warnings.simplefilter("ignore")
     try:
-        sys.exit(efile.main(standalone_mode=False))
+        code = efile.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_USAGE)
@@ -74,11 +81,13 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(130)
+    except SystemExit:  # click ends so only where the reader is gone, and with 1, which means "refused" here
+        sys.exit(_READER_GONE)
     except Exception as error:
         code = _told(error)
         if code is None:
             raise
-        sys.exit(code)
+    sys.exit(code)
 
 
 def _told(error: Exception) -> int | None:
@@ -107,5 +116,5 @@ def _told(error: Exception) -> int | None:
         case _:
             return None
     for line in told:
-        click.secho(line, err=True, fg="red")
+        click.secho(line, err=True, fg="red", color=PLAIN)
     return code

@@ -20,6 +20,8 @@ from gateway.client.http import Connection
 def receipt(number: str, verdict: bool, out: Path | None, connection: Connection, as_json: bool) -> None:
     """Fetch the signed receipt of the filing NUMBER, byte for byte as it was given.
 
+    NUMBER is the filing number (mã giao dịch điện tử) or, of a dossier, its dossier code (mã hồ sơ).
+
     Without --out the XML goes to standard output. `efile verify-receipt` proves it without the gateway.
     """
     reply = call(connection, lambda client: client.part(number, "verdict" if verdict else "receipt"))

@@ -63,9 +63,9 @@ def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
             "--worker",
         ]
         _require_free_ports(settings, role)
-        sys.exit(supervise(command, processes, _STOP_SECONDS))
+        raise click.exceptions.Exit(supervise(command, processes, _STOP_SECONDS))
     _one_malloc_arena()
-    sys.exit(uvloop.run(_serve(settings, role, worker)))
+    raise click.exceptions.Exit(uvloop.run(_serve(settings, role, worker)))
 
 
 def _one_malloc_arena() -> None:

@@ -14,7 +14,10 @@ from gateway.client.http import Connection, GatewayClient, Reply
 @connection_options
 @json_option
 def status(number: str, connection: Connection, as_json: bool) -> None:
-    """Show where the filing NUMBER stands, and its story so far."""
+    """Show where the filing NUMBER stands, and its story so far.
+
+    NUMBER is the filing number (mã giao dịch điện tử) or, of a dossier, its dossier code (mã hồ sơ).
+    """
 
     async def ask(client: GatewayClient) -> tuple[Reply, Reply]:
         return await client.status(number), await client.part(number, "events")

@@ -11,7 +11,7 @@ import click
 from cryptography import x509
 
 import signing
-from gateway.cli.output import print_json, refused
+from gateway.cli.output import json_option, print_json, refused
 from gateway.cli.trust import Places, trust_options
 from signing.cases import CasesRefused, judge_cases
 from signing.report_etsi import etsi_report
@@ -39,10 +39,11 @@ _COLOURS = {
 @click.option("--embedded", is_flag=True, help="The key in the document: integrity and format alone.")
 @click.option("--content", type=_FILE, help="What a detached CMS signature is over.")
 @click.option(
-    "--report", "form", type=click.Choice(["text", "json", "etsi"]), default="text", show_default=True
+    "--report", "form", type=click.Choice(["text", "json", "etsi"]), help="[default: text; json with --json]"
 )
 @click.option("--lang", "language", type=click.Choice(["vi", "en"]), default="vi", show_default=True)
 @click.option("--cases", type=_FILE, help="Judge a list of test cases instead; one JSON line a case.")
+@json_option
 def verify(
     *,
     files: tuple[Path, ...],
@@ -55,9 +56,10 @@ def verify(
     pinned: Path | None,
     embedded: bool,
     content: Path | None,
-    form: str,
+    form: str | None,
     language: str,
     cases: Path | None,
+    as_json: bool,
 ) -> None:
     """Judge every signature of each FILE by ETSI EN 319 102-1, offline: XML, PDF, CMS and ASiC.
 
@@ -86,6 +88,9 @@ def verify(
         raise click.UsageError("name a FILE, or --cases")
     if key is None and not store.anchors:
         raise click.UsageError("--trust, --pinned or --embedded says whom to believe")
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json, or --report {form}")
+    form = "json" if as_json else form or "text"
     moment = at or datetime.now(UTC)
     octets = content.read_bytes() if content else None
     reports = [
