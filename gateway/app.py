@@ -40,13 +40,15 @@ from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
 from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
+from gateway.jobs.sweep import keep_sweeping
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.notary import XmlNotary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
 from gateway.seeding import rosters_of, seeds_of
-from gateway.settings import Settings
+from gateway.settings import BodySettings, Settings
+from gateway.store.blobs import FolderBlobs
 from gateway.store.opening import open_store
 from gateway.store.store import Store
 from signing.answers import AnswerFolder
@@ -145,7 +147,7 @@ async def _assembled(
         loop.call_soon_threadsafe(on_fatal)
 
     async with AsyncExitStack() as stack:
-        store = await open_store(settings.store, now, fatal)
+        store = await open_store(settings.store, now, fatal, _blobs(settings.bodies))
         stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
         limits = await store.limits()
@@ -195,9 +197,11 @@ async def _assembled(
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = _fetching(settings, rules, now)
         if role != "intake":
-            jobs |= {"delivery": worker.run(), "handover": handing_over.run()} | _listening(
-                opened, delivery, store
-            )
+            jobs |= {
+                "delivery": worker.run(),
+                "handover": handing_over.run(),
+                "sweeping": keep_sweeping(store.sweep),
+            } | _listening(opened, delivery, store)
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
@@ -226,6 +230,10 @@ def _catalogue(settings: Settings, own: signing.Policy) -> Reloading[schemas.Cat
     return Reloading(
         settings.catalogue.directory, lambda folder: with_policies(schemas.load_catalogue(folder), own)
     )
+
+
+def _blobs(bodies: BodySettings) -> FolderBlobs | None:
+    return None if bodies.folder is None else FolderBlobs(bodies.folder, bodies.over_bytes)
 
 
 def _pools(limits: Mapping[str, float], stack: AsyncExitStack) -> tuple[HybridCheckPool, HybridCheckPool]:

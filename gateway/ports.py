@@ -66,11 +66,12 @@ class ClientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A filing ready to be stored: body and evidence in their stored form."""
+    """A filing ready to be stored: body and evidence in their stored form. `blob`: where the body lies instead."""
 
     new: NewFiling
     octets: bytes
     evidence: bytes
+    blob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

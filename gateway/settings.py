@@ -86,6 +86,13 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     certificate: Path
 
 
+class BodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bodies that take more than `over_bytes` compressed lie in `folder`, shared by all nodes; none: in the store."""
+
+    folder: Path | None = None
+    over_bytes: Count = 262_144
+
+
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seeds of the `limits` table, written at every start; all processes read them there.
 
@@ -156,6 +163,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     mode: Literal["production", "development"] = "production"
     catalogue: CatalogueSettings = CatalogueSettings()
     directory: DirectorySettings = DirectorySettings()
+    bodies: BodySettings = BodySettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     provider: tuple[ProviderSettings, ...] = ()

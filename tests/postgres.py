@@ -44,20 +44,39 @@ class Cluster:
     @contextmanager
     def made(cls, *options: str) -> Iterator[Cluster]:
         """A fresh one, serving."""
+        with cls._at_home(options) as cluster:
+            _run("initdb", "-D", cluster.data, "-U", "efile", "-A", "trust", "-E", "UTF8", "--no-locale")
+            cluster.start()
+            yield cluster
+
+    @classmethod
+    @contextmanager
+    def standby_of(cls, primary: Cluster) -> Iterator[Cluster]:
+        """A copy of `primary` that follows it."""
+        with cls._at_home(()) as cluster:
+            _run("pg_basebackup", "-D", cluster.data, "-R", "-X", "stream", "-c", "fast", "-d", primary.url)
+            cluster.start()
+            yield cluster
+
+    @classmethod
+    @contextmanager
+    def _at_home(cls, options: tuple[str, ...]) -> Iterator[Cluster]:
         home = Path(tempfile.mkdtemp(prefix="efile-postgres-"))
         _give(home)
+        cluster = cls(home, free_port(), options)
         try:
-            _run(
-                "initdb", "-D", str(home / "data"), "-U", "efile", "-A", "trust", "-E", "UTF8", "--no-locale"
-            )
-            cluster = cls(home, free_port(), options)
-            cluster.start()
-            try:
-                yield cluster
-            finally:
-                cluster.stop(signal.SIGQUIT)
+            yield cluster
         finally:
+            cluster.stop(signal.SIGQUIT)
             shutil.rmtree(home, ignore_errors=True)
+
+    @property
+    def data(self) -> str:
+        return str(self.home / "data")
+
+    def promote(self) -> None:
+        """A standby becomes the primary."""
+        _run("pg_ctl", "promote", "-D", self.data)
 
     @property
     def url(self) -> str:
@@ -73,7 +92,7 @@ class Cluster:
             "max_connections": "100",
         } | dict(option.split("=", 1) for option in self.options)
         settings = [word for name, value in said.items() for word in ("-c", f"{name}={value}")]
-        command = [_program("postgres"), "-D", str(self.home / "data"), *settings]
+        command = [_program("postgres"), "-D", self.data, *settings]
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen([*_unprivileged(), *command], stdout=log, stderr=log)
         for _ in range(600):

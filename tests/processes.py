@@ -48,7 +48,7 @@ class Gateway:
         """Start it at once, and wait until it is ready and the workers of one killed before are gone."""
         stream = self._log.fileno() if log is None else log
         self.process = subprocess.Popen(self._command, stderr=stream, stdout=self._log)
-        for _ in range(600):
+        for _ in range(2400):
             if not any(_lives(pid) for pid in self._orphans) and await self.ready() == 200:
                 return
             await asyncio.sleep(0.05)

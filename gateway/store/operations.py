@@ -187,8 +187,8 @@ def _insert(items: Sequence[Prepared], made: Sequence[Recorded]) -> Part:
         [filing_row(filing) for filing in filings],
     )
     yield Statement(
-        "INSERT INTO body (number, encoding, octets) VALUES (?, 'zstd', ?)",
-        [(item.new.filing.number, item.octets) for item in items],
+        "INSERT INTO body (number, encoding, octets, blob) VALUES (?, 'zstd', ?, ?)",
+        [(item.new.filing.number, item.octets, item.blob) for item in items],
     )
     yield Statement(
         INSERT_EVIDENCE,

@@ -22,8 +22,9 @@ from typing import Any
 
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.store.operations import probe
+from gateway.store.room import require_room
 from gateway.store.rows import Row
-from gateway.store.sqlite_connection import in_sqlite, migrated, open_writer, require_room, run
+from gateway.store.sqlite_connection import in_sqlite, migrated, open_writer, run
 from gateway.store.statements import Operation
 
 _BATCH = 256

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -16,7 +14,6 @@ from gateway.store.rows import Row
 from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, Operation, Statement
 
 _BUSY_SECONDS = 10.0
-_ROOM_BYTES = 1 << 20
 
 
 def run(connection: sqlite3.Connection, operation: Operation, items: Sequence[Any]) -> Sequence[Any]:
@@ -72,14 +69,6 @@ def migrated(connection: sqlite3.Connection) -> list[str]:
             connection.execute("ROLLBACK")
         raise
     return names
-
-
-def require_room(directory: Path) -> None:
-    """SQLite writes over the old frames of its log: only a new file tells a disk that is full."""
-    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
-        if file.write(bytes(_ROOM_BYTES)) < _ROOM_BYTES:
-            raise OSError("no room left")
-        os.fsync(file.fileno())
 
 
 def applied(path: Path) -> Sequence[Row]:

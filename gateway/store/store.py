@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from gateway.ports import (
     Written,
 )
 from gateway.store import handovers, operations, seeds, verdicts
+from gateway.store.blobs import Blobs
 from gateway.store.queue import HANDOVERS, WAITING, Replay, Waiting, replay, replay_handover
 from gateway.store.rows import (
     AGENCY_COLUMNS,
@@ -52,11 +54,16 @@ WHERE c.fingerprint = ?
 
 
 class Store:
-    """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events."""
+    """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events.
 
-    def __init__(self, driver: Driver, clock: Clock) -> None:
+    Without `blobs` every body lies in the database.
+    """
+
+    def __init__(self, driver: Driver, clock: Clock, blobs: Blobs | None = None) -> None:
         self._driver = driver
         self._clock = clock
+        self._blobs = blobs
+        self._blobs_fail = False
         self._probe: asyncio.Task[None] | None = None
 
     # Filings
@@ -66,7 +73,16 @@ class Store:
         return Prepared(new, pack(new.document), pack(new.evidence))
 
     async def add(self, prepared: Prepared) -> Recorded:
-        """See `ports.Filings.add`."""
+        """See `ports.Filings.add`. A large body is on its disk before the commit that names it."""
+        if self._blobs is not None and len(prepared.octets) > self._blobs.over_bytes:
+            name = prepared.new.filing.digest.hex()
+            try:
+                await asyncio.to_thread(self._blobs.put, name, prepared.octets)
+                self._blobs_fail = False
+            except OSError as error:
+                self._blobs_fail = True
+                raise StoreUnavailable(f"the folder of bodies cannot take one now: {error}") from error
+            prepared = replace(prepared, octets=b"", blob=name)
         recorded: Recorded = await self._driver.write(operations.add, prepared)
         return recorded
 
@@ -96,8 +112,18 @@ class Store:
 
     async def document(self, number: str) -> bytes | None:
         """See `ports.Filings.document`."""
-        rows = await self._driver.read("SELECT octets FROM body WHERE number = ?", (number,))
-        return await asyncio.to_thread(unpack, rows[0][0]) if rows else None
+        rows = await self._driver.read("SELECT octets, blob FROM body WHERE number = ?", (number,))
+        if not rows:
+            return None
+        octets, blob = rows[0]
+        if blob is None:
+            return await asyncio.to_thread(unpack, octets)
+        if self._blobs is None:
+            raise StoreUnavailable(f"the body of {number} lies in a folder that this process was not told of")
+        try:
+            return await asyncio.to_thread(self._blobs.get, blob)
+        except OSError as error:
+            raise StoreUnavailable(f"the body of {number} cannot be read: {error}") from error
 
     async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
         """See `ports.Filings.notice`."""
@@ -216,6 +242,12 @@ class Store:
             if self._probe is None or self._probe.done():
                 self._probe = asyncio.create_task(self._try())
             await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
+        if self._blobs is not None and self._blobs_fail:
+            try:
+                await asyncio.to_thread(self._blobs.require_room)
+                self._blobs_fail = False
+            except OSError:
+                return "bodies"
         try:
             await self.epoch()
         except StoreUnavailable:
@@ -251,6 +283,17 @@ class Store:
         """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""
         order = Replay(number, actor, why, self._clock(), agency)
         await self._driver.write(replay if agency is None else replay_handover, order)
+
+    async def sweep(self) -> int:
+        """Remove large bodies that no filing names, a day after they were put; answers how many. For one task."""
+        if self._blobs is None:
+            return 0
+        orphans = [
+            name
+            for name in await asyncio.to_thread(self._blobs.orphans)
+            if not await self._driver.read("SELECT 1 FROM body WHERE blob = ? LIMIT 1", (name,))
+        ]
+        return await asyncio.to_thread(self._blobs.remove, orphans)
 
     async def close(self) -> None:
         """Finish what is queued, then close."""

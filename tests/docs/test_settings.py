@@ -32,6 +32,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[catalogue]": settings.CatalogueSettings,
     "[directory]": settings.DirectorySettings,
     "[notices]": settings.NoticeSettings,
+    "[bodies]": settings.BodySettings,
     "[limits]": settings.LimitSettings,
     "[delivery]": settings.DeliverySettings,
     "[[provider]]": settings.ProviderSettings,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 
+from gateway.store.blobs import FolderBlobs
 from gateway.store.opening import open_store
 from gateway.store.store import Store
 from tests.gateway.builders import AT, prepared
@@ -18,7 +20,8 @@ async def write(store: Store) -> None:
 
 
 async def main() -> None:
-    store = await open_store(sys.argv[1], lambda: AT)
+    blobs = FolderBlobs(Path(sys.argv[2]), over_bytes=1000) if sys.argv[2:] else None
+    store = await open_store(sys.argv[1], lambda: AT, blobs=blobs)
     await asyncio.gather(*(write(store) for _ in range(16)))
 
 

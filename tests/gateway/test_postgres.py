@@ -86,13 +86,9 @@ class TestNodes:
             assert sorted(await asyncio.gather(polled(claim), called(claim))) == [False, True]
 
     async def test_audit_records_of_two_nodes_are_one_chain(self, nodes: tuple[Store, Store]) -> None:
-        await asyncio.gather(
-            *(
-                node.seed([Seed("limits", {"name": f"n{i}", "value": float(which)})], f"node {which}")
-                for i in range(10)
-                for which, node in enumerate(nodes)
-            )
-        )
+        for i in range(10):
+            seeds = [Seed("limits", {"name": f"n{i} {which}", "value": 1.0}) for which in range(2)]
+            await asyncio.gather(*(node.seed([s], "test") for node, s in zip(nodes, seeds, strict=True)))
         rows = await nodes[0]._driver.read(
             "SELECT previous, at, actor, act, subject, detail, hash FROM audit ORDER BY seq"
         )

@@ -1,0 +1,151 @@
+"""Large bodies in a folder, by the SHA-256 of what they unpack to: on the disk before the commit that names them.
+
+Nodes share the folder (a network file system with `flock` and `fsync`), processes of one machine any.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from gateway.store.room import require_room
+from gateway.store.rows import unpack
+
+ORPHANED_SECONDS = 86_400.0
+"""Nothing younger is swept: its commit may still come."""
+_SEEN_SECONDS = 3_000.0
+_NAME = re.compile(r"^[0-9a-f]{64}$")
+
+
+class Blobs(Protocol):
+    """Where large bodies lie; called in threads. `over_bytes`: what is larger, as stored, lies here."""
+
+    over_bytes: int
+
+    def put(self, name: str, octets: bytes) -> None:
+        """Keep what unpacks to the document whose SHA-256 (hex) is `name`; durable on return, idempotent.
+
+        Raises OSError: nothing is known to be durable.
+        """
+        ...
+
+    def get(self, name: str) -> bytes:
+        """The document. Raises FileNotFoundError where it is not there, ValueError where it is not what was put."""
+        ...
+
+    def require_room(self) -> None:
+        """Raises OSError where no body could be put."""
+        ...
+
+    def orphans(self) -> list[str]:
+        """Names that have lain here, in two calls an hour apart, for longer than ORPHANED_SECONDS."""
+        ...
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Remove those of `orphans` that nobody has put again meanwhile; answers how many."""
+        ...
+
+
+class FolderBlobs:
+    """A folder of folders, by the first two digits. Whoever puts holds the lock together, whoever removes alone."""
+
+    def __init__(self, folder: Path, over_bytes: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync_folder(folder.parent)
+        self.over_bytes = over_bytes
+        self._folder = folder
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def put(self, name: str, octets: bytes) -> None:
+        """See `Blobs.put`: file first, then its name, then the folders that hold it."""
+        place = self._place(name)
+        place.parent.mkdir(exist_ok=True, mode=0o700)
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                os.utime(place)  # put again: young again
+            except FileNotFoundError:
+                self._write(place, octets)
+        _sync_folder(place.parent)
+        _sync_folder(self._folder)
+
+    def get(self, name: str) -> bytes:
+        """See `Blobs.get`."""
+        document = unpack(self._place(name).read_bytes())
+        if hashlib.sha256(document).hexdigest() != name:
+            raise ValueError(f"the body {name} is not what was filed")
+        return document
+
+    def require_room(self) -> None:
+        """See `Blobs.require_room`."""
+        require_room(self._folder)
+
+    def orphans(self) -> list[str]:
+        """See `Blobs.orphans`. The second look is by a clock that does not jump."""
+        before, now = self._seen, time.monotonic()
+        self._seen = {}
+        for place in self._folder.glob("??/*"):
+            with suppress(FileNotFoundError):
+                put_at = place.stat().st_mtime
+                if time.time() - put_at <= ORPHANED_SECONDS:
+                    continue
+                if _NAME.match(place.name) is None:
+                    place.unlink()  # somebody was killed while writing it
+                else:
+                    seen_at, same = before.get(place.name, (now, put_at))
+                    self._seen[place.name] = (seen_at if same == put_at else now, put_at)
+        return [name for name, (seen_at, _) in self._seen.items() if now - seen_at >= _SEEN_SECONDS]
+
+    def remove(self, names: Sequence[str]) -> int:
+        """See `Blobs.remove`."""
+        removed = 0
+        for name in names:
+            place = self._folder / name[:2] / name
+            with self._locked(fcntl.LOCK_EX), suppress(FileNotFoundError):
+                if place.stat().st_mtime == self._seen[name][1]:
+                    place.unlink()
+                    removed += 1
+        return removed
+
+    def _place(self, name: str) -> Path:
+        if not _NAME.match(name):
+            raise ValueError(f"{name!r} is not a SHA-256")
+        return self._folder / name[:2] / name
+
+    def _write(self, place: Path, octets: bytes) -> None:
+        """Under another name until it is whole and on the disk."""
+        handle, temporary = tempfile.mkstemp(prefix=".", dir=place.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(octets)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, place)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, how)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
