@@ -192,13 +192,12 @@ class Catalogue:
             root = parse(octets)
         except UnreadableError as error:
             return Examination(None, None, (error.fault,))
-        return self._examine(root, received_at, len(octets))
+        return self._examine(root, received_at)
 
     def examine_element(self, element: etree._Element, received_at: datetime) -> Examination:
         """The same for an element already parsed; places count from it. The caller answers for how it was parsed."""
         vietnam_day(received_at)
-        size = len(etree.tostring(element, encoding="utf-8", with_tail=False))
-        return self._examine(element, received_at, size)
+        return self._examine(element, received_at)
 
     def recognise(self, body: etree._Element) -> Recognised:
         """What the body (HSoKhaiThue, HoSo) of a document is, whatever its faults: its heading alone is read.
@@ -225,7 +224,7 @@ class Catalogue:
             described=said(reading, family, "description"),
         )
 
-    def _examine(self, root: etree._Element, received_at: datetime, octets: int) -> Examination:
+    def _examine(self, root: etree._Element, received_at: datetime) -> Examination:
         family = self.families.of_body(str(root.tag))
         if family is None:
             name = str(root.tag)
@@ -242,7 +241,7 @@ class Catalogue:
         if loaded is None:
             faults = [*hygiene(reading, self._header_labels[family.name]), self._unknown(reading, family)]
             return Examination(declaration, None, bounded(faults))
-        return judge(reading, loaded, declaration, received_at, octets)
+        return judge(reading, loaded, declaration, received_at)
 
     def _unknown(self, reading: Reading, family: Family) -> Fault:
         _, code, version, kind = _key(reading, family)

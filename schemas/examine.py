@@ -54,14 +54,14 @@ def _period(reading: Reading, form: Form) -> Period | None:
 
 
 def judge(
-    reading: Reading, loaded: LoadedForm, declaration: Declaration | None, received_at: datetime, octets: int
+    reading: Reading, loaded: LoadedForm, declaration: Declaration | None, received_at: datetime
 ) -> Examination:
     """Judge a declaration that has been read by the form that its header names."""
     period = _period(reading, loaded.form)
     files = tuple(attachments_of(reading))
     case = Case(reading, loaded, received_at, period, declaration, files)
     scope = DocumentScope(reading.root, vietnam_day(received_at))
-    by_schema = list(_schema(reading, loaded, octets))
+    by_schema = list(_schema(reading, loaded))
     faults = [
         *hygiene(reading, loaded.labelling),
         *by_schema,
@@ -132,7 +132,7 @@ def hygiene(reading: Reading, labelling: Labelling) -> Iterator[Fault]:
         yield make_fault("xml.xsi-attribute", reading.place(element, labelling), attribute=attribute)
 
 
-def _schema(reading: Reading, loaded: LoadedForm, octets: int) -> Iterator[Fault]:
+def _schema(reading: Reading, loaded: LoadedForm) -> Iterator[Fault]:
     schema = loaded.schema.get()
     try:
         if schema.validate(reading.root):
@@ -141,7 +141,7 @@ def _schema(reading: Reading, loaded: LoadedForm, octets: int) -> Iterator[Fault
         root = reading.place(reading.root, loaded.labelling)
         yield make_fault("xsd.other", root, reason=str(error))
         return
-    yield from explain(reading, loaded, log_of(schema), octets)
+    yield from explain(reading, loaded, log_of(schema))
 
 
 def _amount(operand: FieldOperand | None, scope: DocumentScope) -> int | None:

@@ -36,13 +36,14 @@ _ATTRIBUTE_ERRORS = frozenset({
 })  # fmt: skip
 
 
-def explain(reading: Reading, loaded: LoadedForm, log: list[Any], octets: int) -> Iterator[Fault]:
-    """The faults of a document that lxml refused with the error log `log`; `octets` is its size.
+def explain(reading: Reading, loaded: LoadedForm, log: list[Any]) -> Iterator[Fault]:
+    """The faults of a document that lxml refused with the error log `log`.
 
     A document too large for the slow reading, or one that bears xsi: attributes (which could steer it), is
     told from lxml's log.
     """
     teller = _Teller(reading, loaded)
+    octets = len(etree.tostring(reading.root, encoding="utf-8", with_tail=False))
     if octets > MAX_EXPLAINED_OCTETS or reading.instance_attributes:
         yield from teller.from_log(log)
         return

@@ -186,7 +186,7 @@ def _extension(extension: etree._Element, notice: Notice) -> None:
 
 def _group(parent: etree._Element, name: str) -> etree._Element:
     """A child in its parent's namespace."""
-    return etree.SubElement(parent, f"{{{etree.QName(parent).namespace}}}{name}")
+    return etree.SubElement(parent, parent.tag[: parent.tag.rindex("}") + 1] + name)
 
 
 def _put(parent: etree._Element, name: str, text: str, *, limit: int = _LONG) -> etree._Element:

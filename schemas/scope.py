@@ -50,8 +50,6 @@ class DocumentScope:
 
     def find(self, wanted: Field) -> etree._Element | None:
         """The element of a field of this scope's own rows, None where it is not there."""
-        if self.group is None:
-            return self.root.find(wanted.find)
         around, name = wanted.steps
         children = self._children.get(around)
         if children is None:
@@ -59,7 +57,7 @@ class DocumentScope:
         return children.get(name)
 
     def _look_below(self, around: str) -> dict[str, etree._Element]:
-        """All children of an element of the row, by name, the first of each: rules ask for most of them."""
+        """All children of an element of these rows, by name, the first of each: rules ask for most of them."""
         element = self.root.find(around) if around else self.root
         if element is None:
             return {}

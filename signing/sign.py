@@ -6,13 +6,15 @@ import base64
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal, cast
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DS, digest
+from signing.algorithms import DS, digest, fingerprint
 from signing.canonical import METHODS, Canonicalisation, canonicalise
 from signing.certificates import public_key_of
 from signing.keys import SigningKey
@@ -209,7 +211,7 @@ def _add_key_info(build: _Build, signature: etree._Element) -> None:
     if build.profile == "xmldsig":
         build.ds(data, "X509SubjectName", certificate.subject.rfc4514_string())
     for each in (certificate, *build.key.chain):
-        build.ds(data, "X509Certificate", _base64(each.public_bytes(Encoding.DER)))
+        build.ds(data, "X509Certificate", _written(each))
 
 
 def _add_properties(build: _Build, signature: etree._Element) -> etree._Element:
@@ -222,8 +224,7 @@ def _add_properties(build: _Build, signature: etree._Element) -> etree._Element:
     cert = build.xades(build.xades(about_signature, "SigningCertificateV2"), "Cert")
     cert_digest = build.xades(cert, "CertDigest")
     build.ds(cert_digest, "DigestMethod", Algorithm=_SHA256)
-    der = build.key.certificate.public_bytes(Encoding.DER)
-    build.ds(cert_digest, "DigestValue", _base64(digest("sha256", der)))
+    build.ds(cert_digest, "DigestValue", _base64(fingerprint(build.key.certificate, "sha256")))
     about_data = build.xades(properties, "SignedDataObjectProperties")
     form = build.xades(about_data, "DataObjectFormat", ObjectReference=f"#{build.id}-content")
     build.xades(form, "MimeType", "text/xml")
@@ -270,6 +271,12 @@ def _child(
     child = etree.SubElement(parent, f"{{{namespace}}}{name}", attributes)
     child.text = text
     return child
+
+
+@lru_cache(maxsize=64)
+def _written(certificate: x509.Certificate) -> str:
+    """The same few sign thousands of notices."""
+    return _base64(certificate.public_bytes(Encoding.DER))
 
 
 def _octets(number: int) -> bytes:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.hashes import SHA256
 
 import signing
+from signing.algorithms import fingerprint
 
 _json = msgspec.json.Encoder().encode
 
@@ -32,7 +32,7 @@ def judgement_of(report: signing.Report) -> dict[str, Any]:
             "subIndication": signature.sub_indication,
             "algorithm": signature.algorithms.signature,
             "signer": signature.signer and signature.signer.subject,
-            "chain": [certificate.fingerprint(SHA256()).hex() for certificate in signature.chain],
+            "chain": [fingerprint(certificate, "sha256").hex() for certificate in signature.chain],
             "checks": {check.code: check.outcome for check in signature.checks},
         }
         for signature in report.signatures
