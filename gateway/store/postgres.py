@@ -89,7 +89,7 @@ class PostgresDriver:
         with as_store_errors():
             readers = await asyncpg.create_pool(
                 **arguments(url),
-                min_size=1,
+                min_size=0,
                 max_size=_READERS,
                 reset=_as_it_is,
                 command_timeout=_READ_SECONDS,
@@ -230,8 +230,10 @@ class PostgresDriver:
         """Nobody knows what came of it: the sender is told so, and the connection is no longer trusted."""
         if connection is not None:
             connection.terminate()
-        self._last_fault = "full" if isinstance(error, Full) else "unavailable"
-        log.warning("store-unavailable", reason=str(error) or type(error).__name__, writes=len(batch))
+        fault = "full" if isinstance(error, Full) else "unavailable"
+        if fault != self._last_fault:  # once, however long it lasts
+            log.warning("store-unavailable", fault=fault, reason=str(error) or type(error).__name__)
+        self._last_fault = fault
         _resolve(batch, [StoreUnavailable(f"nothing is known to be stored: {error}")] * len(batch))
 
     async def _require_room(self) -> None:

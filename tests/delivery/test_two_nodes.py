@@ -16,6 +16,7 @@ from gateway.client.http import Connection, GatewayClient
 from gateway.store.seeds import Seed
 from tests.documents import signed
 from tests.house import House, house_at
+from tests.postgres import Cluster, require_postgres
 
 
 @pytest.fixture
@@ -64,3 +65,25 @@ async def test_a_client_switched_off_at_one_node_is_out_at_the_other_on_its_next
         off = [Seed("client_certificate", {"fingerprint": row[0], "active": 0}) for row in rows]
         await house.gateway.store.seed(off, "admin")
         assert (await there.status(number)).status == 403
+
+
+async def test_a_lost_database_is_a_busy_gateway_that_comes_back_by_itself(
+    tmp_path: Path, pki_home: Path
+) -> None:
+    """Nothing is read, nothing promised; what was sent meanwhile is sent again, and delivered once."""
+    require_postgres()
+    with Cluster.made() as cluster:
+        async with house_at(tmp_path, pki_home, store=cluster.url) as house, house.client() as client:
+            before, after = signed(house.pki, period="Q1/2025"), signed(house.pki, period="Q2/2025")
+            number = (await client.submit(before, "k1")).body["number"]
+            await asyncio.to_thread(cluster.stop)
+            away = await client.submit(after, "k2")
+            assert (away.status, away.body["type"]) == (503, "urn:efile:problem:busy")
+            assert (await client.status(number)).status == 503
+            assert await house.gateway.store.fault() == "unavailable"
+            await asyncio.to_thread(cluster.start)
+            reply = await client.submit(after, "k2")
+            assert reply.status == 201
+            for one in (number, reply.body["number"]):
+                assert (await house.follow(client, one))["status"] == "accepted"
+            assert len(house.simulator.books) == 2
