@@ -205,8 +205,8 @@ def neither():
     return etree.tostring(root)
 
 
-def many(count):
-    root = wire.read(decision())
+def many(count, octets=ACCEPTED):
+    root = wire.read(decision(octets))
     place = root.find(f"{{{wire.NAMESPACE}}}AttachmentEncoded")
     for _ in range(count - 1):
         place.append(etree.fromstring(etree.tostring(place[0])))
@@ -234,6 +234,7 @@ ANSWERS = {
     "a decision of another form": (decision(b"<KetQua/>"), "agreed form"),
     "a decision without a zone": (decision(result("2026-07-16T09:00:00").encode()), "agreed form"),
     "a decision that unfolds": (decision(b" " * (2 << 20)), "unfold"),
+    "attachments that unfold together": (many(3, b" " * 400_000), "unfold"),
     "no edXML": (b"<edXML/>", "not an edXML message"),
     "a DTD": (b"<!DOCTYPE a>" + decision(), "DTD"),
     "a status of no time": (status("01").replace(b"2026/07/16 09:00:00", b"2026-07-16"), "no time"),
