@@ -25,13 +25,32 @@ def check_key(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """A file that came beside the document, as its signed list names it; `digest_hex` is the SHA-256 of `content`.
+
+    Raises ValueError where it is not.
+    """
+
+    kind: str
+    name: str
+    media_type: str
+    digest_hex: str
+    content: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if hashlib.sha256(self.content).hexdigest() != self.digest_hex:
+            raise ValueError(f"paper {self.name!r}: its SHA-256 is not {self.digest_hex}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """One filing on its way to an agency.
 
     `key` is the idempotency key: the same for every attempt at this filing, and for no other. `agency` says which of
     the agencies that a back-end serves it is for (the gateway's directory names them). `digest_hex` is
     the SHA-256 of `document` (lower-case hex), `received_at` the gateway's time of receipt, aware. `dossier_code` is
-    the gateway's own code of a permit dossier, "" for a declaration.
+    the gateway's own code of a permit dossier, "" for a declaration. `papers` came beside the document and go with it,
+    all or nothing; those inside it are not repeated.
 
     Raises:
         ValueError: the digest is not the document's, the key has other characters, or the time is naive.
@@ -51,8 +70,9 @@ class Parcel:
     received_at: datetime
     media_type: str
     digest_hex: str
-    document: bytes
+    document: bytes = field(repr=False)
     dossier_code: str = ""
+    papers: tuple[Paper, ...] = ()
 
     def __post_init__(self) -> None:
         check_key(self.key)
@@ -168,6 +188,11 @@ class Adapter(Protocol):
     @property
     def longest_call_s(self) -> float:
         """How long one call may take at most, in seconds: a claim on a filing must last longer."""
+        ...
+
+    @property
+    def carries_papers(self) -> bool:
+        """Whether it hands over `Parcel.papers` too; one that does not is never given a parcel that has some."""
         ...
 
     async def submit(self, parcel: Parcel) -> Submitted:

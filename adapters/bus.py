@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -61,6 +63,8 @@ class BusAdapter:
     neither sent nor numbered again; of two that are sent at once it keeps the first.
     """
 
+    carries_papers = True
+
     def __init__(self, config: BusConfig) -> None:
         """Reads the TLS files and the secret. Raises ConfigError."""
         self._config = config
@@ -82,7 +86,7 @@ class BusAdapter:
             if known is not None:
                 return _had_before(known, parcel)
             number = await self._number(parcel)
-            stored = await self._upload(parcel)
+            stored = [await self._upload(file) for file in _files(parcel)]
             body = wire.dossier(parcel, number, stored, self._config.names)
             answer = await self._call("POST", "NoiHoSo", msgspec.json.encode(body), key=parcel.key)
             linked = _decode(answer, wire.Answer)
@@ -131,10 +135,10 @@ class BusAdapter:
         answer = await self._call("GET", "GetNextValue", query={"code": self._config.unit_code})
         return _decode(answer, wire.NextValue).value
 
-    async def _upload(self, parcel: Parcel) -> wire.StoredFile:
-        answer = await self._call("POST", "UploadFile", parcel)
+    async def _upload(self, file: _File) -> wire.StoredFile:
+        answer = await self._call("POST", "UploadFile", file)
         (stored,) = _decode(answer, wire.Stored).data
-        if stored.hash_tep_tin != parcel.digest_hex:
+        if stored.hash_tep_tin != file.digest_hex:
             raise Unavailable("the agency's answer is about another document (digest differs)")
         return stored
 
@@ -142,7 +146,7 @@ class BusAdapter:
         self,
         method: str,
         name: str,
-        body: bytes | Parcel | None = None,
+        body: bytes | _File | None = None,
         *,
         query: Mapping[str, str] | None = None,
         key: str = "",
@@ -154,7 +158,7 @@ class BusAdapter:
             headers = {"Authorization": f"Bearer {token}"}
             if key:
                 headers["Idempotency-Key"] = key
-            sent = _multipart(body) if isinstance(body, Parcel) else body
+            sent = _multipart(body) if isinstance(body, _File) else body
             if isinstance(sent, bytes):
                 headers["Content-Type"] = "application/json"
             answer = await self._http.exchange(method, url, headers, sent)
@@ -217,10 +221,27 @@ def _standing(known: wire.Dossier) -> Pending | Verdict:
         raise Unavailable(f"the agency's answer is not of the agreed form: {words}") from error
 
 
-def _multipart(parcel: Parcel) -> aiohttp.MultipartWriter:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is uploaded in one go."""
+
+    name: str
+    media_type: str
+    digest_hex: str
+    content: bytes
+
+
+def _files(parcel: Parcel) -> list[_File]:
+    """The document, and its papers in their order."""
+    document = _File(wire.file_name(parcel), parcel.media_type, parcel.digest_hex, parcel.document)
+    papers = (_File(one.name, one.media_type, one.digest_hex, one.content) for one in parcel.papers)
+    return [document, *papers]
+
+
+def _multipart(file: _File) -> aiohttp.MultipartWriter:
     writer = aiohttp.MultipartWriter("form-data")
-    part = writer.append(parcel.document, {"Content-Type": parcel.media_type})
-    part.set_content_disposition("form-data", name="files", filename=wire.file_name(parcel))
+    part = writer.append(io.BytesIO(file.content), {"Content-Type": file.media_type})
+    part.set_content_disposition("form-data", name="files", filename=file.name)
     return writer
 
 

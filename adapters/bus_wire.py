@@ -7,7 +7,7 @@ Three notations of time stand in one interface, all without a zone and all in Vi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
@@ -134,15 +134,17 @@ class Found(msgspec.Struct, frozen=True):
     data: Dossier
 
 
-def dossier(parcel: base.Parcel, number: str, stored: StoredFile, names: Mapping[str, str]) -> dict[str, Any]:
-    """The body of NoiHoSo. `names`: our form and agency codes in the bus's own; what is not there goes as it is."""
+def dossier(
+    parcel: base.Parcel, number: str, stored: Sequence[StoredFile], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """The body of NoiHoSo. `stored`: the document, and its papers in their order; each paper is a component of its own.
+
+    `names`: our codes of forms, papers and agencies in the bus's own; what is not there goes as it is.
+    """
     received = write_moment(parcel.received_at, SPACED)
     form, unit = (names.get(code, code) for code in (parcel.form_code, parcel.agency))
-    attached = {
-        "IdGiayTo": stored.id_tep_tin,
-        "TenGiayTo": file_name(parcel),
-        "HashTepTin": stored.hash_tep_tin,
-    }
+    document, *papers = stored
+    beside = zip(parcel.papers, papers, strict=True)
     return {
         "MaGiaoDich": parcel.key,
         "MaHoSo": number,
@@ -153,14 +155,20 @@ def dossier(parcel: base.Parcel, number: str, stored: StoredFile, names: Mapping
         "NgayTiepNhan": received,
         "ThongTinNguoiNop": {"ThongTinChiTiet": {"SoDinhDanh": parcel.taxpayer_code}},
         "ThanhPhanHoSo": [
-            {
-                "MaThanhPhanHoSo": form,
-                "TenThanhPhanHoSo": f"{parcel.form_code} {parcel.form_version}",
-                "SoLuong": 1,
-                "LoaiBan": 2,
-                "GiayToDinhKem": [attached],
-            }
+            _component(form, f"{parcel.form_code} {parcel.form_version}", file_name(parcel), document),
+            *(_component(names.get(one.kind, one.kind), one.kind, one.name, file) for one, file in beside),
         ],
+    }
+
+
+def _component(code: str, name: str, file: str, stored: StoredFile) -> dict[str, Any]:
+    attached = {"IdGiayTo": stored.id_tep_tin, "TenGiayTo": file, "HashTepTin": stored.hash_tep_tin}
+    return {
+        "MaThanhPhanHoSo": code,
+        "TenThanhPhanHoSo": name,
+        "SoLuong": 1,
+        "LoaiBan": 2,
+        "GiayToDinhKem": [attached],
     }
 
 

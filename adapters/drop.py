@@ -90,9 +90,11 @@ class _Left:
 class DropAdapter:
     """Fulfils `adapters.base.Adapter` and `adapters.base.Listener` over any `Place`.
 
-    A filing is handed over once document and manifest lie there. The agency answers before it takes the manifest
-    away: what is neither there nor answered, it has never seen.
+    A filing is handed over once document, papers and manifest lie there. The agency answers before it takes the
+    manifest away: what is neither there nor answered, it has never seen.
     """
+
+    carries_papers = True
 
     def __init__(self, config: DropConfig, place: Place) -> None:
         self._config = config
@@ -116,6 +118,8 @@ class DropAdapter:
                 return Submitted(answer.reference, duplicate=True, verdict=verdict)
             if lying is None:
                 await self._place.put("out", document, parcel.document)
+                for name, paper in zip(wire.paper_names(parcel), parcel.papers, strict=True):
+                    await self._place.put("out", name, paper.content)
                 await self._place.put("out", manifest, wire.manifest(parcel))
         return Submitted(None, duplicate=lying is not None)
 

@@ -16,6 +16,9 @@ ANSWER = re.compile(base.KEY_PATTERN.removeprefix("^").removesuffix("$") + r"\.j
 """The name of an answer file: the key, and the ending. Nothing else in the folder is looked at."""
 
 
+_ENDINGS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
+
+
 class NotOfTheForm(ValueError):
     """Not a file of the agreed form; `cut_off`: it may be one that is still being written."""
 
@@ -24,7 +27,17 @@ class NotOfTheForm(ValueError):
         self.cut_off = cut_off
 
 
-class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+class Paper(msgspec.Struct, frozen=True, rename="camel"):
+    """A file beside the document, put down before the manifest: `name` is what the dossier calls it."""
+
+    kind: told.Short
+    name: told.Short
+    media_type: told.Short
+    digest: told.Hex256
+    file: told.Short
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """`{key}.json` beside the document, put down after it: whoever sees the manifest has the whole document.
 
     `digest` is the SHA-256 of the document in `file`, in hex.
@@ -44,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     media_type: told.Short
     digest: told.Hex256
     file: told.Short
+    papers: tuple[Paper, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
@@ -70,6 +84,12 @@ def names(key: str, media_type: str) -> tuple[str, str]:
     return f"{key}.{ending}", f"{key}.json"
 
 
+def paper_names(parcel: base.Parcel) -> list[str]:
+    """The names under which its papers are put down."""
+    endings = (_ENDINGS.get(paper.media_type, "bin") for paper in parcel.papers)
+    return [f"{parcel.key}.giay-to-{number}.{ending}" for number, ending in enumerate(endings, 1)]
+
+
 def manifest(parcel: base.Parcel) -> bytes:
     """The manifest of a parcel; of the same parcel, the same octets."""
     told_ = Manifest(
@@ -87,6 +107,10 @@ def manifest(parcel: base.Parcel) -> bytes:
         media_type=parcel.media_type,
         digest=parcel.digest_hex,
         file=names(parcel.key, parcel.media_type)[0],
+        papers=tuple(
+            Paper(paper.kind, paper.name, paper.media_type, paper.digest_hex, file)
+            for paper, file in zip(parcel.papers, paper_names(parcel), strict=True)
+        ),
     )
     return msgspec.json.encode(told_)
 

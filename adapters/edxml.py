@@ -60,6 +60,8 @@ class Taken(msgspec.Struct, frozen=True):
 class EdxmlAdapter:
     """Fulfils `adapters.base.Adapter`. Verdicts are asked for; an exchange may also bring the agency's message."""
 
+    carries_papers = False
+
     def __init__(self, config: EdxmlConfig) -> None:
         """Reads the TLS files and the schema. Raises ConfigError."""
         self._config = config

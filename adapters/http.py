@@ -105,7 +105,11 @@ class Http:
         return 2 * self._config.timeout_s
 
     async def exchange(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | aiohttp.MultipartWriter | None
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | aiohttp.MultipartWriter | None,
     ) -> Answer:
         """One request and its answer, whatever its status.
 

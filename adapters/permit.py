@@ -42,6 +42,8 @@ class PermitConfig(SoapConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 class PermitAdapter:
     """Fulfils `adapters.base.Adapter`. The ministry may bring its result by itself, in an envelope of its own."""
 
+    carries_papers = False
+
     def __init__(self, config: PermitConfig) -> None:
         """Reads the TLS files and the schemas. Raises ConfigError."""
         self._config = config

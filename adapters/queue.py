@@ -52,6 +52,8 @@ class QueueAdapter:
     agency makes of it comes through the reply queue, or is asked behind it in the same queue.
     """
 
+    carries_papers = False
+
     def __init__(self, config: QueueConfig) -> None:
         """Reads the files. Raises ConfigError."""
         self._config = config

@@ -5,12 +5,17 @@ Field names are camelCase. Readers ignore fields they do not know, so that eithe
 
 from __future__ import annotations
 
-from typing import Literal
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
 
 import msgspec
 
 from adapters import base
 from adapters.told import Hex256, Key, Moment, Short, Verdict
+
+_EMPTY = b'"content":""'
+_PIECE = 3 * 32_768  # octets; base64 of whole triples needs no padding between pieces
 
 
 class Form(msgspec.Struct, frozen=True, rename="camel"):
@@ -30,7 +35,18 @@ class Document(msgspec.Struct, frozen=True, rename="camel"):
     content: bytes
 
 
-class Envelope(msgspec.Struct, frozen=True, rename="camel"):
+class Paper(msgspec.Struct, frozen=True, rename="camel"):
+    """A file beside the document: `kind` and `name` as its signed list has them, the rest like `Document`."""
+
+    kind: Short
+    name: Short
+    media_type: Short
+    digest_algorithm: Literal["SHA-256"]
+    digest: Hex256
+    content: bytes
+
+
+class Envelope(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """POST {base}/filings."""
 
     key: Key
@@ -43,6 +59,7 @@ class Envelope(msgspec.Struct, frozen=True, rename="camel"):
     received_at: Moment
     document: Document
     agency: Short = ""
+    papers: Annotated[tuple[Paper, ...], msgspec.Meta(max_length=200)] = ()
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, rename="camel"):
@@ -94,4 +111,30 @@ def enclose(parcel: base.Parcel) -> Envelope:
         received_at=parcel.received_at,
         document=Document(parcel.media_type, "SHA-256", parcel.digest_hex, parcel.document),
         agency=parcel.agency,
+        papers=tuple(
+            Paper(one.kind, one.name, one.media_type, "SHA-256", one.digest_hex, one.content)
+            for one in parcel.papers
+        ),
     )
+
+
+def pieces(parcel: base.Parcel) -> tuple[int, Iterator[bytes]]:
+    """The envelope as JSON: its length, and its octets bit by bit, so that base64 of megabytes never lies in memory.
+
+    An empty content can stand nowhere else: within a text a quotation mark bears a backslash.
+    """
+    envelope = enclose(parcel)
+    empty = tuple(msgspec.structs.replace(paper, content=b"") for paper in envelope.papers)
+    around = msgspec.json.encode(msgspec.structs.replace(envelope, papers=empty)).split(_EMPTY)
+    contents = [paper.content for paper in envelope.papers]
+    length = sum(map(len, around)) + sum(len(_EMPTY) + 4 * -(-len(one) // 3) for one in contents)
+    return length, _interleaved(around, contents)
+
+
+def _interleaved(around: Sequence[bytes], contents: Sequence[bytes]) -> Iterator[bytes]:
+    yield around[0]
+    for content, rest in zip(contents, around[1:], strict=True):
+        yield _EMPTY[:-1]
+        for start in range(0, len(content), _PIECE):
+            yield base64.b64encode(content[start : start + _PIECE])
+        yield _EMPTY[-1:] + rest

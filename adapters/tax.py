@@ -28,6 +28,8 @@ class TaxConfig(SoapConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class TaxAdapter:
     """Fulfils `adapters.base.Adapter`. The authority never calls by itself: verdicts are asked for."""
 
+    carries_papers = False
+
     def __init__(self, config: TaxConfig) -> None:
         """Reads the TLS files and the schema. Raises ConfigError."""
         self._soap = Soap(config, f"{wire.NAMESPACE}#", "tax.xsd")

@@ -27,13 +27,16 @@ from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
 from gateway.api.health import ReadyCheck, health_routes
 from gateway.api.pages import PagesDoor
+from gateway.api.papers import PapersDoor
 from gateway.api.protocol import DoorRunner
 from gateway.api.tls import server_context
+from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
 from gateway.errors import ConfigurationError
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.intake.form_policy import with_policies
+from gateway.intake.receive import SizeLimits
 from gateway.intake.signed_papers import PaperLimits
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
@@ -153,7 +156,7 @@ async def _assembled(
         limits = await store.limits()
         rules = load_signature_rules(settings)
         catalogue = _catalogue(settings, rules().policy)
-        parse_limits, papers = _check_limits(limits)
+        sizes, parse_limits, papers = _check_limits(limits)
 
         def checks() -> Checks:
             return Checks(parse_limits, rules(), catalogue(), papers)
@@ -163,7 +166,7 @@ async def _assembled(
         intake = IntakeWorld(
             settings.gateway.code,
             DossierCodes(settings.gateway.agency_code),
-            int(limits["body_bytes"]),
+            sizes,
             checks,
             store,
             notary,
@@ -174,7 +177,17 @@ async def _assembled(
         directory = Reloading(settings.directory.folder, load_directory)
         opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
         delivery = DeliveryWorld(
-            store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now, store.events
+            store,
+            store,
+            opened,
+            notary,
+            rules,
+            catalogue,
+            directory,
+            _backoff(settings),
+            now,
+            store.events,
+            Room(int(limits["bodies_bytes"])),
         )
         worker = _worker(settings, store.claim_due, partial(carry_on, world=delivery))
         handing_over = _worker(settings, store.claim_handovers, partial(carry_over, world=delivery))
@@ -186,7 +199,6 @@ async def _assembled(
         filings = FilingsDoor(
             intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
         )
-        pages = PagesDoor(intake, filings.own, bodies=bodies, body_seconds=settings.door.body_seconds)
         watched: dict[str, tuple[Reloading[Any], float]] = {
             "trust": (rules, settings.trust.refresh_seconds),
             "catalogue": (catalogue, settings.catalogue.refresh_seconds),
@@ -205,7 +217,11 @@ async def _assembled(
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
-        doors = (filings, pages, CallbackDoor(delivery, store, clients))
+        doors = (
+            filings,
+            *_showing(intake, filings, bodies, settings.door.body_seconds),
+            CallbackDoor(delivery, store, clients),
+        )
         for routes in (*(door.routes() for door in doors), ready):
             app.add_routes(routes)
         runners = [] if role == "delivery" else [await _open_door(settings, app, stack, share_ports)]
@@ -223,6 +239,16 @@ async def _assembled(
 
         yield Running(port, health_port, store, worker, refresh)
         log.info("stopping", pid=os.getpid())
+
+
+def _showing(
+    intake: IntakeWorld, filings: FilingsDoor, bodies: BodyBudget, seconds: float
+) -> tuple[PagesDoor, PapersDoor]:
+    """The doors that show a provider what it has filed."""
+    return (
+        PagesDoor(intake, filings.own, bodies=bodies, body_seconds=seconds),
+        PapersDoor(intake, filings.own, bodies=bodies, body_seconds=seconds),
+    )
 
 
 def _catalogue(settings: Settings, own: signing.Policy) -> Reloading[schemas.Catalogue]:
@@ -251,10 +277,11 @@ def _pools(limits: Mapping[str, float], stack: AsyncExitStack) -> tuple[HybridCh
     return documents, papers
 
 
-def _check_limits(limits: Mapping[str, float]) -> tuple[signing.ParseLimits, PaperLimits]:
+def _check_limits(limits: Mapping[str, float]) -> tuple[SizeLimits, signing.ParseLimits, PaperLimits]:
     count, octets = int(limits["signed_papers"]), int(limits["signed_papers_bytes"])
     papers = PaperLimits(count, octets, limits["signed_papers_seconds"])
-    return signing.ParseLimits(max_bytes=int(limits["body_bytes"])), papers
+    sizes = SizeLimits(int(limits["body_bytes"]), int(limits["parts_bytes"]))
+    return sizes, signing.ParseLimits(max_bytes=sizes.body), papers
 
 
 def load_client_trust(client_ca: Path, crls: Path) -> ClientTrust:

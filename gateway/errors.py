@@ -45,11 +45,20 @@ class BodyTimeout(GatewayError):
 
 
 class KeyReused(GatewayError):
-    """The idempotency key names another message already (other bytes). `number` is that filing's."""
+    """The idempotency key names another message already (other bytes or papers). `number` is that filing's."""
 
     def __init__(self, number: str) -> None:
         super().__init__(f"idempotency key already used for {number}")
         self.number = number
+
+
+class PapersDiffer(GatewayError):
+    """The bytes are those of filing `number`, the papers beside them are others. `findings` say which, if known."""
+
+    def __init__(self, number: str, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(f"other papers than those of {number}")
+        self.number = number
+        self.findings = tuple(findings)
 
 
 class Stranger(GatewayError):

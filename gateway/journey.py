@@ -27,7 +27,7 @@ from gateway.filing.verdict import Verdict
 from gateway.intake.acknowledge import Answer, acknowledge
 from gateway.intake.identify import Identified, identify
 from gateway.intake.parse import parse
-from gateway.intake.receive import Message, receive
+from gateway.intake.receive import Message, SizeLimits, receive
 from gateway.intake.record import promise, record
 from gateway.intake.signed_papers import DEFAULT_LIMITS, PaperLimits, judge_papers
 from gateway.intake.validate import Refusal, Unsettled, Validated, refuse, validate
@@ -67,7 +67,7 @@ class IntakeWorld:
 
     gateway_code: str
     dossier_codes: DossierCodes
-    max_bytes: int
+    sizes: SizeLimits
     checks: Callable[[], Checks]
     filings: Filings
     notary: Notary
@@ -84,13 +84,13 @@ async def take_in(message: Message, world: IntakeWorld) -> Answer:
     Raises:
         GatewayError: nothing has been recorded (see `errors.py`); after StoreUnavailable the sender repeats.
     """
-    received = receive(message, world.clock(), world.max_bytes)
+    received = receive(message, world.clock(), world.sizes)
     identified = await identify(received, world.filings)
     if isinstance(identified, Recorded):
         return acknowledge(identified)
-    judged = await world.pool.run(partial(judge, identified, world), len(received.body))
+    judged = await world.pool.run(partial(judge, identified, world), received.size)
     if isinstance(judged, Unsettled):
-        judged = await world.paper_pool.run(partial(settle, judged, world), len(received.body))
+        judged = await world.paper_pool.run(partial(settle, judged, world), received.size)
     recorded = await record(judged, world.filings)
     return acknowledge(recorded)
 
@@ -111,10 +111,10 @@ def settle(unsettled: Unsettled, world: IntakeWorld) -> Prepared:
 
 async def dry_run(message: Message, world: IntakeWorld) -> Validated | Refusal:
     """receive → parse → verify → validate, without leaving anything behind. Raises as `take_in` does."""
-    received, checks = receive(message, world.clock(), world.max_bytes), world.checks()
-    unsettled = await world.pool.run(partial(look, Identified(received), checks), len(received.body))
+    received, checks = receive(message, world.clock(), world.sizes), world.checks()
+    unsettled = await world.pool.run(partial(look, Identified(received), checks), received.size)
     work = partial(judge_papers, unsettled, checks.signatures, checks.papers)
-    return await world.paper_pool.run(work, len(received.body)) if unsettled.signed_papers else work()
+    return await world.paper_pool.run(work, received.size) if unsettled.signed_papers else work()
 
 
 def examine(identified: Identified, checks: Checks) -> Validated | Refusal:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from gateway.filing.attachments import FiledPaper
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.findings import Finding
 from gateway.filing.handover import Handover, HandoverStatus
@@ -66,11 +67,15 @@ class ClientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A filing ready to be stored: body and evidence in their stored form. `blob`: where the body lies instead."""
+    """A filing ready to be stored: body, evidence and the papers' octets (encoding, octets) in their stored form.
+
+    `blob`: where the body lies instead.
+    """
 
     new: NewFiling
     octets: bytes
     evidence: bytes
+    papers: tuple[tuple[str, bytes], ...] = ()
     blob: str | None = None
 
 
@@ -164,21 +169,24 @@ class Filings(Protocol):
         ...
 
     async def add(self, prepared: Prepared) -> Recorded:
-        """Record a filing, its body, its notice and (unless refused) its delivery: all or nothing, durable.
+        """Record a filing, its body, papers, notice and (unless refused) its delivery: all or nothing, durable.
 
         Idempotent: where the provider has used the idempotency key, or has an accepted filing of the same
         bytes, the original is returned with `repeat=True` and nothing is written.
 
         Raises:
-            KeyReused: the key belongs to other bytes.
+            KeyReused: the key belongs to other bytes or papers.
+            PapersDiffer: the bytes belong to other papers.
             StoreUnavailable: nothing may be promised.
         """
         ...
 
-    async def find_repeat(self, provider: str, key: str | None, digest: bytes) -> Recorded | None:
+    async def find_repeat(
+        self, provider: str, key: str | None, digest: bytes, papers_digest: bytes | None = None
+    ) -> Recorded | None:
         """The earlier recording of the same message, if any; a new key belongs to its bytes from then on.
 
-        Raises KeyReused and StoreUnavailable like `add`.
+        Raises KeyReused, PapersDiffer and StoreUnavailable like `add`.
         """
         ...
 
@@ -192,6 +200,14 @@ class Filings(Protocol):
 
     async def document(self, number: str) -> bytes | None:
         """The body exactly as filed, or None."""
+        ...
+
+    async def papers(self, number: str) -> Sequence[FiledPaper]:
+        """The papers that are kept beside the body, in the order of the dossier's list."""
+        ...
+
+    async def paper(self, number: str, place: int) -> bytes:
+        """The octets of one of these `papers`. Raises KeyError for one that is not kept."""
         ...
 
     async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
@@ -254,6 +270,14 @@ class Deliveries(Protocol):
 
     async def body(self, number: str) -> bytes:
         """The body exactly as filed. Raises KeyError for a number that is not recorded."""
+        ...
+
+    async def papers(self, number: str) -> Sequence[FiledPaper]:
+        """See `Filings.papers`."""
+        ...
+
+    async def paper(self, number: str, place: int) -> bytes:
+        """See `Filings.paper`."""
         ...
 
 

@@ -15,6 +15,7 @@ from gateway.errors import (
     GatewayError,
     KeyReused,
     NotFound,
+    PapersDiffer,
     Stranger,
     Unreadable,
     VerdictConflict,
@@ -142,10 +143,15 @@ def _media_type(error: Any) -> Problem:
         "media-type",
         Text("Kiểu nội dung không được hỗ trợ", "Unsupported media type"),
         Text(
-            f"Nhận được: {error}. Cần application/xml, UTF-8, không nén.",
-            f"Got {error}; application/xml in UTF-8, uncompressed, is needed.",
+            f"Nhận được: {error}. Cần application/xml, UTF-8, không nén; có giấy tờ gửi kèm thì "
+            "multipart/form-data hoặc multipart/related.",
+            f"Got {error}; application/xml in UTF-8, uncompressed, is needed, or with papers beside it "
+            "multipart/form-data or multipart/related.",
         ),
-        headers={"Accept": "application/xml", "Accept-Encoding": "identity"},
+        headers={
+            "Accept": "application/xml, multipart/form-data, multipart/related",
+            "Accept-Encoding": "identity",
+        },
     )
 
 
@@ -172,6 +178,21 @@ def _key_reused(error: Any) -> Problem:
             f"Khóa này thuộc về hồ sơ {error.number}. Mỗi nội dung cần một khóa riêng.",
             f"This key belongs to filing {error.number}. Each content needs a key of its own.",
         ),
+        extra={"number": error.number},
+    )
+
+
+def _papers_differ(error: Any) -> Problem:
+    return Problem(
+        409,
+        "papers-differ",
+        Text("Hồ sơ này đã được nộp với giấy tờ khác", "This document was filed with other papers"),
+        Text(
+            f"Tệp XML là của hồ sơ {error.number}, nhưng giấy tờ gửi kèm không phải là giấy tờ của hồ sơ đó. "
+            "Chưa có gì được ghi nhận.",
+            f"The XML is that of filing {error.number}, the papers beside it are not. Nothing has been recorded.",
+        ),
+        findings=error.findings,
         extra={"number": error.number},
     )
 
@@ -229,6 +250,7 @@ _PROBLEMS: tuple[tuple[type[GatewayError], Callable[[Any], Problem]], ...] = (
     (BadRequest, _bad_request),
     (BodyTimeout, _timeout),
     (KeyReused, _key_reused),
+    (PapersDiffer, _papers_differ),
     (Stranger, _stranger),
     (NotFound, _not_found),
     (VerdictConflict, _conflict),

@@ -96,14 +96,15 @@ class BodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seeds of the `limits` table, written at every start; all processes read them there.
 
-    `body_bytes` bounds one body, `bodies_bytes` all bodies that a process holds at once. Bodies up to
-    `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
+    `body_bytes` bounds one body, `parts_bytes` all papers beside one, `bodies_bytes` what a process holds of both at
+    once. Documents up to `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
     `check_waiting` wait, the next gets 503. Of each dossier `signed_papers` PDFs with signatures are judged, of
     `signed_papers_bytes` and in `signed_papers_seconds` together, in `paper_threads` threads; at most `paper_waiting`
     dossiers wait for that.
     """
 
     body_bytes: Count = 20_000_000
+    parts_bytes: Count = 100_000_000
     bodies_bytes: Count = 256_000_000
     inline_bytes: Count = 65_536
     check_threads: Count = 1

@@ -3,7 +3,14 @@
 from schemas.catalogue import Catalogue, CatalogueError, load_catalogue, open_catalogue
 from schemas.declaration import Declaration, Party, read_declaration
 from schemas.describe import Description, export_catalogue
-from schemas.dossier import SignedPaper
+from schemas.dossier import (
+    MOST_ATTACHMENTS,
+    Attachment,
+    Paper,
+    SignedPaper,
+    attachments_of,
+    is_file_name,
+)
 from schemas.examine import Examination
 from schemas.examples import EXAMPLE_NAME, EXAMPLE_TAX_CODE, example_declaration
 from schemas.families import OWN_CATALOGUE, PERMIT, TAX, Families, Family
@@ -25,6 +32,7 @@ from schemas.notices import (
     notice_form,
     reason_of_fault,
 )
+from schemas.papers import papers_apart
 from schemas.period import Period, vietnam_day
 from schemas.signers import DEFAULT_SIGNERS, Role, Signers
 from schemas.taxcode import judge_tax_code
@@ -33,9 +41,11 @@ __all__ = [
     "DEFAULT_SIGNERS",
     "EXAMPLE_NAME",
     "EXAMPLE_TAX_CODE",
+    "MOST_ATTACHMENTS",
     "OWN_CATALOGUE",
     "PERMIT",
     "TAX",
+    "Attachment",
     "Catalogue",
     "CatalogueError",
     "Declaration",
@@ -51,6 +61,7 @@ __all__ = [
     "NoticeForm",
     "NoticeKind",
     "Office",
+    "Paper",
     "Party",
     "Payable",
     "Period",
@@ -59,17 +70,20 @@ __all__ = [
     "Severity",
     "SignedPaper",
     "Signers",
+    "attachments_of",
     "build_notice",
     "build_notice_element",
     "envelope_of_body",
     "envelope_of_root",
     "example_declaration",
     "export_catalogue",
+    "is_file_name",
     "judge_tax_code",
     "load_catalogue",
     "notice_form",
     "notice_schema",
     "open_catalogue",
+    "papers_apart",
     "read_declaration",
     "read_notice",
     "reason_of_fault",

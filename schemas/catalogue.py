@@ -6,7 +6,7 @@ Loading checks everything there is and refuses the whole with every fault named.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from lxml import etree
 from schemas.declaration import Declaration, declaration_of
 from schemas.describe import Description
 from schemas.document import document_of, said
-from schemas.dossier import dossier_of
+from schemas.dossier import Paper, dossier_of
 from schemas.examine import Examination, bounded, hygiene, judge
 from schemas.example_checks import example_faults
 from schemas.families import IDENTIFYING, OWN_CATALOGUE, TAX, Families, Family, SummaryKind, Term
@@ -194,10 +194,15 @@ class Catalogue:
             return Examination(None, None, (error.fault,))
         return self._examine(root, received_at)
 
-    def examine_element(self, element: etree._Element, received_at: datetime) -> Examination:
-        """The same for an element already parsed; places count from it. The caller answers for how it was parsed."""
+    def examine_element(
+        self, element: etree._Element, received_at: datetime, papers: Sequence[Paper] = ()
+    ) -> Examination:
+        """The same for an element already parsed; places count from it. The caller answers for how it was parsed.
+
+        `papers`: the files that came beside a dossier, which its signed list must name.
+        """
         vietnam_day(received_at)
-        return self._examine(element, received_at)
+        return self._examine(element, received_at, tuple(papers))
 
     def recognise(self, body: etree._Element) -> Recognised:
         """What the body (HSoKhaiThue, HoSo) of a document is, whatever its faults: its heading alone is read.
@@ -224,7 +229,9 @@ class Catalogue:
             described=said(reading, family, "description"),
         )
 
-    def _examine(self, root: etree._Element, received_at: datetime) -> Examination:
+    def _examine(
+        self, root: etree._Element, received_at: datetime, papers: tuple[Paper, ...] = ()
+    ) -> Examination:
         family = self.families.of_body(str(root.tag))
         if family is None:
             name = str(root.tag)
@@ -241,7 +248,7 @@ class Catalogue:
         if loaded is None:
             faults = [*hygiene(reading, self._header_labels[family.name]), self._unknown(reading, family)]
             return Examination(declaration, None, bounded(faults))
-        return judge(reading, loaded, declaration, received_at)
+        return judge(reading, loaded, declaration, received_at, papers=papers)
 
     def _unknown(self, reading: Reading, family: Family) -> Fault:
         _, code, version, kind = _key(reading, family)

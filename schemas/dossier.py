@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -65,10 +69,44 @@ def _agent(reading: Reading, family: Family) -> Party | None:
     return Party(code, reading.text(f"{AGENT}/hoTen")) if code else None
 
 
+_FILE_NAME = re.compile(r"[^/\\\x00-\x1f\x7f:*?\"<>|]{1,200}")
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a paper may be called so anywhere: at most 200 characters, no path, no controls, no dot at an end."""
+    return _FILE_NAME.fullmatch(name) is not None and name.strip(". ") == name
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A file that came beside its dossier: its name as sent, its octets, and their SHA-256 in lower-case hex."""
+
+    name: str
+    content: bytes = field(repr=False)
+    sha256: str
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> Paper:
+        return cls(name, content, hashlib.sha256(content).hexdigest())
+
+    @property
+    def key(self) -> str:
+        return name_key(self.name)
+
+
+def name_key(name: str) -> str:
+    """By what a paper is found in the list: composed letters (NFC), octets written with `%` read (RFC 7578, 2)."""
+    return unicodedata.normalize("NFC", unquote(name))
+
+
 @dataclass(frozen=True)
 class Attachment:
-    """One TepDinhKem as it stands. `element` for its place; texts as filed, "" where absent."""
+    """One TepDinhKem as it stands. `element` for its place; texts as filed, "" where absent.
 
+    `number`: its place in the list, from 1. `paper`: what came beside the dossier under its name.
+    """
+
+    number: int
     element: etree._Element
     kind: str
     file_name: str
@@ -76,16 +114,24 @@ class Attachment:
     size: str
     sha256: str
     base64_text: str | None
+    paper: Paper | None = None
 
     @cached_property
     def content(self) -> bytes | None:
-        """The octets that are in the dossier itself; None where there are none, or they are not base64."""
+        """Its octets, in the dossier itself or beside it; None where there are none, or they are not base64."""
         if self.base64_text is None:
-            return None
+            return self.paper.content if self.paper is not None else None
         try:
             return base64.b64decode("".join(self.base64_text.split()), validate=True)
         except (binascii.Error, ValueError):
             return None
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """Of the octets, in lower-case hex, whatever the list says; "" where there are none."""
+        if self.base64_text is None and self.paper is not None:
+            return self.paper.sha256
+        return "" if self.content is None else hashlib.sha256(self.content).hexdigest()
 
     @cached_property
     def may_be_signed(self) -> bool:
@@ -94,26 +140,31 @@ class Attachment:
         return content is not None and media_type_of(content) == PDF and bears_signature(content)
 
 
-def attachments_of(reading: Reading) -> Iterator[Attachment]:
-    """Every file that the dossier lists, at most MOST_ATTACHMENTS and one more."""
-    holder = reading.elements.get(ATTACHMENTS)
-    files = holder.iterchildren(reading.naming.tag("TepDinhKem")) if holder is not None else iter(())
-    for number, element in enumerate(files):
-        if number > MOST_ATTACHMENTS:
+def attachments_of(body: etree._Element, papers: Sequence[Paper] = ()) -> Iterator[Attachment]:
+    """Every file that the dossier `body` lists, at most MOST_ATTACHMENTS and one more, each with its paper."""
+    namespace = f"{{{etree.QName(body).namespace}}}"
+    beside = {paper.key: paper for paper in reversed(papers)}
+    holder = body.find(f"{namespace}{ATTACHMENTS}")
+    files = holder.iterchildren(f"{namespace}TepDinhKem") if holder is not None else iter(())
+    for number, element in enumerate(files, 1):
+        if number > MOST_ATTACHMENTS + 1:
             return
 
         def text(name: str, element: etree._Element = element) -> str | None:
-            found = element.find(reading.naming.tag(name))
+            found = element.find(f"{namespace}{name}")
             return (found.text or "") if found is not None else None
 
+        name = text("tenTep") or ""
         yield Attachment(
+            number=number,
             element=element,
             kind=text("loaiGiayTo") or "",
-            file_name=text("tenTep") or "",
+            file_name=name,
             media_type=text("kieuNoiDung") or "",
             size=text("dungLuong") or "",
             sha256=text("sha256") or "",
             base64_text=text("noiDung"),
+            paper=beside.get(name_key(name)),
         )
 
 

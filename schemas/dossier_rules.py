@@ -5,22 +5,21 @@ Each rule judges only what it can read: a value of the wrong shape is the schema
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 
 from schemas.dossier import (
     AGENT,
     APPLICANT,
+    ATTACHMENTS,
     GENERAL,
     MOST_ATTACHMENTS,
     PLACE,
     PROCEDURE,
     Attachment,
+    is_file_name,
 )
 from schemas.faults import Fault, make_fault
-from schemas.file_types import PDF, active_content, media_type_of
 from schemas.forms import AttachmentRule, Case, HeaderRule
 from schemas.header_rules import past_day, unicode
 from schemas.period import show_day, vietnam_day
@@ -31,7 +30,6 @@ DISTRICTS_UNTIL = date(2025, 6, 30)
 
 _ORGANISATIONS = frozenset({"doanh-nghiep", "to-chuc", "ho-kinh-doanh"})
 _LATER = frozenset({"cap-lai", "cap-doi", "thay-doi", "gia-han", "bo-sung"})
-_FILE_NAME = re.compile(r"[^/\\\x00-\x1f:*?\"<>|]{1,200}")
 
 
 def in_force(case: Case) -> Iterator[Fault]:
@@ -80,20 +78,20 @@ def place(case: Case) -> Iterator[Fault]:
 
 
 def attachments(case: Case) -> Iterator[Fault]:
-    """All that must be attached is there; each file is what it says it is."""
+    """All that must be attached is listed, in the kinds, types and sizes that the form takes."""
     rules = {rule.kind: rule for rule in case.loaded.attachments}
     files = case.files
     if len(files) > MOST_ATTACHMENTS:
-        yield make_fault("attachment.too-many", case.place("DinhKem"), limit=str(MOST_ATTACHMENTS))
+        yield make_fault("attachment.too-many", case.place(ATTACHMENTS), limit=str(MOST_ATTACHMENTS))
     there = {file.kind for file in files}
     for rule in rules.values():
         if rule.required_for(case.loaded.form.kind) and rule.kind not in there:
-            yield make_fault("attachment.missing", case.place("DinhKem"), name=rule.name, kind=rule.kind)
+            yield make_fault("attachment.missing", case.place(ATTACHMENTS), name=rule.name, kind=rule.kind)
     for file in files[:MOST_ATTACHMENTS]:
-        yield from _judged(case, file, rules)
+        yield from _listed(case, file, rules)
 
 
-def _judged(case: Case, file: Attachment, rules: Mapping[str, AttachmentRule]) -> Iterator[Fault]:
+def _listed(case: Case, file: Attachment, rules: Mapping[str, AttachmentRule]) -> Iterator[Fault]:
     place = case.reading.place(file.element, case.loaded.labelling)
     rule = rules.get(file.kind)
     name = file.file_name
@@ -104,34 +102,15 @@ def _judged(case: Case, file: Attachment, rules: Mapping[str, AttachmentRule]) -
     elif file.media_type not in rule.media:
         accepted = ", ".join(rule.media)
         yield make_fault("attachment.media-type", place, value=file.media_type, accepted=accepted, name=name)
-    if not _FILE_NAME.fullmatch(name) or name.strip(". ") != name:
+    if not is_file_name(name):
         yield make_fault("attachment.file-name", place, value=name)
     most = rule.most_bytes if rule is not None else AttachmentRule.MOST_BYTES
+    if file.base64_text is not None:
+        most = min(most, AttachmentRule.MOST_BYTES_INSIDE)
     if file.size.isascii() and file.size.isdigit() and len(file.size) < 16 and int(file.size) > most:
         yield make_fault("attachment.too-large", place, value=file.size, limit=f"{most:,}", name=name)
-    if file.base64_text is not None:
-        yield from _content(case, file)
     if rule is not None and rule.signed and not file.may_be_signed:
         yield make_fault("attachment.signature-required", place, name=name, paper=rule.name)
-
-
-def _content(case: Case, file: Attachment) -> Iterator[Fault]:
-    place, name = case.reading.place(file.element, case.loaded.labelling), file.file_name
-    content = file.content
-    if content is None:
-        yield make_fault("attachment.not-base64", place, name=name)
-        return
-    if file.size != str(len(content)):
-        yield make_fault("attachment.size", place, value=file.size, found=str(len(content)), name=name)
-    if file.sha256.lower() != hashlib.sha256(content).hexdigest():
-        yield make_fault("attachment.digest", place, value=file.sha256, name=name)
-    found = media_type_of(content)
-    if found != file.media_type:
-        yield make_fault(
-            "attachment.not-what-it-says", place, value=file.media_type, found=found or "?", name=name
-        )
-    if found == PDF and (active := active_content(content)):
-        yield make_fault("attachment.active-content", place, name=name, found=", ".join(active))
 
 
 DOSSIER_RULES: Mapping[str, HeaderRule] = {

@@ -11,12 +11,13 @@ from lxml import etree
 
 from schemas.codes import CodeList
 from schemas.declaration import PERIOD, Declaration
-from schemas.dossier import MOST_ATTACHMENTS, SignedPaper, attachments_of
+from schemas.dossier import MOST_ATTACHMENTS, Paper, SignedPaper, attachments_of
 from schemas.explain import explain
 from schemas.faults import Fault, Place, Words, make_fault, shown
 from schemas.fields import FieldOperand
 from schemas.forms import Case, Form, LoadedForm, Rule, log_of
 from schemas.lexical import is_no_day
+from schemas.papers import paper_faults
 from schemas.period import Period, financial_year, read_day, read_period, show_day, vietnam_day
 from schemas.reading import Labelling, Reading
 from schemas.rules import Unjudged
@@ -54,12 +55,18 @@ def _period(reading: Reading, form: Form) -> Period | None:
 
 
 def judge(
-    reading: Reading, loaded: LoadedForm, declaration: Declaration | None, received_at: datetime
+    reading: Reading,
+    loaded: LoadedForm,
+    declaration: Declaration | None,
+    received_at: datetime,
+    *,
+    papers: tuple[Paper, ...] = (),
 ) -> Examination:
-    """Judge a declaration that has been read by the form that its header names."""
+    """Judge a declaration that has been read by the form that its header names. `papers`: what came beside it."""
     period = _period(reading, loaded.form)
-    files = tuple(attachments_of(reading))
-    case = Case(reading, loaded, received_at, period, declaration, files)
+    lists = loaded.family.summary == "dossier"
+    files = tuple(attachments_of(reading.root, papers)) if lists else ()
+    case = Case(reading, loaded, received_at, period, declaration, files, papers)
     scope = DocumentScope(reading.root, vietnam_day(received_at))
     by_schema = list(_schema(reading, loaded))
     faults = [
@@ -72,6 +79,7 @@ def judge(
     faults.extend(islice(_arithmetic(reading, loaded, scope), MAX_FAULTS + 1))
     for rule in loaded.header_rules:
         faults.extend(rule(case))
+    faults.extend(paper_faults(case))
     if declaration is not None:
         declaration = replace(
             declaration,

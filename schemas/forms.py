@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 from lxml import etree
 
 from schemas.codes import CodeList
 from schemas.declaration import Declaration
-from schemas.dossier import Attachment
+from schemas.dossier import Attachment, Paper
 from schemas.families import Family
 from schemas.faults import Fault, Place, Severity, Words, make_fault
 from schemas.fields import Field, FieldOperand, Fields
@@ -73,7 +73,9 @@ class AttachmentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `signed`: a file of this kind must be a PDF with sound signatures.
     """
 
-    MOST_BYTES: ClassVar[int] = 5_000_000
+    MOST_BYTES: ClassVar[int] = 20_000_000
+    MOST_BYTES_INSIDE: ClassVar[int] = 5_000_000
+    """In base64 within the dossier, whatever the form takes: a parser's text ends at 10 MB."""
 
     kind: str
     name_vi: str
@@ -81,7 +83,7 @@ class AttachmentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = False
     required_for_kinds: tuple[str, ...] = ()
     media: tuple[str, ...] = ("application/pdf", "image/jpeg", "image/png")
-    most_bytes: int = MOST_BYTES
+    most_bytes: Annotated[int, msgspec.Meta(ge=1)] = MOST_BYTES
     signed: bool = False
 
     @property
@@ -165,6 +167,8 @@ class Case:
     declaration: Declaration | None
     files: tuple[Attachment, ...]
     """Those that the dossier lists, at most MOST_ATTACHMENTS and one more."""
+    papers: tuple[Paper, ...]
+    """What came beside the document."""
 
     @property
     def day(self) -> date | None:

@@ -42,12 +42,16 @@ def with_papers(document: bytes, papers: Iterable[tuple[str, str, bytes]]) -> by
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
-def dossier(pki: certs_dev.DevPki, *papers: tuple[str, str, bytes]) -> bytes:
-    """A karaoke licence's dossier of the development taxpayer, with these papers, signed."""
+def unsigned(pki: certs_dev.DevPki, *papers: tuple[str, str, bytes]) -> bytes:
+    """A karaoke licence's dossier of the development taxpayer, with these papers."""
     code = str(pki.plan.identities["taxpayer"].uid).removeprefix("MST:")
     [one] = [one for one in schemas.load_catalogue().descriptions() if one.form.code == KARAOKE]
-    document = with_papers(one.example("passes.xml", tax_code=code), papers)
-    return sign(pki, document, target_id="_NODE_TO_SIGN")
+    return with_papers(one.example("passes.xml", tax_code=code), papers)
+
+
+def dossier(pki: certs_dev.DevPki, *papers: tuple[str, str, bytes]) -> bytes:
+    """The same, signed."""
+    return sign(pki, unsigned(pki, *papers), target_id="_NODE_TO_SIGN")
 
 
 def catalogue_that_wants_it_signed(directory: Path, signed_pdf: bytes) -> Path:

@@ -34,6 +34,15 @@ class AnswerLost(Exception):
     """The filing is taken in, and the wire must not say so: it cuts the connection, or keeps silent."""
 
 
+@dataclass(frozen=True, slots=True)
+class HandedPaper:
+    """A file beside a filing, with the SHA-256 (hex) that the sender names."""
+
+    name: str
+    digest: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
     """One filing as it came over a wire. `digest` is the SHA-256 (hex) that the sender names, `reference`
@@ -46,6 +55,7 @@ class Handed:
     digest: str
     document: bytes
     reference: str | None = None
+    papers: tuple[HandedPaper, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,9 @@ class Authority:
         """Raises Failure or AnswerLost, by the behaviour of this moment; OSError where the disk refuses."""
         if hashlib.sha256(handed.document).hexdigest() != handed.digest:
             raise Failure("damaged", "The document's SHA-256 is not the digest beside it")
+        for paper in handed.papers:
+            if hashlib.sha256(paper.content).hexdigest() != paper.digest:
+                raise Failure("damaged", f"The SHA-256 of the paper {paper.name} is not the digest beside it")
         fails = self._chance.random() < self.behaviour.fail_rate
         if fails and self._chance.random() < 0.5:
             raise Failure("busy", "Failed before taking the filing in")
@@ -113,6 +126,7 @@ class Authority:
             agency=handed.agency,
             number=handed.number,
             digest=handed.digest,
+            papers={paper.name: paper.digest for paper in handed.papers},
             reference=reference,
             decides_at=decides_at,
             verdict=decide(handed.document, reference, decides_at, self.behaviour.refuse),

@@ -17,12 +17,14 @@ class BooksError(Exception):
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """One filing, from its `wire`. `times`: how often it was sent; its verdict is known from `decides_at` on."""
+    """One filing, from its `wire`. `papers`: SHA-256 of each by its name; `times`: how often it was sent; its verdict
+    is known from `decides_at` on."""
 
     key: str
     agency: str = ""
     number: str
     digest: str
+    papers: dict[str, str] = {}
     reference: str
     decides_at: datetime
     verdict: Verdict

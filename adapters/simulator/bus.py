@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from adapters import bus_wire as wire
-from adapters.simulator.authority import Authority, Failure, Fault, Handed
+from adapters.simulator.authority import Authority, Failure, Fault, Handed, HandedPaper
 from adapters.simulator.books import Entry
 from adapters.simulator.wire import Handler
 from adapters.told import Verdict
@@ -111,7 +111,7 @@ class _Bus:
     def _handed(self, request: web.Request, body: bytes) -> Handed:
         try:
             told = msgspec.json.decode(body)
-            attached = told["ThanhPhanHoSo"][0]["GiayToDinhKem"][0]
+            attached, *beside = (one["GiayToDinhKem"][0] for one in told["ThanhPhanHoSo"])
             wire.read_moment(told["NgayNop"])
             handed = Handed(
                 wire=BusWire.name,
@@ -121,6 +121,10 @@ class _Bus:
                 digest=attached["HashTepTin"],
                 document=self._files.pop(attached["IdGiayTo"]),
                 reference=told["MaHoSo"],
+                papers=tuple(
+                    HandedPaper(one["TenGiayTo"], one["HashTepTin"], self._files.pop(one["IdGiayTo"]))
+                    for one in beside
+                ),
             )
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
             raise Failure("malformed", f"NoiHoSo: {error!r}") from error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from adapters import drop_wire as wire
-from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed
+from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed, HandedPaper
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.calling import messages
@@ -89,9 +89,9 @@ class DropAuthority:
         found = self._read(path)
         if found is None:
             return  # not ours to mend
-        manifest, document = found
+        manifest, document, papers = found
         try:
-            taken = await self._authority.take_in(_handed(manifest, document))
+            taken = await self._authority.take_in(_handed(manifest, document, papers))
         except AnswerLost:
             pass
         except Failure as failure:
@@ -101,15 +101,19 @@ class DropAuthority:
             self._write(self._answer(taken.entry, taken.verdict), manifest.key)
             if taken.fresh:
                 self._spawn(self._tell_when_decided(taken.entry))
-        for file in (path, self.out / Path(manifest.file).name):
+        for file in (path, self._file(manifest.file), *(self._file(paper.file) for paper in manifest.papers)):
             file.unlink()
 
-    def _read(self, path: Path) -> tuple[wire.Manifest, bytes] | None:
+    def _file(self, name: str) -> Path:
+        return self.out / Path(name).name
+
+    def _read(self, path: Path) -> tuple[wire.Manifest, bytes, list[bytes]] | None:
         try:
             manifest = wire.read_manifest(path.read_bytes())
-            return (
-                None if manifest is None else (manifest, (self.out / Path(manifest.file).name).read_bytes())
-            )
+            if manifest is None:
+                return None
+            papers = [self._file(paper.file).read_bytes() for paper in manifest.papers]
+            return manifest, self._file(manifest.file).read_bytes(), papers
         except OSError:
             return None
 
@@ -153,7 +157,7 @@ class DropAuthority:
         task.add_done_callback(self._tasks.discard)
 
 
-def _handed(manifest: wire.Manifest, document: bytes) -> Handed:
+def _handed(manifest: wire.Manifest, document: bytes, papers: Sequence[bytes]) -> Handed:
     return Handed(
         wire="drop",
         key=manifest.key,
@@ -161,4 +165,8 @@ def _handed(manifest: wire.Manifest, document: bytes) -> Handed:
         number=manifest.number,
         digest=manifest.digest,
         document=document,
+        papers=tuple(
+            HandedPaper(paper.name, paper.digest, content)
+            for paper, content in zip(manifest.papers, papers, strict=True)
+        ),
     )

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from adapters import rest_wire as wire
-from adapters.simulator.authority import Authority, Failure, Fault, Handed
+from adapters.simulator.authority import Authority, Failure, Fault, Handed, HandedPaper
 from adapters.simulator.wire import Handler
 from adapters.told import Verdict
 
@@ -76,4 +76,5 @@ def _handed(envelope: wire.Envelope) -> Handed:
         number=envelope.number,
         digest=envelope.document.digest,
         document=envelope.document.content,
+        papers=tuple(HandedPaper(one.name, one.digest, one.content) for one in envelope.papers),
     )

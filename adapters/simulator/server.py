@@ -29,7 +29,7 @@ WIRES: tuple[Wire, ...] = (RestWire(), BusWire(), TaxWire(), PermitWire(), Edxml
 """All that it speaks over HTTP, at once, each on paths of its own."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-_LARGEST_BODY = 64 << 20
+_LARGEST_BODY = 256 << 20
 
 
 class SimulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -184,6 +184,7 @@ class Simulator:
             "times": entry.times,
             "number": entry.number,
             "digest": entry.digest,
+            "papers": entry.papers,
             "reference": entry.reference,
             "verdict": self._authority.decided(entry),
             "callbacks": entry.callbacks,

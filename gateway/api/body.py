@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
 from aiohttp import ClientConnectionError, HttpVersion11, web
 
 from gateway.errors import BodyTimeout, BodyTooLarge, Busy
+from gateway.intake.multipart import FieldValue, MultipartReader, boundary_of
+from gateway.intake.parts import MOST_PARTS, Unwrapped, unwrap
+from gateway.intake.receive import SizeLimits
 
 log = structlog.get_logger("api")
 _CHUNK = 65_536
+_AROUND_PARTS = 1_000_000
+"""Octets for the boundaries and headers of all parts."""
 
 
 async def expect_later(_: web.Request) -> None:
@@ -62,12 +67,36 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float, hold: 
         BodyTooLarge: declared or found to be over `max_bytes`.
         BodyTimeout: not complete after `seconds`, or cut off.
     """
+    chunks: list[bytes] = []
+    await _read(request, chunks.append, max_bytes, seconds, hold)
+    return b"".join(chunks)
+
+
+async def read_parts(
+    request: web.Request, content_type: FieldValue, sizes: SizeLimits, seconds: float, hold: Hold
+) -> Unwrapped:
+    """A multipart body, taken apart as it comes. `seconds` are for as many octets as one XML may have; what is longer
+    gets more in proportion.
+
+    Raises:
+        Busy, BodyTooLarge, BodyTimeout: as `read_body`.
+        Unreadable: it is no multipart body of the agreed form (`intake/multipart.py`, `intake/parts.py`).
+    """
+    reader = MultipartReader(boundary_of(content_type), MOST_PARTS)
+    most = sizes.body + sizes.papers + _AROUND_PARTS
+    expected = most if request.content_length is None else min(request.content_length, most)
+    await _read(request, reader.feed, most, seconds * max(1.0, expected / sizes.body), hold)
+    return unwrap(content_type, reader.close())
+
+
+async def _read(
+    request: web.Request, take: Callable[[bytes], None], max_bytes: int, seconds: float, hold: Hold | None
+) -> None:
     if (request.content_length or 0) > max_bytes:
         raise BodyTooLarge(max_bytes)
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
-    chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(seconds):
@@ -77,10 +106,9 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float, hold: 
                     raise BodyTooLarge(max_bytes)
                 if hold is not None:
                     hold.take(len(chunk))
-                chunks.append(chunk)
+                take(chunk)
     except (TimeoutError, ConnectionError, ClientConnectionError, web.RequestPayloadError) as error:
         raise BodyTimeout("the body did not arrive in full") from error
-    return b"".join(chunks)
 
 
 async def send_body(

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from gateway.api.answers import filing_json, intake_response, json_response
-from gateway.api.body import BodyBudget, Hold, expect_later, read_body, send_body
+from gateway.api.body import BodyBudget, Hold, expect_later, read_body, read_parts, send_body
 from gateway.api.clients import Clients
 from gateway.errors import NotFound, WrongMediaType
 from gateway.filing.dossier_codes import is_dossier_code
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
+from gateway.intake.parts import Unwrapped, multipart_type
 from gateway.intake.receive import Message
 from gateway.intake.validate import Refusal
 from gateway.journey import IntakeWorld, dry_run, take_in
@@ -130,13 +131,20 @@ class FilingsDoor:
             coding.strip().lower() != "identity"
         ):  # what was signed is what is sent; and nothing here unfolds bombs
             raise WrongMediaType(f"Content-Encoding: {coding[:60]!a}")
-        body = await read_body(request, self._world.max_bytes, self._body_seconds, hold)
+        content_type = request.headers.get("Content-Type", "")
+        parts = multipart_type(content_type)
+        if parts is None:
+            body = await read_body(request, self._world.sizes.body, self._body_seconds, hold)
+            found = Unwrapped(body, content_type, ())
+        else:
+            found = await read_parts(request, parts, self._world.sizes, self._body_seconds, hold)
         keys = request.headers.getall("Idempotency-Key", [])
         return Message(
-            body=body,
-            content_type=request.headers.get("Content-Type", ""),
+            body=found.body,
+            content_type=found.content_type,
             idempotency_key=", ".join(keys) if keys else None,  # several are one with a comma (RFC 9110 5.3)
             provider=provider,
+            papers=found.papers,
         )
 
     async def own(self, request: web.Request) -> Filing:

@@ -10,6 +10,7 @@ import click
 
 import schemas
 import signing
+from gateway.cli.attaching import attach_option, read_papers
 from gateway.cli.catalogue import catalogue_option
 from gateway.cli.output import json_option, print_findings, print_json, refused
 from gateway.errors import Unreadable
@@ -45,10 +46,12 @@ PAPER_LIMITS = PaperLimits(seconds=600.0)
 @click.option("--tvan", metavar="TAX-CODE", help="Tax code of the T-VAN whose signature may stand beside.")
 @catalogue_option
 @click.option("--tvan-must-sign", is_flag=True, help="Require the T-VAN's signature, as for its entry.")
+@attach_option
 @json_option
 def check(
     *,
     file: Path,
+    attached: tuple[Path, ...],
     trust: Path | None,
     policy: str,
     at: datetime | None,
@@ -69,7 +72,9 @@ def check(
     checks = Checks(limits, rules, catalogue, PAPER_LIMITS)
     provider = Provider("offline", tvan or "", tvan or "", active=True, signs_filings=tvan_must_sign)
     body = file.read_bytes()
-    received = Received(body, hashlib.sha256(body).digest(), at or datetime.now(UTC), provider, None)
+    papers = tuple(schemas.Paper.of(name, content) for name, content in read_papers(attached).items())
+    digest = hashlib.sha256(body).digest()
+    received = Received(body, digest, at or datetime.now(UTC), provider, None, papers)
     findings, verdict = _examine(received, checks)
     if as_json:
         print_json({"verdict": verdict, "findings": [finding_json(finding) for finding in findings]})

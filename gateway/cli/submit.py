@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.attaching import attach_option, read_papers
 from gateway.cli.connection import call, connection_options, require_answer
 from gateway.cli.output import json_option, print_filing, print_findings, print_json, print_problem, refused
 from gateway.client.http import Connection, Reply, Unreachable
@@ -21,11 +22,13 @@ from gateway.client.http import Connection, Reply, Unreachable
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     help="Save the signed receipt here.",
 )
+@attach_option
 @connection_options
 @json_option
 def submit(
     *,
     file: Path,
+    attached: tuple[Path, ...],
     idempotency_key: str | None,
     receipt_file: Path | None,
     connection: Connection,
@@ -39,9 +42,9 @@ def submit(
     if receipt_file is not None and not receipt_file.absolute().parent.is_dir():
         raise click.UsageError(f"--receipt {receipt_file}: there is no such folder")
     key = idempotency_key or str(uuid.uuid4())
-    document = file.read_bytes()
+    document, papers = file.read_bytes(), read_papers(attached)
     try:
-        reply = call(connection, lambda client: client.submit(document, key))
+        reply = call(connection, lambda client: client.submit(document, key, papers))
         require_answer(connection, reply)
     except Unreachable as error:
         raise Unreachable(f"{error}\nsend again with --idempotency-key {key}") from error

@@ -12,6 +12,7 @@ import click
 
 import schemas
 import signing
+from gateway.cli.attaching import attach_option, read_papers
 from gateway.cli.catalogue import catalogue_option
 from gateway.cli.check import DEFAULT_TRUST, PAPER_LIMITS
 from gateway.cli.output import json_option, print_findings, print_json, refused
@@ -53,10 +54,12 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @click.option("--tvan", metavar="TAX-CODE", help="Tax code of the T-VAN whose signature may stand beside.")
 @catalogue_option
+@attach_option
 @json_option
 def view(
     *,
     file: Path,
+    attached: tuple[Path, ...],
     out: Path | None,
     language: str,
     trust: Path | None,
@@ -82,7 +85,9 @@ def view(
     checks = Checks(signing.ParseLimits(), rules, catalogue, PAPER_LIMITS)
     provider = Provider("offline", tvan or "", tvan or "", active=True, signs_filings=False)
     body = file.read_bytes()
-    received = Received(body, hashlib.sha256(body).digest(), at or datetime.now(UTC), provider, None)
+    papers = tuple(schemas.Paper.of(name, content) for name, content in read_papers(attached).items())
+    digest = hashlib.sha256(body).digest()
+    received = Received(body, digest, at or datetime.now(UTC), provider, None, papers)
     try:
         if not body:
             raise Unreadable([EMPTY])  # noqa: TRY301 - told like every other

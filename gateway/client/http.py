@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -68,27 +69,44 @@ class GatewayClient:
         if self._session is not None:
             await self._session.close()
 
-    async def submit(self, document: bytes, key: str | None = None) -> Reply:
-        """File the bytes. 201 new, 200 repeat, 422 refused; the same key makes a repetition safe."""
-        headers = {"Content-Type": "application/xml"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        return await self._call("POST", "/v1/filings", document, headers)
+    async def submit(
+        self, document: bytes, key: str | None = None, papers: Mapping[str, bytes] | None = None
+    ) -> Reply:
+        """File the bytes, and the files beside them by name. 201 new, 200 repeat, 422 refused; the same key makes a
+        repetition safe."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return await self._send("/v1/filings", document, papers, headers)
 
-    async def check(self, document: bytes) -> Reply:
+    async def check(self, document: bytes, papers: Mapping[str, bytes] | None = None) -> Reply:
         """The same checks, nothing recorded."""
-        return await self._call("POST", "/v1/check", document, {"Content-Type": "application/xml"})
+        return await self._send("/v1/check", document, papers, {})
 
     async def status(self, number: str) -> Reply:
         """Where a filing stands."""
         return await self._call("GET", f"/v1/filings/{number}")
 
     async def part(self, number: str, name: str) -> Reply:
-        """`receipt`, `verdict`, `document`, `events` or `notices/{kind}` of a filing."""
+        """`receipt`, `verdict`, `document`, `events`, `attachments[/{n}]` or `notices/{kind}` of a filing."""
         return await self._call("GET", f"/v1/filings/{number}/{name}")
 
+    async def _send(
+        self, path: str, document: bytes, papers: Mapping[str, bytes] | None, headers: dict[str, str]
+    ) -> Reply:
+        """As XML alone, or with its papers as multipart/form-data (RFC 7578), file names in UTF-8 as they are."""
+        if not papers:
+            return await self._call("POST", path, document, {**headers, "Content-Type": "application/xml"})
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("filing", document, filename="filing.xml", content_type="application/xml")
+        for name, content in papers.items():
+            form.add_field("attachment", content, filename=name, content_type="application/octet-stream")
+        return await self._call("POST", path, form, headers)
+
     async def _call(
-        self, method: str, path: str, data: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        data: bytes | aiohttp.FormData | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Reply:
         assert self._session is not None, "use it in `async with`"
         try:

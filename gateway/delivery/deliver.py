@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
 import adapters
 from gateway.delivery.notify import verdict_outcome
+from gateway.delivery.room import NoRoom
 from gateway.delivery.world import Backoff, DeliveryWorld, key_of, without_adapter
+from gateway.filing.attachments import FiledPaper
 from gateway.filing.filing import Filing
 from gateway.filing.status import Status
 from gateway.filing.story import told
@@ -21,11 +27,11 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     adapter = world.adapters.get(filing.agency or "")
     if adapter is None:
         return without_adapter(claim, "attempt-failed", world)
-    body = await world.deliveries.body(filing.number)
     lead, _ = filing.lead or ("", "")
-    parcel = parcel_of(filing, body, key=key_of(filing), agency=lead)
     try:
-        submitted = await adapter.submit(parcel)
+        submitted = await submit(filing, adapter, world, key=key_of(filing), agency=lead)
+    except NoRoom as full:
+        return Outcome(claim, Status.DELIVERING, None, due_seconds=full.seconds)
     except adapters.Unavailable as error:
         delay = world.backoff.delay(claim.failures, error.retry_after)
         event = told("attempt-failed", claim.failures)
@@ -44,8 +50,30 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     )
 
 
-def parcel_of(filing: Filing, body: bytes, *, key: str, agency: str) -> adapters.Parcel:
-    """The filing as adapters know it, for one agency of the directory, under its idempotency key there."""
+async def submit(
+    filing: Filing, adapter: adapters.Adapter, world: DeliveryWorld, *, key: str, agency: str
+) -> adapters.Submitted:
+    """Hand a filing and its papers over to one agency of the directory, under its idempotency key there.
+
+    Raises:
+        NoRoom: as many octets as may be are on their way already.
+        Unavailable, Rejected: see `adapters.Adapter.submit`; Rejected also where it does not carry papers.
+    """
+    about = await world.deliveries.papers(filing.number) if filing.papers_digest is not None else ()
+    if about and not adapter.carries_papers:
+        raise adapters.Rejected(
+            "the papers beside this dossier do not fit what this agency's back-end speaks"
+        )
+    with world.room.hold(filing.size + sum(paper.size for paper in about)):
+        body = await world.deliveries.body(filing.number)
+        papers = [(one, await world.deliveries.paper(filing.number, one.place)) for one in about]
+        make = partial(_parcel, filing, body, papers, key=key, agency=agency)
+        return await adapter.submit(await asyncio.to_thread(make) if papers else make())
+
+
+def _parcel(
+    filing: Filing, body: bytes, papers: Sequence[tuple[FiledPaper, bytes]], *, key: str, agency: str
+) -> adapters.Parcel:
     summary = filing.summary
     assert summary is not None, "only readable filings are delivered"
     return adapters.Parcel(
@@ -64,6 +92,16 @@ def parcel_of(filing: Filing, body: bytes, *, key: str, agency: str) -> adapters
         digest_hex=filing.digest.hex(),
         document=body,
         dossier_code=filing.dossier_code or "",
+        papers=tuple(
+            adapters.Paper(
+                kind=about.kind,
+                name=about.name,
+                media_type=about.media_type,
+                digest_hex=about.digest.hex(),
+                content=content,
+            )
+            for about, content in papers
+        ),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import adapters
-from gateway.delivery.deliver import parcel_of
+from gateway.delivery.deliver import submit
+from gateway.delivery.room import NoRoom
 from gateway.delivery.route import backend_of
 from gateway.delivery.world import DeliveryWorld
 from gateway.filing.handover import HandoverStatus
@@ -24,11 +25,10 @@ async def hand_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutco
     adapter = world.adapters.get(backend.id)
     if adapter is None:
         return waits(claim, f"this process has no adapter for agency {backend.id}", world)
-    body = await world.deliveries.body(claim.filing.number)
     try:
-        submitted = await adapter.submit(
-            parcel_of(claim.filing, body, key=key_of(claim), agency=handover.agency)
-        )
+        submitted = await submit(claim.filing, adapter, world, key=key_of(claim), agency=handover.agency)
+    except NoRoom as full:
+        return HandoverOutcome(claim, HandoverStatus.WAITING, None, handover.detail, due_seconds=full.seconds)
     except adapters.Unavailable as error:
         return waits(claim, str(error), world, error.retry_after)
     except adapters.Rejected as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import adapters
 import schemas
+from gateway.delivery.room import Room
 from gateway.directory import Directory
 from gateway.filing.filing import Event, Filing
 from gateway.filing.story import told
@@ -43,6 +44,7 @@ class DeliveryWorld:
     backoff: Backoff
     clock: Clock
     story: Callable[[str], Awaitable[Sequence[Event]]]
+    room: Room
 
 
 def key_of(filing: Filing) -> str:

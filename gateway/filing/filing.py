@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.filing.attachments import NewPaper
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.filing.findings import Finding
 from gateway.filing.paper_signatures import PaperSignatures
@@ -69,6 +70,7 @@ class Filing:
     `digest` is SHA-256 of the bytes as filed; times are aware. `summary` is None where a refused document
     could not be read as any known form. `agency` is the back-end that it goes to, `lead` the directory's agency that
     the back-end serves, by identifier and name. `dossier_code` is given by the commit that records a dossier.
+    `papers_digest` stands for the papers that came beside the bytes (`Received.papers_digest`), None without any.
     """
 
     number: str
@@ -84,6 +86,7 @@ class Filing:
     agency_reference: str | None = None
     lead: tuple[str, str] | None = None
     dossier_code: str | None = None
+    papers_digest: bytes | None = None
 
     @property
     def order_key(self) -> str:
@@ -110,12 +113,14 @@ class NewFiling:
     """A filing about to be recorded, with the body as filed and the notice that the commit will make true.
 
     `evidence` is the report of the signature checks (JSON): which certificates and status lists were used.
+    `papers` came beside the body; a refused filing keeps none.
     """
 
     filing: Filing
     document: bytes = field(repr=False)
     evidence: bytes = field(repr=False)
     notice: SignedNotice | Unsigned
+    papers: tuple[NewPaper, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

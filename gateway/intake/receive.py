@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import schemas
 from gateway.errors import BadRequest, BodyTooLarge, Unreadable, WrongMediaType
 from gateway.filing.findings import Finding, Severity, Text
 from gateway.filing.stages import Stage
@@ -28,6 +29,14 @@ EMPTY = Finding(
 
 
 @dataclass(frozen=True, slots=True)
+class SizeLimits:
+    """In octets: one XML body, and all papers beside it together."""
+
+    body: int
+    papers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What a door hands over. `idempotency_key` is the header's raw text, `content_type` too."""
 
@@ -35,37 +44,58 @@ class Message:
     content_type: str
     idempotency_key: str | None
     provider: Provider
+    papers: tuple[schemas.Paper, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The bytes exactly as sent, their SHA-256 digest, who sent them, and the time of receipt (aware)."""
+    """The bytes exactly as sent, their SHA-256 digest, who sent them, and the time of receipt (aware).
+
+    `papers`: the files that came beside the bytes, as yet named by nobody.
+    """
 
     body: bytes = field(repr=False)
     digest: bytes
     at: datetime
     provider: Provider
     idempotency_key: str | None
+    papers: tuple[schemas.Paper, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """All octets together."""
+        return len(self.body) + sum(len(paper.content) for paper in self.papers)
+
+    @property
+    def papers_digest(self) -> bytes | None:
+        """SHA-256 over the papers' digests and names in whatever order they came; None where there are none."""
+        if not self.papers:
+            return None
+        lines = sorted(f"{paper.sha256} {paper.key}\n" for paper in self.papers)
+        return hashlib.sha256("".join(lines).encode()).digest()
 
 
-def receive(message: Message, at: datetime, max_bytes: int) -> Received:
+def receive(message: Message, at: datetime, limits: SizeLimits) -> Received:
     """Take the message in.
 
     Leaves nothing behind: whatever is raised here has not been recorded.
 
     Raises:
         WrongMediaType: the declared type is not XML, or its charset is not UTF-8 (RFC 7303).
-        BodyTooLarge: more than `max_bytes`.
+        BodyTooLarge: the XML, or the papers together, have more octets than `limits` allow.
         BadRequest: the Idempotency-Key is empty, too long or not visible ASCII.
         Unreadable: the body is empty.
     """
     _require_xml(message.content_type)
-    if len(message.body) > max_bytes:
-        raise BodyTooLarge(max_bytes)
+    if len(message.body) > limits.body:
+        raise BodyTooLarge(limits.body)
+    if sum(len(paper.content) for paper in message.papers) > limits.papers:
+        raise BodyTooLarge(limits.papers)
     key = _key(message.idempotency_key)
     if not message.body:
         raise Unreadable([EMPTY])
-    return Received(message.body, hashlib.sha256(message.body).digest(), at, message.provider, key)
+    digest = hashlib.sha256(message.body).digest()
+    return Received(message.body, digest, at, message.provider, key, message.papers)
 
 
 def _require_xml(content_type: str) -> None:

@@ -31,20 +31,23 @@ def promise(
         idempotency_key=received.idempotency_key,
         summary=examined.summary,
         findings=examined.findings,
+        papers_digest=received.papers_digest,
     )
     seal = partial(notary.intake_notice, dossier=examined.family.dossiers)
     coded = examined.family.dossiers and filing.status is not Status.REFUSED
     notice = Unsigned(codes, seal) if coded else seal(filing)
-    return NewFiling(filing, received.body, evidence_of(examined.report, examined.paper_evidence), notice)
+    papers = examined.papers if isinstance(examined, Validated) else ()
+    evidence = evidence_of(examined.report, examined.paper_evidence)
+    return NewFiling(filing, received.body, evidence, notice, papers)
 
 
 async def record(prepared: Prepared, filings: Filings) -> Recorded:
-    """Commit the filing, its body, its evidence and its notice in one transaction.
+    """Commit the filing, its body, its papers, its evidence and its notice in one transaction.
 
     Gives the proof of the commit; for a message that another task recorded meanwhile, the original.
 
     Raises:
-        KeyReused: see `Filings.add`.
+        KeyReused, PapersDiffer: see `Filings.add`.
         StoreUnavailable: nothing is promised; the sender repeats.
     """
     return await filings.add(prepared)

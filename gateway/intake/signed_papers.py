@@ -78,7 +78,7 @@ def judge_papers(unsettled: Unsettled, rules: SignatureRules, limits: PaperLimit
     roles, status = unsettled.roles, unsettled.status
     if status is Status.REFUSED or summary is None or refuses(findings):
         return Refusal(identified, family, summary, findings, report, evidence)
-    return Validated(identified, family, status, summary, roles, findings, report, evidence)
+    return Validated(identified, family, status, summary, roles, findings, report, evidence, unsettled.papers)
 
 
 def _judged(unsettled: Unsettled, rules: SignatureRules, limits: PaperLimits) -> Iterator[JudgedPaper]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from lxml import etree
 
 import schemas
 import signing
+from gateway.filing.attachments import FiledPaper, NewPaper
 from gateway.filing.filing import Summary
 from gateway.filing.findings import Finding, Severity, Text
 from gateway.filing.stages import Stage
@@ -36,6 +38,8 @@ class Unsettled:
     findings: tuple[Finding, ...]
     report: signing.Report
     signed_papers: tuple[schemas.SignedPaper, ...]
+    papers: tuple[NewPaper, ...]
+    """Those that came beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Validated:
     findings: tuple[Finding, ...]
     report: signing.Report
     paper_evidence: tuple[dict[str, Any], ...] = field(repr=False)
+    papers: tuple[NewPaper, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,12 @@ class Refusal:
 def validate(verified: Verified, catalogue: schemas.Catalogue) -> Unsettled:
     """Judge the signed element by the schema and rules of its form.
 
-    Takes what was signed; gives all findings on it, and the signed papers that it holds.
+    Takes what was signed; gives all findings on it, and the signed papers that it holds. The papers beside it are held
+    against its signed list, and go on under the names that this list gives them.
     """
     parsed = verified.parsed
-    received_at = parsed.identified.received.at
-    examination = catalogue.examine_element(verified.element, received_at=received_at)
+    received = parsed.identified.received
+    examination = catalogue.examine_element(verified.element, received.at, received.papers)
     status = Status.PROVISIONAL if verified.provisional else Status.ACKNOWLEDGED
     return _unsettled(
         parsed,
@@ -83,7 +89,16 @@ def validate(verified: Verified, catalogue: schemas.Catalogue) -> Unsettled:
         roles=verified.roles,
         findings=verified.findings,
         report=verified.report,
+        papers=tuple(_papers(verified.element, received.papers)) if received.papers else (),
     )
+
+
+def _papers(body: etree._Element, sent: Sequence[schemas.Paper]) -> Iterator[NewPaper]:
+    for file in schemas.attachments_of(body, sent):
+        if file.base64_text is None and file.paper is not None:
+            size, digest = len(file.paper.content), bytes.fromhex(file.paper.sha256)
+            about = FiledPaper(file.number, file.kind, file.file_name, file.media_type, size, digest)
+            yield NewPaper(about, file.paper.content)
 
 
 def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalogue) -> Unsettled:
@@ -92,9 +107,10 @@ def refuse(parsed: Parsed, refused: SignaturesRefused, catalogue: schemas.Catalo
     Its contents are unproven; they serve the sender's own list of faults and the refusal's heading only.
     """
     examination, findings = schemas.Examination(None, None, ()), refused.findings
+    received = parsed.identified.received
     if (body := parsed.body) is not None:
         try:
-            examination = catalogue.examine_element(_alone(body), received_at=parsed.identified.received.at)
+            examination = catalogue.examine_element(_alone(body), received.at, received.papers)
         except etree.LxmlError as error:
             findings = (*findings, texts.unreadable_body(body, str(error), parsed.family))
     return _unsettled(parsed, examination, status=Status.REFUSED, findings=findings, report=refused.report)
@@ -114,11 +130,12 @@ def _unsettled(
     roles: tuple[schemas.Role, ...] = (),
     findings: tuple[Finding, ...],
     report: signing.Report,
+    papers: tuple[NewPaper, ...] = (),
 ) -> Unsettled:
     """`findings`: those on the signatures. Lines become those of the file as sent."""
     lines = _Lines(parsed.body)
     found = (replace(fault, line=lines.of(fault.indexes)) for fault in examination.faults)
-    papers = (
+    signed = (
         replace(paper, place=replace(paper.place, line=lines.of(paper.place.indexes)))
         for paper in examination.signed_papers
     )
@@ -130,7 +147,8 @@ def _unsettled(
         roles=roles,
         findings=findings + tuple(finding_of(fault) for fault in found),
         report=report,
-        signed_papers=tuple(papers),
+        signed_papers=tuple(signed),
+        papers=papers,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.errors import KeyReused
+from gateway.errors import GatewayError, KeyReused, PapersDiffer
 from gateway.filing.filing import Filing, Recorded, SignedNotice
 from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import FINAL, Status
@@ -18,6 +18,7 @@ from gateway.ports import LONGEST_WAIT_SECONDS, Claim, Outcome, Prepared, Writte
 from gateway.store.rows import (
     FILING_COLUMNS,
     HANDOVER_COLUMNS,
+    PAPER_COLUMNS,
     Row,
     filing_of,
     filing_row,
@@ -26,6 +27,7 @@ from gateway.store.rows import (
     notice_of,
     notice_row,
     pack,
+    paper_row,
     time_text,
 )
 from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, Part, Statement, Steps
@@ -44,14 +46,14 @@ def add(batch: Sequence[Prepared]) -> Steps:
     """`Filings.add`: first settle which are repeats, then insert the rest, then read the originals back."""
     known = yield Statement(FIND_REPEAT, [_repeat_query(item.new.filing) for item in batch], fetch=True)
     fresh: list[Prepared] = []
-    answers: list[str | KeyReused | None] = []
+    answers: list[str | GatewayError | None] = []
     bound: list[Row] = []
     seen: dict[tuple[str, str, str], Filing] = {}
     for item, rows in zip(batch, known, strict=True):
         filing = item.new.filing
         try:
-            repeat = settle_repeat([*rows, *_seen_rows(seen, filing)], filing.digest)
-        except KeyReused as conflict:
+            repeat = settle_repeat([*rows, *_seen_rows(seen, filing)], filing.digest, filing.papers_digest)
+        except (KeyReused, PapersDiffer) as conflict:
             answers.append(conflict)
             continue
         answers.append(repeat)
@@ -68,7 +70,7 @@ def add(batch: Sequence[Prepared]) -> Steps:
     originals = [answer for answer in answers if isinstance(answer, str)]
     read = yield Statement(READ_RECORDED, [(number,) for number in originals], fetch=True)
     found = {number: rows[0] for number, rows in zip(originals, read, strict=True)}
-    results: list[Recorded | KeyReused] = []
+    results: list[Recorded | GatewayError] = []
     recorded = iter(made)
     for answer in answers:
         if answer is None:
@@ -79,7 +81,7 @@ def add(batch: Sequence[Prepared]) -> Steps:
 
 
 FIND_REPEAT = """
-SELECT r.kind, r.number, f.digest FROM repeat_key r JOIN filing f ON f.number = r.number
+SELECT r.kind, r.number, f.digest, f.papers_digest FROM repeat_key r JOIN filing f ON f.number = r.number
 WHERE r.provider = ? AND ((r.kind = 'key' AND r.value = ?) OR (r.kind = 'bytes' AND r.value = ?))
 """
 
@@ -101,6 +103,7 @@ class Repeat:
     provider: str
     key: str
     digest: bytes
+    papers_digest: bytes | None
     number: str
 
 
@@ -110,11 +113,11 @@ def bind_key(batch: Sequence[Repeat]) -> Steps:
     known = yield Statement(
         FIND_REPEAT, [(item.provider, item.key, item.digest.hex()) for item in batch], fetch=True
     )
-    results: list[str | KeyReused | None] = []
+    results: list[str | GatewayError | None] = []
     for item, rows in zip(batch, known, strict=True):
         try:
-            results.append(settle_repeat(rows, item.digest))
-        except KeyReused as conflict:
+            results.append(settle_repeat(rows, item.digest, item.papers_digest))
+        except (KeyReused, PapersDiffer) as conflict:
             results.append(conflict)
     return results
 
@@ -128,18 +131,23 @@ def _repeat_query(filing: Filing) -> Row:
     return (filing.provider, filing.idempotency_key, filing.digest.hex())
 
 
-def settle_repeat(rows: Sequence[Row], digest: bytes) -> str | None:
+def settle_repeat(rows: Sequence[Row], digest: bytes, papers_digest: bytes | None) -> str | None:
     """The number of the original, or None for a new message. The key decides before the bytes do.
 
     Raises:
-        KeyReused: the key names other bytes.
+        KeyReused: the key names other bytes or papers.
+        PapersDiffer: the bytes came with other papers.
     """
-    for kind, number, original in rows:
+    for kind, number, original, papers in rows:
         if kind == "key":
-            if original != digest:
+            if (original, papers) != (digest, papers_digest):
                 raise KeyReused(number)
             return str(number)
-    return next((number for kind, number, _ in rows if kind == "bytes"), None)
+    for _, number, _, papers in rows:
+        if papers != papers_digest:
+            raise PapersDiffer(number)
+        return str(number)
+    return None
 
 
 def _repeat_keys(filing: Filing) -> list[tuple[str, str, str]]:
@@ -156,7 +164,8 @@ def _seen_rows(seen: dict[tuple[str, str, str], Filing], filing: Filing) -> list
     wanted = [(filing.provider, "bytes", filing.digest.hex())]
     if filing.idempotency_key is not None:
         wanted.append((filing.provider, "key", filing.idempotency_key))
-    return [(key[1], seen[key].number, seen[key].digest) for key in wanted if key in seen]
+    found = [(key[1], seen[key]) for key in wanted if key in seen]
+    return [(kind, one.number, one.digest, one.papers_digest) for kind, one in found]
 
 
 def _made(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], list[Recorded]]:
@@ -189,6 +198,14 @@ def _insert(items: Sequence[Prepared], made: Sequence[Recorded]) -> Part:
     yield Statement(
         "INSERT INTO body (number, encoding, octets, blob) VALUES (?, 'zstd', ?, ?)",
         [(item.new.filing.number, item.octets, item.blob) for item in items],
+    )
+    yield Statement(
+        f"INSERT INTO paper (number, {PAPER_COLUMNS}, encoding, octets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (item.new.filing.number, *paper_row(paper.about), encoding, octets)
+            for item in items
+            for paper, (encoding, octets) in zip(item.new.papers, item.papers, strict=True)
+        ],
     )
     yield Statement(
         INSERT_EVIDENCE,

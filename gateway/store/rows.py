@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import zstandard
 
+from gateway.filing.attachments import FiledPaper
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice, Summary
 from gateway.filing.findings import Finding
 from gateway.filing.handover import Handover, HandoverStatus
@@ -20,13 +21,16 @@ Row = Sequence[Any]
 
 FILING_COLUMNS = (
     "number, provider, status, received_at, digest, size, idempotency_key, "
-    "summary, findings, agency, agency_reference, lead, lead_name, dossier_code"
+    "summary, findings, agency, agency_reference, lead, lead_name, dossier_code, papers_digest"
 )
+PAPER_COLUMNS = "place, kind, name, media_type, size, digest"
 AGENCY_COLUMNS = "id, name, adapter, config, serves, poll_seconds"
 HANDOVER_COLUMNS = "agency, office, name, status, detail, answer"
 PROVIDER_COLUMNS = "id, name, tax_code, active, signs_filings"
 
 _COMPRESSION_LEVEL = 3
+_PAYS = 0.9
+"""A paper that compression makes no smaller than this share is kept as it is."""
 _json = msgspec.json.Encoder()
 _summary = msgspec.json.Decoder(Summary)
 _findings = msgspec.json.Decoder(tuple[Finding, ...])
@@ -64,6 +68,7 @@ def filing_row(filing: Filing) -> Row:
         filing.agency_reference,
         *(filing.lead or (None, None)),
         filing.dossier_code,
+        filing.papers_digest,
     )
 
 
@@ -83,7 +88,18 @@ def filing_of(row: Row) -> Filing:
         agency_reference=row[10],
         lead=None if row[11] is None else (row[11], row[12]),
         dossier_code=row[13],
+        papers_digest=row[14],
     )
+
+
+def paper_row(paper: FiledPaper) -> Row:
+    """In the order of PAPER_COLUMNS."""
+    return (paper.place, paper.kind, paper.name, paper.media_type, paper.size, paper.digest)
+
+
+def paper_of(row: Row) -> FiledPaper:
+    """From a row in the order of PAPER_COLUMNS."""
+    return FiledPaper(*row)
 
 
 def notice_row(number: str, notice: SignedNotice) -> Row:
@@ -122,6 +138,17 @@ def provider_of(row: Row) -> Provider:
 def pack(octets: bytes) -> bytes:
     """Bodies and evidence lie compressed (zstd)."""
     return zstandard.compress(octets, _COMPRESSION_LEVEL)
+
+
+def pack_paper(octets: bytes) -> tuple[str, bytes]:
+    """Encoding ("zstd", "plain") and octets: scans and signed PDFs are compressed already, and lie as they are."""
+    packed = pack(octets)
+    return ("zstd", packed) if len(packed) < _PAYS * len(octets) else ("plain", octets)
+
+
+def unpack_paper(encoding: str, octets: bytes) -> bytes:
+    """The reverse of `pack_paper`, byte for byte."""
+    return unpack(octets) if encoding == "zstd" else octets
 
 
 def unpack(octets: bytes) -> bytes:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.errors import StoreUnavailable
+from gateway.filing.attachments import FiledPaper
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.handover import Handover
 from gateway.filing.verdict import Verdict
@@ -33,14 +34,18 @@ from gateway.store.queue import HANDOVERS, WAITING, Replay, Waiting, replay, rep
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     FILING_COLUMNS,
+    PAPER_COLUMNS,
     PROVIDER_COLUMNS,
     agency_of,
     filing_of,
     handover_of,
     notice_of,
     pack,
+    pack_paper,
+    paper_of,
     provider_of,
     unpack,
+    unpack_paper,
     verdict_of,
 )
 from gateway.store.statements import Driver
@@ -70,7 +75,8 @@ class Store:
 
     def prepare(self, new: NewFiling) -> Prepared:
         """See `ports.Filings.prepare`."""
-        return Prepared(new, pack(new.document), pack(new.evidence))
+        papers = tuple(pack_paper(paper.content) for paper in new.papers)
+        return Prepared(new, pack(new.document), pack(new.evidence), papers)
 
     async def add(self, prepared: Prepared) -> Recorded:
         """See `ports.Filings.add`. A large body is on its disk before the commit that names it."""
@@ -86,15 +92,17 @@ class Store:
         recorded: Recorded = await self._driver.write(operations.add, prepared)
         return recorded
 
-    async def find_repeat(self, provider: str, key: str | None, digest: bytes) -> Recorded | None:
+    async def find_repeat(
+        self, provider: str, key: str | None, digest: bytes, papers_digest: bytes | None = None
+    ) -> Recorded | None:
         """See `ports.Filings.find_repeat`."""
         rows = await self._driver.read(operations.FIND_REPEAT, (provider, key, digest.hex()))
-        number = operations.settle_repeat(rows, digest)
+        number = operations.settle_repeat(rows, digest, papers_digest)
         if number is None:
             return None
         if key is not None and all(kind != "key" for kind, *_ in rows):
             number = await self._driver.write(
-                operations.bind_key, operations.Repeat(provider, key, digest, number)
+                operations.bind_key, operations.Repeat(provider, key, digest, papers_digest, number)
             )
         rows = await self._driver.read(operations.READ_RECORDED, (number,))
         return operations.recorded_of(rows[0])
@@ -124,6 +132,22 @@ class Store:
             return await asyncio.to_thread(self._blobs.get, blob)
         except OSError as error:
             raise StoreUnavailable(f"the body of {number} cannot be read: {error}") from error
+
+    async def papers(self, number: str) -> Sequence[FiledPaper]:
+        """See `ports.Filings.papers`."""
+        rows = await self._driver.read(
+            f"SELECT {PAPER_COLUMNS} FROM paper WHERE number = ? ORDER BY place", (number,)
+        )
+        return [paper_of(row) for row in rows]
+
+    async def paper(self, number: str, place: int) -> bytes:
+        """See `ports.Filings.paper`."""
+        rows = await self._driver.read(
+            "SELECT encoding, octets FROM paper WHERE number = ? AND place = ?", (number, place)
+        )
+        if not rows:
+            raise KeyError((number, place))
+        return await asyncio.to_thread(unpack_paper, *rows[0])
 
     async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
         """See `ports.Filings.notice`."""

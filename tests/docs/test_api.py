@@ -11,6 +11,7 @@ from gateway.api.callbacks import CallbackDoor
 from gateway.api.filings import FilingsDoor
 from gateway.api.health import health_routes
 from gateway.api.pages import PagesDoor
+from gateway.api.papers import PapersDoor
 from gateway.filing.filing import NoticeKind
 from gateway.filing.portal import PORTAL, PORTAL_STATUS
 from gateway.filing.status import Status
@@ -21,7 +22,7 @@ TEXT = (DOCS / "api.md").read_text(encoding="utf-8")
 
 def routes() -> set[tuple[str, str]]:
     """What the doors offer; the handlers are not called, so no door needs to be opened."""
-    kinds = (FilingsDoor, PagesDoor, CallbackDoor)
+    kinds = (FilingsDoor, PagesDoor, PapersDoor, CallbackDoor)
     doors = [kind.__new__(kind) for kind in kinds]
     found = [route for door in doors for route in door.routes()] + health_routes({})
     return {(route.method, route.path) for route in found}
@@ -50,6 +51,12 @@ def test_every_route_says_who_may_call_and_what_it_answers() -> None:
 def test_the_kinds_of_notices_are_those_of_the_code() -> None:
     part = section(TEXT, "### GET /v1/filings/{number}/notices/{kind}")
     assert {kind.value for kind in NoticeKind} <= set(re.findall(r"`(\w+)`", part))
+
+
+def test_the_faults_of_a_multipart_request_are_those_of_the_code() -> None:
+    source = (ROOT / "gateway/intake/multipart_texts.py").read_text(encoding="utf-8")
+    told = {row[0].strip("`") for row in table(TEXT, "code") if row[0].startswith("`multipart.")}
+    assert told == set(re.findall(r'_error\(\s*"(multipart\.[a-z-]+)"', source))
 
 
 def test_the_portal_statuses_are_those_of_the_code() -> None:

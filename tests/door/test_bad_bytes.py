@@ -120,7 +120,8 @@ async def test_bad_bytes_are_told_and_leave_nothing(house: House, name: str) -> 
     [
         ("application/json", 415),
         ("", 415),
-        ("multipart/form-data; boundary=x", 415),
+        ("multipart/form-data; boundary=x", 400),
+        ("multipart/mixed; boundary=x", 415),
         ("application/xml; charset=utf-16", 415),
         ("application/octet-stream", 415),
         ("tệp/xml", 415),

@@ -20,8 +20,8 @@ from gateway.client.http import GatewayClient, Reply
 from signing.pdf import confined
 from signing.pdf.sign import sign_pdf
 from tests.cost import affordable
-from tests.documents import key_of, signed
-from tests.dossiers import KINDS, catalogue_that_wants_it_signed, dossier
+from tests.documents import key_of, sign, signed
+from tests.dossiers import KINDS, catalogue_that_wants_it_signed, dossier, unsigned
 from tests.house import House, house_at
 from tests.pages import page_of, text_of
 from tests.signing import pdf_documents as made
@@ -225,3 +225,20 @@ async def test_what_a_form_wants_and_we_cannot_judge_in_time_is_neither_taken_no
     async with house_at(tmp_path, pki_home, **changes) as house, house.client() as client:
         reply = await client.submit(dossier(house.pki, (KINDS[0], "paper", sound)))
     assert (reply.status, reply.body["type"]) == (503, "urn:efile:problem:busy")
+
+
+async def test_a_signed_pdf_beside_its_dossier_is_judged_as_one_inside(
+    tmp_path: Path, pki_home: Path
+) -> None:
+    async with house_at(tmp_path, pki_home, limits=PATIENT) as house, house.client() as client:
+        sound = pdf_of(house.pki, "other-company")
+        files = (
+            (KINDS[0], "sound.pdf", sound),
+            (KINDS[1], "changed.pdf", made.appended(sound, made.replace_text)),
+        )
+        document, papers = schemas.papers_apart(unsigned(house.pki, *files))
+        reply = await client.submit(sign(house.pki, document, target_id="_NODE_TO_SIGN"), papers=papers)
+        assert reply.status == 201, reply.body
+        assert found(reply) == {"sound.pdf": {SOUND}, "changed.pdf": {CHANGED}}
+        listed = (await client.part(reply.body["number"], "attachments")).body["items"]
+        assert [one["name"] for one in listed if not one["inside"]] == list(papers)

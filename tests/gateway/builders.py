@@ -6,12 +6,13 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.filing.attachments import FiledPaper, NewPaper
 from gateway.filing.filing import Filing, NewFiling, NoticeKind, SignedNotice, Summary
 from gateway.filing.identifiers import new_filing_number
 from gateway.filing.status import Status
 from gateway.filing.verdict import Payable, Reason, Verdict
 from gateway.ports import Prepared
-from gateway.store.rows import pack
+from gateway.store.rows import pack, pack_paper
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -45,6 +46,7 @@ def new_filing(
     status: Status = Status.ACKNOWLEDGED,
     taxpayer: str = "5500123457",
     period: str = "Q2/2026",
+    papers: tuple[bytes, ...] = (),
 ) -> NewFiling:
     filing = Filing(
         number=new_filing_number("SLA", AT),
@@ -55,17 +57,23 @@ def new_filing(
         size=len(body),
         idempotency_key=key,
         summary=summary(taxpayer, period),
+        papers_digest=hashlib.sha256(b"|".join(papers)).digest() if papers else None,
     )
     kind = NoticeKind.REFUSAL if status is Status.REFUSED else NoticeKind.RECEIPT
-    return NewFiling(
-        filing, body, b"{}", SignedNotice(kind, AT, f"<receipt>{filing.number}</receipt>".encode())
+    notice = SignedNotice(kind, AT, f"<receipt>{filing.number}</receipt>".encode())
+    kept = tuple(
+        NewPaper(FiledPaper(2 * n, "giay-to", f"giấy {n}.pdf", "application/pdf", len(one), b"digest"), one)
+        for n, one in enumerate(papers, 1)
     )
+    return NewFiling(filing, body, b"{}", notice, kept)
 
 
 def prepared(*arguments: Any, **how: Any) -> Prepared:
     """`new_filing`, ready to be added to any store."""
     new = new_filing(*arguments, **how)
-    return Prepared(new, pack(new.document), pack(new.evidence))
+    return Prepared(
+        new, pack(new.document), pack(new.evidence), tuple(pack_paper(one.content) for one in new.papers)
+    )
 
 
 def verdict(status: Status = Status.ACCEPTED) -> Verdict:

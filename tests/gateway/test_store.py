@@ -18,8 +18,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from gateway.errors import BadRequest, KeyReused, NotFound, StoreUnavailable
-from gateway.filing.filing import NoticeKind
+from gateway.errors import BadRequest, KeyReused, NotFound, PapersDiffer, StoreUnavailable
+from gateway.filing.filing import NoticeKind, Recorded
 from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
 from gateway.store import opening
@@ -100,6 +100,45 @@ class TestFilings:
         first = await store.add(prepared(key="k", status=Status.REFUSED))
         assert (await store.add(prepared(key="k"))).filing.number == first.filing.number
         assert not (await store.add(prepared(key="k2"))).repeat
+
+    async def test_papers_are_read_back_to_the_byte_compressed_or_not(self, store: Store) -> None:
+        contents = (b"", b"%PDF-" * 100_000, os.urandom(300_000))
+        new = new_filing(key="k", papers=contents)
+        recorded = await store.add(store.prepare(new))
+        number = recorded.filing.number
+        assert recorded.filing == new.filing == await store.filing(number)
+        assert await store.papers(number) == [paper.about for paper in new.papers]
+        for paper in new.papers:
+            assert await store.paper(number, paper.about.place) == paper.content
+        with pytest.raises(KeyError):
+            await store.paper(number, 1)
+        assert await store.papers("none") == []
+
+    async def test_the_same_bytes_with_other_papers_are_no_repeat_and_leave_nothing(
+        self, store: Store
+    ) -> None:
+        first = await store.add(prepared(key="k", papers=(b"a", b"b")))
+        for papers in ((b"a",), ()):
+            with pytest.raises(PapersDiffer) as differ:
+                await store.add(prepared(papers=papers))
+            assert differ.value.number == first.filing.number
+            with pytest.raises(KeyReused):
+                await store.add(prepared(key="k", papers=papers))
+        with pytest.raises(PapersDiffer):
+            await store.find_repeat("alpha", "new", first.filing.digest)
+        assert await store.find_repeat("alpha", "new", b"another") is None, "the new key was not bound"
+        assert (await store.add(prepared(key="k2", papers=(b"a", b"b")))).repeat
+        assert await store.papers(first.filing.number)
+
+    async def test_within_one_batch_the_first_papers_stay(self, store: Store) -> None:
+        one, other, same = await asyncio.gather(
+            *(store.add(prepared(b"<new/>", papers=papers)) for papers in ((b"a",), (b"b",), (b"a",))),
+            return_exceptions=True,
+        )
+        assert isinstance(one, Recorded)
+        assert isinstance(other, PapersDiffer)
+        assert isinstance(same, Recorded)
+        assert same.repeat
 
     async def test_two_hundred_at_once_of_one_message_make_one_filing(self, store: Store) -> None:
         recorded = await asyncio.gather(*(store.add(prepared(key="k")) for _ in range(200)))
