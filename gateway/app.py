@@ -57,6 +57,7 @@ log = structlog.get_logger("app")
 _LEASE_MARGIN = 1.25
 _ACCEPTED_SECONDS = 0.05
 _HEALTH_SHUTDOWN_SECONDS = 2.0
+_WORTH_A_WORD = ("ended", "ends-soon")
 Role = Literal["all", "intake", "delivery"]
 
 
@@ -76,16 +77,22 @@ class Running:
     refresh: Callable[[], None]
 
 
-def load_signature_rules(settings: Settings) -> Reloading[SignatureRules]:
-    """The policy, and the trust, which is read again when its files change."""
+def load_signature_rules(settings: Settings, now: Clock) -> Reloading[SignatureRules]:
+    """The policy, and the trust, which is read again when its files change; what of it ends is told."""
     policy = signing.load_policy(settings.trust.policy)
     before: list[signing.TrustStore] = []
+    told: set[tuple[signing.Holding, str]] = set()
 
     def make(directory: Path) -> SignatureRules:
         trust = signing.TrustStore.load(directory, before=before[-1] if before else None)
         before[:] = [trust]
         for left_out in trust.left_out:
             log.warning("fetched-answer-left-out", reason=left_out)
+        for one in signing.holdings(trust):
+            state = one.state(now())
+            if state in _WORTH_A_WORD and (one, state) not in told:
+                told.add((one, state))
+                log.warning(f"trust-{state}", kind=one.kind, name=one.name, until=one.until.isoformat())
         return SignatureRules(policy, trust)
 
     return Reloading(settings.trust.directory, make)
@@ -149,7 +156,7 @@ async def _assembled(
         stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
         limits = await store.limits()
-        rules = load_signature_rules(settings)
+        rules = load_signature_rules(settings, now)
         catalogue = _catalogue(settings, rules().policy)
         parse_limits, papers = _check_limits(limits)
 
