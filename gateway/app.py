@@ -42,6 +42,7 @@ from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.notary import XmlNotary
+from gateway.notice_keys import open_notary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
@@ -152,11 +153,12 @@ async def _assembled(
         loop.call_soon_threadsafe(on_fatal)
 
     async with AsyncExitStack() as stack:
+        rules = load_signature_rules(settings, now)
+        notary = await asyncio.to_thread(open_notary, settings, rules(), now())
         store = await open_store(settings.store, now, fatal)
         stack.push_async_callback(store.close)
-        await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
+        await store.seed(seeds_of(settings, notary.certificate), "settings file", rosters_of(settings))
         limits = await store.limits()
-        rules = load_signature_rules(settings, now)
         catalogue = _catalogue(settings, rules().policy)
         parse_limits, papers = _check_limits(limits)
 
@@ -164,7 +166,6 @@ async def _assembled(
             return Checks(parse_limits, rules(), catalogue(), papers)
 
         pool, paper_pool = _pools(limits, stack)
-        notary = _open_notary(settings, rules(), now())
         intake = IntakeWorld(
             settings.gateway.code,
             DossierCodes(settings.gateway.agency_code),
@@ -177,7 +178,9 @@ async def _assembled(
             now,
         )
         directory = Reloading(settings.directory.folder, load_directory)
-        opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
+        opened = await _open_adapters(
+            store, settings.delivery.lease_seconds, settings.notices.seconds if notary.apart else 0.0, stack
+        )
         delivery = DeliveryWorld(
             store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now, store.events
         )
@@ -311,34 +314,21 @@ def _listening(
     }
 
 
-def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:
-    """Raises ConfigurationError where nobody could prove what it signs."""
-    key = signing.FileKey.from_pem(settings.notices.key, settings.notices.certificate)
-    us = settings.gateway
-    notary = XmlNotary(
-        key,
-        declarations=schemas.Office(us.office_code, us.name),
-        dossiers=schemas.Office(us.agency_code, us.name),
-    )
-    if faults := notary.faults(rules.policy, rules.trust, at):
-        raise ConfigurationError(faults)
-    return notary
-
-
 async def _open_adapters(
-    store: Store, lease_seconds: float, stack: AsyncExitStack
+    store: Store, lease_seconds: float, signing_seconds: float, stack: AsyncExitStack
 ) -> dict[str, adapters.Adapter]:
     """Raises ConfigurationError where a call could outlast the claim under which it is made: it would be made,
-    and its answer thrown away, without end."""
+    and its answer thrown away, without end. `signing_seconds`: what the notice of its answer may take besides."""
     opened, faults = {}, []
     for agency in await store.agencies():
         adapter = adapters.open_adapter(agency.adapter, agency.config)
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter
-        if (needed := _LEASE_MARGIN * adapter.longest_call_s) > lease_seconds:
+        longest = adapter.longest_call_s + signing_seconds
+        if (needed := _LEASE_MARGIN * longest) > lease_seconds:
             faults.append(
                 f"[delivery] lease_seconds is {lease_seconds:g}, but a call to the agency {agency.id} may take "
-                f"{adapter.longest_call_s:g} s: at least {needed:g} are needed, or a shorter time-out there"
+                f"{longest:g} s: at least {needed:g} are needed, or a shorter time-out there"
             )
     if faults:
         raise ConfigurationError(faults)
@@ -420,7 +410,7 @@ def _ready_checks(
     """By what `/readyz` judges whether a promise can be kept."""
 
     async def notices() -> str | None:
-        return "expired" if notary.expired(now()) else None
+        return await notary.fault(now())
 
     async def running_jobs() -> str | None:
         return ", ".join(name for name, task in jobs.items() if task.done()) or None

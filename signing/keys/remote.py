@@ -225,11 +225,7 @@ class RemoteKey:
         if missing:
             raise KeyRefused(f"signing service: it offers no {', '.join(sorted(missing))}")
         chosen = credential_id or _only(service)
-        request = {"credentialID": chosen, "certificates": "chain", "certInfo": True, "authInfo": True}
-        credential = service.ask("credentials/info", request, _Credential)
-        if credential.key.status != "enabled" or credential.cert.status not in (None, "valid"):
-            told = f"key {credential.key.status}, certificate {credential.cert.status}"
-            raise KeyRefused(f"credential {chosen!r} is not in use: {told[:100]}")
+        credential = _looked_up(service, chosen)
         certificate, *chain = _certificates(credential.cert, chosen)
         require_kind(certificate, f"credential {chosen!r}")
         mode = credential.auth.mode
@@ -242,6 +238,10 @@ class RemoteKey:
         given = tuple((secrets or {}).items())
         algorithms = frozenset(credential.key.algo)
         return cls(service, chosen, certificate, tuple(chain), algorithms, mode, given, sad)
+
+    def probe(self) -> None:
+        """See SigningKey.probe: the service answers, and the credential is in use."""
+        _looked_up(self.service, self.credential_id)
 
     def sign(self, data: bytes, hash_name: str) -> bytes:
         """See SigningKey.sign."""
@@ -298,6 +298,15 @@ class RemoteKey:
             return side_by_side(value, field_octets(key))
         except ValueError:
             return value
+
+
+def _looked_up(service: CscService, credential_id: str) -> _Credential:
+    request = {"credentialID": credential_id, "certificates": "chain", "certInfo": True, "authInfo": True}
+    credential = service.ask("credentials/info", request, _Credential)
+    if credential.key.status != "enabled" or credential.cert.status not in (None, "valid"):
+        told = f"key {credential.key.status}, certificate {credential.cert.status}"
+        raise KeyRefused(f"credential {credential_id!r} is not in use: {told[:100]}")
+    return credential
 
 
 def _only(service: CscService) -> str:
