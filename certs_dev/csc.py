@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import math
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import click
-from aiohttp import web
+from aiohttp import BasicAuth, web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -54,6 +56,7 @@ class Behaviour:
 
     delay_seconds: float = 0.0
     sad_seconds: float = 300.0
+    token_seconds: float = 3600.0
     failing: str = ""
 
 
@@ -66,7 +69,11 @@ class Refused(Exception):
 
 
 class CscSimulator:
-    """`async with CscSimulator({"id": Credential(…)}, token="…") as service:`; then `service.url`."""
+    """`async with CscSimulator({"id": Credential(…)}, token="…") as service:`; then `service.url`.
+
+    `tokens`: those it takes, may be changed at any time. `clients`: secrets by name, for OAuth 2.0 client credentials
+    at `token_url`; a token that it gives there is taken for `behaviour.token_seconds`.
+    """
 
     def __init__(
         self,
@@ -75,22 +82,27 @@ class CscSimulator:
         token: str,
         port: int = 0,
         behaviour: Behaviour | None = None,
+        clients: dict[str, str] | None = None,
     ) -> None:
         self.credentials = credentials
         self.behaviour = behaviour or Behaviour()
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.url = ""
-        self._token = token
+        self.token_url = ""
+        self.tokens: dict[str, float] = {token: math.inf}
+        self._clients = clients or {}
         self._port = port
         self._sads: dict[str, tuple[str, tuple[str, ...], float]] = {}
 
     async def __aenter__(self) -> CscSimulator:
         app = web.Application()
         app.router.add_post("/csc/v2/{method:.+}", self._answer)
+        app.router.add_post("/oauth2/token", self._grant)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/csc/v2"
+        base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url, self.token_url = f"{base}/csc/v2", f"{base}/oauth2/token"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -137,8 +149,31 @@ class CscSimulator:
         return response
 
     def _require_token(self, request: web.Request) -> None:
-        if not hmac.compare_digest(request.headers.get("Authorization", ""), f"Bearer {self._token}"):
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind != "Bearer" or time.monotonic() > self.tokens.get(token, -math.inf):
             raise Refused("invalid_token", "the access token is not valid", 401)
+
+    async def _grant(self, request: web.Request) -> web.StreamResponse:
+        """OAuth 2.0 client credentials (RFC 6749 clause 4.4)."""
+        trouble = await self._trouble(request)
+        if trouble is not None:
+            return trouble
+        given = await request.post()
+        self.requests.append(("oauth2/token", {name: str(value) for name, value in given.items()}))
+        try:
+            named = BasicAuth.decode(request.headers.get("Authorization", ""))
+        except ValueError:
+            return Refused("invalid_client", "who asks?", 401).answer
+        name, secret = unquote_plus(named.login), unquote_plus(named.password)  # RFC 6749 clause 2.3.1
+        expected = self._clients.get(name, "")
+        if not expected or not hmac.compare_digest(secret.encode(), expected.encode()):
+            return Refused("invalid_client", "the client is not known", 401).answer
+        if given.get("grant_type") != "client_credentials":
+            return Refused("unsupported_grant_type", "client_credentials alone").answer
+        token = secrets.token_urlsafe(24)
+        seconds = self.behaviour.token_seconds
+        self.tokens[token] = time.monotonic() + seconds
+        return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": int(seconds)})
 
     def _credential(self, body: dict[str, Any]) -> Credential:
         found = self.credentials.get(body["credentialID"])

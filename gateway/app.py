@@ -46,6 +46,7 @@ from gateway.jobs.refresh import Reloading
 from gateway.jobs.sweep import keep_sweeping
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.notary import XmlNotary
+from gateway.notice_keys import open_notary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
@@ -62,6 +63,7 @@ log = structlog.get_logger("app")
 _LEASE_MARGIN = 1.25
 _ACCEPTED_SECONDS = 0.05
 _HEALTH_SHUTDOWN_SECONDS = 2.0
+_WORTH_A_WORD = ("ended", "ends-soon")
 Role = Literal["all", "intake", "delivery"]
 
 
@@ -81,16 +83,22 @@ class Running:
     refresh: Callable[[], None]
 
 
-def load_signature_rules(settings: Settings) -> Reloading[SignatureRules]:
-    """The policy, and the trust, which is read again when its files change."""
+def load_signature_rules(settings: Settings, now: Clock) -> Reloading[SignatureRules]:
+    """The policy, and the trust, which is read again when its files change; what of it ends is told."""
     policy = signing.load_policy(settings.trust.policy)
     before: list[signing.TrustStore] = []
+    told: set[tuple[signing.Holding, str]] = set()
 
     def make(directory: Path) -> SignatureRules:
         trust = signing.TrustStore.load(directory, before=before[-1] if before else None)
         before[:] = [trust]
         for left_out in trust.left_out:
             log.warning("fetched-answer-left-out", reason=left_out)
+        for one in signing.holdings(trust):
+            state = one.state(now())
+            if state in _WORTH_A_WORD and (one, state) not in told:
+                told.add((one, state))
+                log.warning(f"trust-{state}", kind=one.kind, name=one.name, until=one.until.isoformat())
         return SignatureRules(policy, trust)
 
     return Reloading(settings.trust.directory, make)
@@ -150,11 +158,12 @@ async def _assembled(
         loop.call_soon_threadsafe(on_fatal)
 
     async with AsyncExitStack() as stack:
+        rules = load_signature_rules(settings, now)
+        notary = await asyncio.to_thread(open_notary, settings, rules(), now())
         store = await open_store(settings.store, now, fatal, _blobs(settings.bodies))
         stack.push_async_callback(store.close)
-        await store.seed(seeds_of(settings), "settings file", rosters_of(settings))
+        await store.seed(seeds_of(settings, notary.certificate), "settings file", rosters_of(settings))
         limits = await store.limits()
-        rules = load_signature_rules(settings)
         catalogue = _catalogue(settings, rules().policy)
         sizes, parse_limits, papers = _check_limits(limits)
 
@@ -162,7 +171,6 @@ async def _assembled(
             return Checks(parse_limits, rules(), catalogue(), papers)
 
         pool, paper_pool = _pools(limits, stack)
-        notary = _open_notary(settings, rules(), now())
         intake = IntakeWorld(
             settings.gateway.code,
             DossierCodes(settings.gateway.agency_code),
@@ -175,7 +183,9 @@ async def _assembled(
             now,
         )
         directory = Reloading(settings.directory.folder, load_directory)
-        opened = await _open_adapters(store, settings.delivery.lease_seconds, stack)
+        opened = await _open_adapters(
+            store, settings.delivery.lease_seconds, settings.notices.seconds if notary.apart else 0.0, stack
+        )
         delivery = DeliveryWorld(
             store,
             store,
@@ -339,34 +349,21 @@ def _listening(
     }
 
 
-def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:
-    """Raises ConfigurationError where nobody could prove what it signs."""
-    key = signing.FileKey.from_pem(settings.notices.key, settings.notices.certificate)
-    us = settings.gateway
-    notary = XmlNotary(
-        key,
-        declarations=schemas.Office(us.office_code, us.name),
-        dossiers=schemas.Office(us.agency_code, us.name),
-    )
-    if faults := notary.faults(rules.policy, rules.trust, at):
-        raise ConfigurationError(faults)
-    return notary
-
-
 async def _open_adapters(
-    store: Store, lease_seconds: float, stack: AsyncExitStack
+    store: Store, lease_seconds: float, signing_seconds: float, stack: AsyncExitStack
 ) -> dict[str, adapters.Adapter]:
     """Raises ConfigurationError where a call could outlast the claim under which it is made: it would be made,
-    and its answer thrown away, without end."""
+    and its answer thrown away, without end. `signing_seconds`: what the notice of its answer may take besides."""
     opened, faults = {}, []
     for agency in await store.agencies():
         adapter = adapters.open_adapter(agency.adapter, agency.config)
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter
-        if (needed := _LEASE_MARGIN * adapter.longest_call_s) > lease_seconds:
+        longest = adapter.longest_call_s + signing_seconds
+        if (needed := _LEASE_MARGIN * longest) > lease_seconds:
             faults.append(
                 f"[delivery] lease_seconds is {lease_seconds:g}, but a call to the agency {agency.id} may take "
-                f"{adapter.longest_call_s:g} s: at least {needed:g} are needed, or a shorter time-out there"
+                f"{longest:g} s: at least {needed:g} are needed, or a shorter time-out there"
             )
     if faults:
         raise ConfigurationError(faults)
@@ -448,7 +445,7 @@ def _ready_checks(
     """By what `/readyz` judges whether a promise can be kept."""
 
     async def notices() -> str | None:
-        return "expired" if notary.expired(now()) else None
+        return await notary.fault(now())
 
     async def running_jobs() -> str | None:
         return ", ".join(name for name, task in jobs.items() if task.done()) or None

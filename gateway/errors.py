@@ -69,6 +69,10 @@ class Stranger(GatewayError):
         self.reason = reason
 
 
+class NumberTaken(GatewayError):
+    """A dossier's notice names a number that another dossier has got meanwhile: nothing is recorded, sign again."""
+
+
 class NotFound(GatewayError):
     """There is no such filing for this caller. Other providers' filings look the same as none."""
 
@@ -83,6 +87,10 @@ class Busy(GatewayError):
 
 class StoreUnavailable(Busy):
     """The store cannot make anything durable now (disk full, I/O error, locked): nothing is promised."""
+
+
+class SignerUnavailable(Busy):
+    """No notice can be signed now (token gone, signing service down): nothing is promised."""
 
 
 class VerdictConflict(GatewayError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -28,7 +29,7 @@ from gateway.intake.acknowledge import Answer, acknowledge
 from gateway.intake.identify import Identified, identify
 from gateway.intake.parse import parse
 from gateway.intake.receive import Message, SizeLimits, receive
-from gateway.intake.record import promise, record
+from gateway.intake.record import RecordWorld, promise, record
 from gateway.intake.signed_papers import DEFAULT_LIMITS, PaperLimits, judge_papers
 from gateway.intake.validate import Refusal, Unsettled, Validated, refuse, validate
 from gateway.intake.verify import SignatureRules, SignaturesRefused, verify
@@ -60,7 +61,8 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class IntakeWorld:
-    """What the first corridor needs from the world. `checks` gives those in force now, each time it is asked.
+    """What the first corridor needs from the world. `checks` gives those in force now, each time it is asked; `turn`
+    is that of dossiers which are signed ahead.
 
     In `paper_pool` threads wait for the process that reads signed papers; the event loop never does.
     """
@@ -74,6 +76,7 @@ class IntakeWorld:
     pool: CheckPool
     paper_pool: CheckPool
     clock: Clock
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def take_in(message: Message, world: IntakeWorld) -> Answer:
@@ -91,7 +94,7 @@ async def take_in(message: Message, world: IntakeWorld) -> Answer:
     judged = await world.pool.run(partial(judge, identified, world), received.size)
     if isinstance(judged, Unsettled):
         judged = await world.paper_pool.run(partial(settle, judged, world), received.size)
-    recorded = await record(judged, world.filings)
+    recorded = await record(judged, RecordWorld(world.filings, world.notary, world.turn))
     return acknowledge(recorded)
 
 
@@ -236,7 +239,7 @@ async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings:
     filing = await filings.filing(number)
     if filing is None:
         raise NotFound(number)
-    notice = notify(filing, verdict, world)
+    notice = await notify(filing, verdict, world)
     planned = await handovers(filing, verdict.status, world)
     concluded = await world.deliveries.record_verdict(number, verdict, notice, world.clock(), planned)
     if concluded.contradicts:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from cryptography import x509
 from lxml import etree
 
 import schemas
@@ -18,6 +19,7 @@ from gateway.filing.stages import Stage
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
 from gateway.intake.verify import TRY_LATER
+from gateway.signing_desk import SigningDesk
 from schemas.notice_build import NOTICE_ID
 
 _MOST_REASONS = 200
@@ -26,14 +28,39 @@ _MOST_REASONS = 200
 class XmlNotary:
     """See `ports.Notary`. The offices name us in notices; the times in these are Vietnam's.
 
-    A dossier, which has a code, is answered as dossiers are; everything else as declarations are.
+    A dossier, which has a code, is answered as dossiers are; everything else as declarations are. `seconds`: the
+    longest that a signature by a device or a service may take.
     """
 
     def __init__(
-        self, key: signing.SigningKey, *, declarations: schemas.Office, dossiers: schemas.Office
+        self,
+        key: signing.SigningKey,
+        *,
+        declarations: schemas.Office,
+        dossiers: schemas.Office,
+        seconds: float = 10.0,
     ) -> None:
         self._key = key
         self._offices = {False: declarations, True: dossiers}
+        self._desk = SigningDesk(key, seconds)
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate of the key that signs."""
+        return self._key.certificate
+
+    @property
+    def apart(self) -> bool:
+        """See `ports.Notary.apart`."""
+        return self._desk.apart
+
+    async def issued(self, make: Callable[[], SignedNotice]) -> SignedNotice:
+        """See `ports.Notary.issued`."""
+        return await self._desk.run(make)
+
+    async def fault(self, at: datetime) -> str | None:
+        """Why what would be signed at `at` is no good, or cannot be signed now; None when fine."""
+        return "expired" if self._key.certificate.not_valid_after_utc < at else await self._desk.fault()
 
     def faults(self, policy: signing.Policy, trust: signing.TrustStore, at: datetime) -> list[str]:
         """Why nobody could prove what is signed at `at`: a notice of nothing, judged as its receiver judges.
@@ -55,10 +82,6 @@ class XmlNotary:
         if proof.report is not None and proof.report.sub_indication == TRY_LATER:
             return []
         return [f"[notices] certificate: {english}" for _, english in proof.faults]
-
-    def expired(self, at: datetime) -> bool:
-        """Whether what is signed at `at` is signed too late."""
-        return self._key.certificate.not_valid_after_utc < at
 
     def intake_notice(self, filing: Filing, dossier: bool) -> SignedNotice:
         """See `ports.Notary.intake_notice`."""

@@ -177,8 +177,13 @@ class Filings(Protocol):
         Raises:
             KeyReused: the key belongs to other bytes or papers.
             PapersDiffer: the bytes belong to other papers.
+            NumberTaken: its notice was signed ahead, for a dossier number that another one has got meanwhile.
             StoreUnavailable: nothing may be promised.
         """
+        ...
+
+    async def next_dossier(self, agency: str, day: str) -> int:
+        """The number that the next dossier of an agency code and day would get, if none comes before it."""
         ...
 
     async def find_repeat(
@@ -298,7 +303,19 @@ class Registry(Protocol):
 
 
 class Notary(Protocol):
-    """Signs what we say. The documents it returns are final."""
+    """Signs what we say. The documents it returns are final.
+
+    The `…_notice` methods sign at once, and are called through `issued` wherever signing may take time.
+    """
+
+    @property
+    def apart(self) -> bool:
+        """Whether a signature may take long: then none is made on the event loop, nor within a commit."""
+        ...
+
+    async def issued(self, make: Callable[[], SignedNotice]) -> SignedNotice:
+        """The notice that `make` signs, made where it holds nobody up. Raises SignerUnavailable."""
+        ...
 
     def intake_notice(self, filing: Filing, dossier: bool) -> SignedNotice:
         """The receipt, or the notice of refusal where the filing's status is `refused`; issued at its receipt.

@@ -12,7 +12,7 @@ from cryptography import x509
 
 import signing
 from gateway.errors import ConfigurationError
-from gateway.settings import URL_SCHEMES, Settings
+from gateway.settings import URL_SCHEMES, NoticeSettings, Settings
 
 DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
 LOOPBACK = {"", "localhost", "127.0.0.1", "[::1]"}
@@ -24,6 +24,16 @@ def require_fit_for_production(settings: Settings) -> None:
     """Raises ConfigurationError, with every fault at once; in development mode there are none."""
     if settings.mode == "production" and (faults := list(_faults(settings))):
         raise ConfigurationError(faults)
+
+
+def require_no_development_key(settings: Settings, certificate: x509.Certificate) -> None:
+    """The same for the certificate of the key that signs notices, wherever that is. Raises ConfigurationError."""
+    if settings.mode == "production" and DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
+        raise ConfigurationError(
+            [
+                "[notices] the key's certificate is a development certificate; production does not start with it"
+            ]
+        )
 
 
 def _faults(settings: Settings) -> Iterator[str]:
@@ -39,7 +49,8 @@ def _faults(settings: Settings) -> Iterator[str]:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
                 yield f"{file}: a development certificate; production does not start with it"
     yield from _store_faults(settings.store)
-    for file in (settings.door.key, settings.notices.key, *_agency_files(settings, _CREDENTIALS)):
+    secrets = (*_notice_secrets(settings.notices), *_agency_files(settings, _CREDENTIALS))
+    for file in (settings.door.key, *secrets):
         if file.exists() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             yield f"{file}: the key is readable by others; chmod 600"
 
@@ -61,7 +72,8 @@ def _store_faults(store: str) -> Iterator[str]:
 def _certificate_files(settings: Settings) -> Iterator[Path]:
     yield settings.door.certificate
     yield settings.door.client_ca
-    yield settings.notices.certificate
+    if settings.notices.certificate is not None:
+        yield settings.notices.certificate
     for folder in ("anchors", "intermediates", "lists/scheme"):
         places = sorted((settings.trust.directory / folder).glob("*"))
         yield from (file for file in places if file.is_file() and not file.name.startswith("."))
@@ -70,6 +82,15 @@ def _certificate_files(settings: Settings) -> Iterator[Path]:
     for agency in settings.agency:
         yield from agency.certificates
     yield from _agency_files(settings, ("ca_file", "_cert"))
+
+
+def _notice_secrets(notices: NoticeSettings) -> Iterator[Path]:
+    files = [notices.key, notices.password_file]
+    if notices.pkcs11 is not None:
+        files.append(notices.pkcs11.pin_file)
+    if notices.csc is not None:
+        files += [notices.csc.token_file, notices.csc.client_secret_file, *notices.csc.secrets.values()]
+    yield from (file for file in files if file is not None)
 
 
 def _agency_files(settings: Settings, endings: tuple[str, ...]) -> Iterator[Path]:

@@ -11,18 +11,19 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import ConfigurationError
+from gateway.notice_keys import place_of
 from gateway.settings import AgencySettings, LimitSettings, NoticeSettings, ProviderSettings, Settings
 from gateway.store.rows import json_text, time_text
 from gateway.store.seeds import Roster, Seed
 
 
-def seeds_of(settings: Settings) -> list[Seed]:
+def seeds_of(settings: Settings, notice_certificate: x509.Certificate) -> list[Seed]:
     """All rows that the file asks for. Raises ConfigurationError, naming every certificate it cannot read."""
     faults: list[str] = []
     seeds: list[Seed] = []
     parts = [
         _limits(settings.limits),
-        _notice_key(settings.notices),
+        _notice_key(settings.notices, notice_certificate),
         *(_provider(provider) for provider in settings.provider),
         *(_agency(agency) for agency in settings.agency),
     ]
@@ -53,15 +54,14 @@ def _limits(limits: LimitSettings) -> Iterator[Seed]:
         yield Seed("limits", {"name": name, "value": float(value)})
 
 
-def _notice_key(notices: NoticeSettings) -> Iterator[Seed]:
-    certificate = _certificate(notices.certificate)
+def _notice_key(notices: NoticeSettings, certificate: x509.Certificate) -> Iterator[Seed]:
     yield Seed(
         "signing_key",
         {
             "fingerprint": _fingerprint(certificate),
             "purpose": "notices",
             "certificate": certificate.public_bytes(Encoding.DER),
-            "location": str(notices.key),
+            "location": place_of(notices),
             "state": "active",
         },
     )

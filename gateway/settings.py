@@ -79,11 +79,42 @@ class DirectorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     refresh_seconds: Positive = 5.0
 
 
-class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The key (PEM, ECDSA P-256) and certificate that sign receipts and notices."""
+class TokenKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A key in a token or HSM, through its PKCS#11 module; `key_id` in hexadecimal digits."""
 
-    key: Path
-    certificate: Path
+    module: Path
+    token: str
+    pin_file: Path
+    key_label: str | None = None
+    key_id: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2})+$")] | None = None
+    certificate: Path | None = None
+
+
+class ServiceKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A key at a remote signing service (CSC API v2); `secrets`: files, by what the service asks for ("PIN")."""
+
+    url: str
+    credential: str | None = None
+    token_file: Path | None = None
+    oauth_url: str | None = None
+    client: str | None = None
+    client_secret_file: Path | None = None
+    secrets: dict[str, Path] = {}
+    ca: Path | None = None
+
+
+class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The key that signs receipts and notices: one of `key` (PEM with `certificate`, or PKCS#12), `pkcs11`, `csc`.
+
+    `seconds`: the longest that a signature by a token or a service may take; then the sender is told to come again.
+    """
+
+    key: Path | None = None
+    certificate: Path | None = None
+    password_file: Path | None = None
+    pkcs11: TokenKeySettings | None = None
+    csc: ServiceKeySettings | None = None
+    seconds: Wait = 10.0
 
 
 class BodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,12 +19,15 @@ from signing.parsing import XmlDocument
 from signing.policy import Policy
 from signing.references import ID_ATTRIBUTES, Dereferenced, ReferenceReader, line_of
 from signing.report import Check, CheckFailed, Covered, failed, passed
-from signing.xades import XADES
+from signing.xades import OLDER, XADES
 from signing.xmldsig import SignatureParts
 
 MAX_TRIED_CERTIFICATES = 4
 """Certificates whose key is tried on a value; a hostile key of 16,384 bits costs 10 ms each time."""
-_PROPERTIES = {f"{{{DS}}}SignatureProperties", f"{{{DS}}}SignatureProperty", f"{{{XADES}}}SignedProperties"}
+_QUALIFYING = {f"{{{version}}}QualifyingProperties" for version in (XADES, *OLDER)}
+_PROPERTIES = {f"{{{DS}}}SignatureProperties", f"{{{DS}}}SignatureProperty"} | {
+    f"{{{version}}}SignedProperties" for version in (XADES, *OLDER)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def _is_own(element: etree._Element | None, parts: SignatureParts) -> bool:
 
 
 def _holds_properties(element: etree._Element) -> bool:
-    return element.tag in _PROPERTIES or element.tag == f"{{{XADES}}}QualifyingProperties"
+    return element.tag in _PROPERTIES or element.tag in _QUALIFYING
 
 
 def _check_text(document: XmlDocument, references: Iterable[Dereferenced], *, signed_only: bool) -> Check:

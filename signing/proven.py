@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cryptography import x509
 
 from signing.authenticity import Authenticity, judge_certificate
-from signing.evidence import Evidence
+from signing.evidence import Evidence, with_evidence
 from signing.policy import Policy
 from signing.report import Outcome, conclude, failed
 from signing.revocation import Revoked
@@ -84,21 +85,45 @@ def end_of_authorities(
     return None if last >= at else last
 
 
-def unproven_evidence(
-    certificate: x509.Certificate,
-    above: Iterable[x509.Certificate],
-    evidence: Evidence,
-    *,
-    trust: TrustStore,
-    policy: Policy,
-    at: datetime,
-) -> TrustStore:
-    """The trust with the answers that came with a document, of which nothing proves since when they exist.
-
-    They speak of a certificate as long as every authority above it stands; then its certificates alone are left.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Values that stand together in a document. `proven`: since when they provably exist, as far as is known when it
+    is asked: time stamps are judged from the latest to the earliest.
     """
-    if not policy.proven_times:
-        return trust
-    everything, pool = evidence.added_to(trust), tuple(above)
-    end = end_of_authorities(certificate, pool, trust=everything, policy=policy, at=at)
-    return everything if end is None else Evidence(evidence.certificates).added_to(trust)
+
+    evidence: Evidence
+    proven: Callable[[], datetime | None]
+
+
+@dataclass(slots=True)
+class DocumentEvidence:
+    """The certificates and revocation values that came with a document, and which of them may speak of whom."""
+
+    trust: TrustStore
+    policy: Policy
+    at: datetime
+    pieces: tuple[Piece, ...]
+    _all: TrustStore | None = None
+
+    def store_for(
+        self, certificate: x509.Certificate, above: Iterable[x509.Certificate], *, stamping: bool = False
+    ) -> TrustStore:
+        """The trust with those values that may speak of a certificate (EN 319 102-1 clause 5.6.2.2).
+
+        An answer by an authority that has expired or was revoked since could be anyone's who got hold of its key:
+        it counts only where a time stamp proves that it existed before. `stamping`: of a time-stamping unit.
+        """
+        if self._all is None:  # made once, because reading them costs
+            self._all = with_evidence(self.trust, [piece.evidence for piece in self.pieces])
+        store = self._all.for_timestamps if stamping else self._all
+        end = end_of_authorities(certificate, above, trust=store, policy=self.policy, at=self.at)
+        if end is None:
+            return self._all
+        told = [(piece.evidence, piece.proven()) for piece in self.pieces]
+        return with_evidence(
+            self.trust,
+            [
+                held if since is not None and since <= end else Evidence(held.certificates)
+                for held, since in told
+            ],
+        )

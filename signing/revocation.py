@@ -149,6 +149,15 @@ class RevocationIndex:
                     self.epoch += 1
         return tuple(answer for _, answer in answers)
 
+    def lists(self) -> tuple[CrlInfo, ...]:
+        """The lists that count now."""
+        with self._lock:
+            return tuple(entry.info for entries in self._lists.values() for entry in entries)
+
+    def answers(self) -> int:
+        """How many certificates OCSP answers tell of."""
+        return len(self._ocsp)
+
     def status(
         self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime, rules: StatusRules = ANY
     ) -> Status:

@@ -29,7 +29,7 @@ from signing.cms.signer import check_algorithms, check_content, check_value, cho
 from signing.cms.structure import TST_INFO, SignedData, read_signed_data
 from signing.integrity import check_key_strength
 from signing.policy import Policy
-from signing.proven import judge_at_proven_time
+from signing.proven import DocumentEvidence, judge_at_proven_time
 from signing.report import Check, CheckFailed, Indication, TimestampReport, conclude, failed, passed
 from signing.trust import TrustStore
 
@@ -77,13 +77,15 @@ def judge_timestamp(
     at: datetime,
     proven: datetime | None = None,
     untrusted: Iterable[x509.Certificate] = (),
+    values: DocumentEvidence | None = None,
 ) -> TimestampReport:
     """Judge a token (DER of its ContentInfo) over octets. Never raises for what they hold.
 
+    `values`: what came with the document beside `trust`, where that does not hold it already.
     `proven`: a time at which the token provably existed (a later time stamp over it), for authorities whose
     certificate has run out since. `trust` None: its integrity alone, which proves no time to a stranger.
     """
-    judgement = _Judgement(kind, policy, trust, at, proven, tuple(untrusted))
+    judgement = _Judgement(kind, policy, trust, at, proven, tuple(untrusted), values)
     return judgement.report(token, octets)
 
 
@@ -95,6 +97,7 @@ class _Judgement:
     at: datetime
     proven: datetime | None
     untrusted: tuple[x509.Certificate, ...]
+    values: DocumentEvidence | None
     checks: list[Check] = field(default_factory=list)
     info: TimestampInfo | None = None
     certificate: x509.Certificate | None = None
@@ -167,10 +170,13 @@ class _Judgement:
         if self.trust is None:
             self.checks.append(failed("key.embedded"))
             return
+        above, trust = (*signed.certificates, *self.untrusted), self.trust
+        if self.values is not None:
+            trust = self.values.store_for(self.certificate, above, stamping=True)
         judged = judge_at_proven_time(
             self.certificate,
-            (*signed.certificates, *self.untrusted),
-            trust=self.trust.for_timestamps,
+            above,
+            trust=trust.for_timestamps,
             policy=self.policy,
             at=self.at,
             proven=self.proven,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from cryptography import x509
@@ -20,6 +20,9 @@ from signing.path import PathFinder
 from signing.revocation import CrlRefused, OcspRefused, RevocationIndex
 from signing.sources import Sources
 from signing.verdicts import VerdictCache
+
+if TYPE_CHECKING:
+    from signing.trusted_list import TrustedList
 
 _T = TypeVar("_T")
 VIETNAM = timezone(timedelta(hours=7))
@@ -48,7 +51,8 @@ class TrustStore:
 
     CRLs and OCSP answers may be added to `revocation` at any time: its epoch then makes kept verdicts void.
     `windows`: when an anchor is trusted, for those that are not trusted always. `stamping`: further anchors for the
-    certificates of time-stamping units alone (`for_timestamps`); a signer's path never ends there.
+    certificates of time-stamping units alone (`for_timestamps`); a signer's path never ends there. `lists`: the
+    trusted lists that anchors came from, those that have ended too.
     `left_out`: what was fetched and cannot be used (any more).
     """
 
@@ -57,6 +61,7 @@ class TrustStore:
     revocation: RevocationIndex = field(default_factory=RevocationIndex)
     windows: Windows = field(default_factory=dict)
     stamping: Windows = field(default_factory=dict)
+    lists: tuple[TrustedList, ...] = ()
     left_out: tuple[str, ...] = ()
     paths: PathFinder = field(init=False, repr=False, compare=False)
     verdicts: VerdictCache = field(init=False, repr=False, compare=False, default_factory=VerdictCache)
@@ -101,7 +106,12 @@ class TrustStore:
             revocation.add_ocsp(answer)
         windows = dict(self.windows) | dict.fromkeys(roots, ALWAYS)
         return TrustStore(
-            (*self.anchors, *roots), (*self.intermediates, *pool), revocation, windows, self.stamping
+            (*self.anchors, *roots),
+            (*self.intermediates, *pool),
+            revocation,
+            windows,
+            self.stamping,
+            self.lists,
         )
 
     @classmethod
@@ -132,7 +142,7 @@ class TrustStore:
         the same. Raises TrustRefused naming the broken file.
         """
         base = Path(directory)
-        windows, stamping = _lists(base / "lists", at or datetime.now(UTC))
+        lists, windows, stamping = _lists(base / "lists", at or datetime.now(UTC))
         own = tuple(_read_all(base / "anchors", read_certificates))
         windows |= dict.fromkeys(own, ALWAYS) | _windows(base)
         if not windows:
@@ -152,7 +162,7 @@ class TrustStore:
         for _ in (*_read_all(base / "crls", add), *_read_all(base / "ocsp", add_ocsp)):
             pass
         left_out = AnswerFolder(base / "fetched").load_into(revocation)
-        made = cls(anchors, intermediates, revocation, windows, stamping, left_out)
+        made = cls(anchors, intermediates, revocation, windows, stamping, lists, left_out)
         if before is not None and (before.anchors, before.intermediates) == (anchors, intermediates):
             object.__setattr__(made, "paths", before.paths)
             object.__setattr__(made, "sources", before.sources)
@@ -161,9 +171,13 @@ class TrustStore:
 
 def _lists(
     folder: Path, at: datetime
-) -> tuple[dict[x509.Certificate, tuple[Window, ...]], dict[x509.Certificate, tuple[Window, ...]]]:
+) -> tuple[
+    tuple[TrustedList, ...],
+    dict[x509.Certificate, tuple[Window, ...]],
+    dict[x509.Certificate, tuple[Window, ...]],
+]:
     if not folder.is_dir():
-        return {}, {}
+        return (), {}, {}
     from signing.trusted_list import TrustedListRefused, lists_of  # noqa: PLC0415  # judges the list by this store's kin
 
     try:

@@ -239,19 +239,24 @@ def _time(text: str) -> datetime:
 
 def lists_of(
     folder: Path, at: datetime
-) -> tuple[dict[x509.Certificate, tuple[Window, ...]], dict[x509.Certificate, tuple[Window, ...]]]:
-    """Anchors for signatures, and anchors for time stamps, of the lists `*.xml` in a folder.
+) -> tuple[
+    tuple[TrustedList, ...],
+    dict[x509.Certificate, tuple[Window, ...]],
+    dict[x509.Certificate, tuple[Window, ...]],
+]:
+    """The lists `*.xml` in a folder; their anchors for signatures, and their anchors for time stamps.
 
     Its `scheme/` holds the pinned certificates of the operators. Of several lists of one territory only the latest
     counts, also where that has expired: what it withdrew must not come back through an older one. An expired list
     gives no anchors, as it would while we run. Raises TrustedListRefused naming the broken file.
     """
     signing, stamping = _Merged(), _Merged()
-    for found in _latest(folder, at).values():
+    latest = tuple(_latest(folder, at).values())
+    for found in latest:
         if at <= found.next_update:
             signing.take(found.anchors("ca"))
             stamping.take(found.anchors("tsa"))
-    return signing, stamping
+    return latest, signing, stamping
 
 
 def scheme_of(folder: Path) -> tuple[x509.Certificate, ...]:

@@ -58,6 +58,7 @@ from signing.xades import (
     choose_certificate,
     claims_xades,
     find_signed_properties,
+    older_version,
     read_signed_properties,
     read_time,
 )
@@ -235,6 +236,10 @@ class _Judgement:
         self.profile = "XAdES" if xades else "XMLDSig"
         if self.profile not in self.policy.profiles:
             self.checks.append(failed("policy.profile", profile=self.profile))
+        older = older_version(parts) if xades else None
+        if older is not None:  # integrity is judged all the same: what was changed is told as that
+            self.profile, xades = f"XAdES {older}", False
+            self.checks.append(failed("xades.version", version=older))
         self.checks += check_algorithms(parts, self.policy)
         content, checks = check_digests(parts, self.reader, self.policy)
         self.checks += [*checks, *check_counter_signature(parts, content.references)]

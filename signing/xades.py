@@ -16,6 +16,8 @@ from signing.report import Check, CheckFailed, Outcome, failed, passed
 from signing.xmldsig import SignatureParts
 
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
+OLDER = {f"http://uri.etsi.org/01903/v{version}#": version for version in ("1.1.1", "1.2.2")}
+"""Versions of TS 101 903 before 1.3.2, by namespace: recognised, and not judged."""
 SIGNED_PROPERTIES_TYPE = "http://uri.etsi.org/01903#SignedProperties"
 VIETNAM = timezone(timedelta(hours=7))
 MAX_SIGNING_CERTIFICATES = 8
@@ -55,6 +57,16 @@ def claims_xades(parts: SignatureParts) -> bool:
 def _qualifying(parts: SignatureParts) -> list[etree._Element]:
     children = [child for held in parts.objects for child in held]
     return [child for child in children if isinstance(child.tag, str) and "QualifyingProperties" in child.tag]
+
+
+def older_version(parts: SignatureParts) -> str | None:
+    """The version of its properties, where that is one before 1.3.2."""
+    qualifying = _qualifying(parts)
+    if len(qualifying) > 1:
+        return None
+    named = [etree.QName(each).namespace or "" for each in qualifying]
+    named += [reference.type.rpartition("#")[0] + "#" for reference in parts.signed_info.references]
+    return OLDER.get(named[0]) if qualifying else next((OLDER[n] for n in named if n in OLDER), None)
 
 
 def signed_properties_of(parts: SignatureParts) -> etree._Element:

@@ -6,12 +6,15 @@ import ssl
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from cryptography import x509
 
 import signing
+
+if TYPE_CHECKING:
+    from signing.keys.bearer import Bearer
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -47,8 +50,13 @@ _OPTIONS = (
         "--token-file",
         type=_FILE,
         envvar="EFILE_TOKEN_FILE",
-        help="File with the service's OAuth bearer token.",
+        help="File with the service's OAuth bearer token; read again where the service refuses it.",
     ),
+    click.option(
+        "--oauth", "oauth_url", metavar="URL", help="Or its OAuth 2.0 token endpoint (client credentials),"
+    ),
+    click.option("--client", metavar="NAME", help="with our name there"),
+    click.option("--client-secret-file", type=_FILE, help="and the file with our secret."),
     click.option(
         "--secret",
         "secrets",
@@ -64,9 +72,24 @@ _OPTIONS = (
 _BELONGS = {
     "key": ("password_file",),
     "pkcs11_module": ("token_label", "key_label", "key_id", "pin_file"),
-    "csc_url": ("credential", "token_file", "secrets", "sad_file", "csc_ca"),
+    "csc_url": (
+        "credential",
+        "token_file",
+        "oauth_url",
+        "client",
+        "client_secret_file",
+        "secrets",
+        "sad_file",
+        "csc_ca",
+    ),
 }
-_SPELLED = {"pkcs11_module": "--pkcs11", "csc_url": "--csc", "token_label": "--token", "secrets": "--secret"}
+_SPELLED = {
+    "pkcs11_module": "--pkcs11",
+    "csc_url": "--csc",
+    "token_label": "--token",
+    "oauth_url": "--oauth",
+    "secrets": "--secret",
+}
 
 
 def key_options(command: F) -> F:
@@ -149,7 +172,6 @@ def _of_token(given: Mapping[str, Any]) -> signing.SigningKey:
 def _of_service(given: Mapping[str, Any]) -> signing.SigningKey:
     from signing.keys.remote import CscService, RemoteKey  # noqa: PLC0415  # only this way of signing needs HTTP
 
-    _needed(given, "token_file")
     if given["cert"]:
         raise click.UsageError("--cert belongs to --key and --pkcs11: the service gives the certificate")
     secrets = {}
@@ -162,6 +184,18 @@ def _of_service(given: Mapping[str, Any]) -> signing.SigningKey:
         tls = ssl.create_default_context(cafile=given["csc_ca"]) if given["csc_ca"] else None
     except ssl.SSLError as error:
         raise click.UsageError(f"{given['csc_ca']}: {error}") from None
-    service = CscService(given["csc_url"], _secret(given["token_file"]), tls=tls)
+    service = CscService(given["csc_url"], _bearer(given, tls), tls=tls)
     sad = _secret(given["sad_file"]) if given["sad_file"] else None
     return RemoteKey.open(service, given["credential"], secrets=secrets, sad=sad)
+
+
+def _bearer(given: Mapping[str, Any], tls: ssl.SSLContext | None) -> Bearer:
+    from signing.keys.bearer import ClientCredentials, TokenFile  # noqa: PLC0415  # as above
+
+    if given["oauth_url"] is None:
+        _needed(given, "token_file")
+        return TokenFile(given["token_file"])
+    _needed(given, "client", "client_secret_file")
+    return ClientCredentials(
+        given["oauth_url"], given["client"], _secret(given["client_secret_file"]), tls=tls
+    )

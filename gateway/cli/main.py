@@ -25,6 +25,7 @@ COMMANDS = (
     "sign",
     "status",
     "submit",
+    "trust",
     "verify",
     "verify-receipt",
     "view",

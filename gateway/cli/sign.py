@@ -16,7 +16,7 @@ import signing
 from gateway.cli.catalogue import catalogue_option
 from gateway.cli.keys import key_options, open_key
 from gateway.cli.output import EXIT_REFUSED, EXIT_UNREACHABLE, json_option, print_json
-from gateway.cli.trust import Places, trust_options
+from gateway.cli.trust_options import Places, trust_options
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 

@@ -1,102 +1,61 @@
-"""Whom to believe, on the command line: trust folders, certificates, revocation lists."""
+"""efile trust: what a trust folder holds, and until when."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-from cryptography import x509
 
 import signing
+from gateway.app import clock
+from gateway.cli.output import json_option, print_json
+from signing.holdings import WORDS, State
 
-F = TypeVar("F", bound=Callable[..., Any])
-_PLACE = click.Path(path_type=Path, exists=True)
-_OPTIONS = (
-    click.option(
-        "--trust",
-        multiple=True,
-        type=_PLACE,
-        help="Anchors: a file, a folder of files, or a trust folder with anchors/ …",
-    ),
-    click.option(
-        "--untrusted", multiple=True, type=_PLACE, help="Intermediate certificates: file or folder."
-    ),
-    click.option("--crl", multiple=True, type=_PLACE, help="Revocation lists: file or folder."),
-    click.option("--ocsp", multiple=True, type=_PLACE, help="OCSP answers (DER): file or folder."),
-)
+_COLOURS = {State.ENDED: "red", State.SOON: "yellow", State.NOT_YET: "yellow", State.IN_FORCE: "green"}
 
 
-def trust_options(command: F) -> F:
-    """`--trust`, `--untrusted`, `--crl`, `--ocsp`, for `Places`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@json_option
+def trust(folder: Path, as_json: bool) -> None:
+    """Tell which trusted lists, anchors, CA certificates and revocation lists FOLDER holds, and until when they count.
 
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """What the trust options name."""
-
-    trust: tuple[Path, ...] = ()
-    untrusted: tuple[Path, ...] = ()
-    crls: tuple[Path, ...] = ()
-    ocsps: tuple[Path, ...] = ()
-
-    def store(self) -> signing.TrustStore:
-        """One trust folder as the gateway reads it (dated anchors, lists, answers), and what stands beside it.
-
-        Raises click.UsageError, TrustRefused, CrlRefused, OcspRefused.
-        """
-        folders = [each for each in self.trust if (each / "anchors").is_dir() or (each / "lists").is_dir()]
-        if len(folders) > 1:
-            raise click.UsageError("--trust: at most one trust folder; any number of files")
-        store = signing.TrustStore.load(folders[0]) if folders else signing.TrustStore(anchors=())
-        anchors = certificates_of(place for place in self.trust if place not in folders)
-        crls, ocsps = crls_of(self.crls), ocsps_of(self.ocsps)
-        return store.extended(anchors, certificates_of(self.untrusted), crls, ocsps)
-
-    def evidence(self) -> signing.Evidence:
-        """The answers that a signature may carry along: of the trust folder (`crls/`, `ocsp/`, `fetched/`), and
-        those named. Who uses them picks what tells of the certificates in question.
-        """
-        fetched = self._folders("fetched")
-        return signing.Evidence(
-            crls=tuple(crls_of([*self._folders("crls"), *_kind(fetched, ".crl"), *self.crls])),
-            ocsps=tuple(ocsps_of([*self._folders("ocsp"), *_kind(fetched, ".ocsp"), *self.ocsps])),
+    Reads it as the gateway does; a broken file is told (exit code 2). "Ends soon": within seven days, or, of what lives
+    shorter, in the second half of its life.
+    """
+    at = clock()
+    store = signing.TrustStore.load(folder, at)
+    found = signing.holdings(store)
+    if as_json:
+        print_json(
+            {
+                "at": at.isoformat(timespec="seconds"),
+                "holdings": [_as_json(one, at) for one in found],
+                "ocspAnswers": store.revocation.answers(),
+                "leftOut": list(store.left_out),
+            }
         )
-
-    def _folders(self, name: str) -> list[Path]:
-        return [folder for place in self.trust if (folder := place / name).is_dir()]
-
-
-def certificates_of(places: Iterable[Path]) -> list[x509.Certificate]:
-    found = []
-    for file in _files(places):
-        try:
-            found += signing.read_certificates(file.read_bytes())
-        except (ValueError, x509.InvalidVersion) as error:
-            raise signing.TrustRefused(f"{file}: {error}") from error
-    return found
+        return
+    for one in found:
+        state = one.state(at)
+        words = " / ".join(WORDS[state])
+        until = one.until.isoformat(timespec="seconds")
+        click.echo(f"{WORDS[one.kind][0]} / {WORDS[one.kind][1]}: {one.name}")
+        click.echo(f"    {click.style(words, fg=_COLOURS[state])}: {until}")
+    for left_out in store.left_out:
+        click.secho(f"không dùng được / cannot be used: {left_out}", fg="yellow")
+    click.echo(f"OCSP: {store.revocation.answers()}")
 
 
-def crls_of(places: Iterable[Path]) -> list[bytes]:
-    return [crl for file in _files(places) for crl in signing.read_crls(file.read_bytes())]
-
-
-def ocsps_of(places: Iterable[Path]) -> list[bytes]:
-    return [file.read_bytes() for file in _files(places)]
-
-
-def _files(places: Iterable[Path]) -> Iterator[Path]:
-    for place in places:
-        if place.is_dir():
-            yield from (file for file in sorted(place.iterdir()) if file.is_file() and file.name[0] != ".")
-        else:
-            yield place
-
-
-def _kind(folders: Iterable[Path], suffix: str) -> list[Path]:
-    return [file for folder in folders for file in sorted(folder.glob(f"[!.]*{suffix}"))]
+def _as_json(one: signing.Holding, at: datetime) -> dict[str, Any]:
+    state = one.state(at)
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "from": one.start.isoformat(),
+        "until": one.until.isoformat(),
+        "state": state,
+        "text": dict(zip(("vi", "en"), WORDS[state], strict=True)),
+    }

@@ -12,7 +12,7 @@ from cryptography import x509
 
 import signing
 from gateway.cli.output import json_option, print_json, refused
-from gateway.cli.trust import Places, trust_options
+from gateway.cli.trust_options import Places, trust_options
 from signing.cases import CasesRefused, judge_cases
 from signing.report_etsi import etsi_report
 from signing.report_text import Language, text_report

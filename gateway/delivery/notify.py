@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import adapters
 from gateway.delivery.route import handovers
 from gateway.delivery.world import DeliveryWorld
@@ -11,9 +13,12 @@ from gateway.filing.verdict import Payable, Reason, Verdict
 from gateway.ports import Claim, Outcome
 
 
-def notify(filing: Filing, verdict: Verdict, world: DeliveryWorld) -> SignedNotice:
-    """The notice of the verdict, issued now. It counts once it is committed together with the verdict."""
-    return world.notary.verdict_notice(filing, verdict, world.clock())
+async def notify(filing: Filing, verdict: Verdict, world: DeliveryWorld) -> SignedNotice:
+    """The notice of the verdict, issued now. It counts once it is committed together with the verdict.
+
+    Raises SignerUnavailable: whoever brought the verdict brings it again, or is asked again.
+    """
+    return await world.notary.issued(partial(world.notary.verdict_notice, filing, verdict, world.clock()))
 
 
 async def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: DeliveryWorld) -> Outcome:
@@ -26,7 +31,7 @@ async def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: Deliver
         "poll",
         reference=verdict.reference,
         verdict=verdict,
-        notice=notify(claim.filing, verdict, world),
+        notice=await notify(claim.filing, verdict, world),
         handovers=await handovers(claim.filing, verdict.status, world),
     )
 

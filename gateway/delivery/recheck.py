@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import schemas
 import signing
@@ -47,7 +48,7 @@ async def recheck(claim: Claim, world: DeliveryWorld) -> Outcome:
         return _not_yet(claim, world)
     holds = report.indication is signing.Indication.PASSED
     status = Status.ACKNOWLEDGED if holds else Status.REFUSED
-    return _settled(claim, status, tuple(judgements(report, family)), report, world)
+    return await _settled(claim, status, tuple(judgements(report, family)), report, world)
 
 
 def _not_yet(claim: Claim, world: DeliveryWorld, detail: str = "") -> Outcome:
@@ -73,7 +74,7 @@ def _unknown_until(report: signing.Report) -> datetime | None:
     return min(ends, default=None)
 
 
-def _settled(
+async def _settled(
     claim: Claim, status: Status, found: tuple[Finding, ...], report: signing.Report, world: DeliveryWorld
 ) -> Outcome:
     """What `verify` finds now takes the place of what it found then; the findings of the content stay."""
@@ -85,7 +86,7 @@ def _settled(
         status.value,
         ", ".join(finding.code for finding in found),
         due_seconds=0.0 if status is Status.ACKNOWLEDGED else None,
-        notice=world.notary.recheck_notice(filing, world.clock()),
+        notice=await world.notary.issued(partial(world.notary.recheck_notice, filing, world.clock())),
         findings=findings,
         evidence=evidence_of(report),
     )

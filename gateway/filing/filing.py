@@ -102,10 +102,21 @@ class Filing:
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """The notice of a dossier, which names a code that only the commit knows: `seal` signs it within the commit."""
+    """A notice that `seal` is still to sign. `codes`: it names a dossier code, which only the commit knows; with a key
+    in memory it is signed within the commit. None: it is the signer's being slow that it waits for.
+    """
+
+    codes: DossierCodes | None
+    seal: Callable[[Filing], SignedNotice]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAhead:
+    """The signed notice of a dossier that will be the `number`th of its day, if it is the next to be committed."""
 
     codes: DossierCodes
-    seal: Callable[[Filing], SignedNotice]
+    number: int
+    notice: SignedNotice
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ class NewFiling:
     filing: Filing
     document: bytes = field(repr=False)
     evidence: bytes = field(repr=False)
-    notice: SignedNotice | Unsigned
+    notice: SignedNotice | Unsigned | SignedAhead
     papers: tuple[NewPaper, ...] = ()
 
 

@@ -9,7 +9,7 @@ import structlog
 
 import adapters
 from gateway.delivery.world import DeliveryWorld
-from gateway.errors import BadRequest, NotFound, StoreUnavailable, VerdictConflict
+from gateway.errors import BadRequest, Busy, NotFound, VerdictConflict
 from gateway.filing.story import told
 from gateway.journey import hear_from
 from gateway.ports import Filings
@@ -36,7 +36,7 @@ async def keep_listening(
     while True:
         try:
             await listener.listen(hear)
-        except (adapters.Unavailable, StoreUnavailable, BadRequest) as error:
+        except (adapters.Unavailable, Busy, BadRequest) as error:
             if told("listening-failed", failures):
                 log.warning("listening-failed", agency=backend, error=str(error), failures=failures + 1)
         except Exception:  # a fault of ours leaves the message where it is, and the other jobs alone

@@ -10,8 +10,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.errors import GatewayError, KeyReused, PapersDiffer
-from gateway.filing.filing import Filing, Recorded, SignedNotice
+from gateway.errors import GatewayError, KeyReused, NumberTaken, PapersDiffer
+from gateway.filing.filing import Filing, Recorded, SignedAhead, SignedNotice
 from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import FINAL, Status
 from gateway.ports import LONGEST_WAIT_SECONDS, Claim, Outcome, Prepared, Written
@@ -175,13 +175,29 @@ def _made(items: Sequence[Prepared]) -> Generator[Statement, list[list[Row]], li
         if isinstance(notice, SignedNotice):
             made.append(Recorded(filing, notice, repeat=False))
             continue
+        assert notice.codes is not None, "what needs no code is signed before"
         day = notice.codes.day(filing.received_at)
+        if isinstance(notice, SignedAhead):
+            (taken,) = yield Statement(
+                TAKE_DOSSIER,
+                [(notice.codes.agency, day, notice.number, notice.number, notice.number - 1)],
+                fetch=True,
+            )
+            if not taken:  # this filing's transaction fails, alone
+                raise NumberTaken(notice.codes.code(day, notice.number))
+            made.append(Recorded(filing, notice.notice, repeat=False))
+            continue
         ((row,),) = yield Statement(NEXT_DOSSIER, [(notice.codes.agency, day)], fetch=True)
         coded = replace(filing, dossier_code=notice.codes.code(day, row[0]))
         made.append(Recorded(coded, notice.seal(coded), repeat=False))
     return made
 
 
+LAST_DOSSIER = "SELECT last FROM dossier_counter WHERE agency = ? AND day = ?"
+TAKE_DOSSIER = """
+INSERT INTO dossier_counter (agency, day, last) VALUES (?, ?, ?)
+ON CONFLICT (agency, day) DO UPDATE SET last = ? WHERE dossier_counter.last = ? RETURNING last
+"""
 NEXT_DOSSIER = """
 INSERT INTO dossier_counter (agency, day, last) VALUES (?, ?, 1)
 ON CONFLICT (agency, day) DO UPDATE SET last = dossier_counter.last + 1 RETURNING last

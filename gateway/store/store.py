@@ -92,6 +92,11 @@ class Store:
         recorded: Recorded = await self._driver.write(operations.add, prepared)
         return recorded
 
+    async def next_dossier(self, agency: str, day: str) -> int:
+        """See `ports.Filings.next_dossier`."""
+        rows = await self._driver.read(operations.LAST_DOSSIER, (agency, day))
+        return int(rows[0][0]) + 1 if rows else 1
+
     async def find_repeat(
         self, provider: str, key: str | None, digest: bytes, papers_digest: bytes | None = None
     ) -> Recorded | None:

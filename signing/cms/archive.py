@@ -16,6 +16,7 @@ from signing.asn1 import OCTET_STRING, SEQUENCE, Asn1Refused, Budget, Element, a
 from signing.cms.algorithms import digest_of
 from signing.cms.structure import SignedData, SignerInfo, read_signed_data
 from signing.policy import Policy
+from signing.proven import DocumentEvidence
 from signing.report import Check, Indication, TimestampReport, conclude, failed
 from signing.timestamps import MAX_TOKEN_ELEMENTS, judge_timestamp, read_timestamp_info
 from signing.trust import TrustStore
@@ -35,7 +36,9 @@ _NOT_JUDGED = {
 
 @dataclass(frozen=True, slots=True)
 class ArchiveStamp:
-    """A judged archive time stamp; `covers`: the unsigned attribute values that its index names, as octets."""
+    """A judged archive time stamp; `covers`: the unsigned attribute values, certificates and revocation values that its
+    index names, as octets.
+    """
 
     report: TimestampReport
     covers: frozenset[bytes]
@@ -47,7 +50,7 @@ class ArchiveStamp:
 
 
 def proven_by(stamps: Iterable[ArchiveStamp], octets: bytes) -> list[datetime]:
-    """The times at which an unsigned attribute value provably existed."""
+    """The times at which something that an index may name provably existed."""
     return [stamp.proves for stamp in stamps if stamp.proves is not None and octets in stamp.covers]
 
 
@@ -55,19 +58,21 @@ def archive_stamps(
     signed: SignedData,
     signer: SignerInfo,
     content: bytes,
+    stamps: list[ArchiveStamp],
     *,
     policy: Policy,
     trust: TrustStore | None,
     at: datetime,
     proven: tuple[datetime, ...],
     untrusted: tuple[x509.Certificate, ...],
-) -> list[ArchiveStamp]:
-    """Judge them from the latest to the earliest: a later one proves that an earlier one existed."""
+    values: DocumentEvidence | None,
+) -> None:
+    """Judge them into `stamps` from the latest to the earliest: a later one proves that an earlier one existed."""
     tokens = [v for a in signer.unsigned if a.oid == ARCHIVE_TIME_STAMP_V3 for v in a.values]
-    stamps: list[ArchiveStamp] = []
     if len(tokens) > MAX_ARCHIVE_TIME_STAMPS:
         detail = f"more than {MAX_ARCHIVE_TIME_STAMPS} archive time stamps"
-        return [ArchiveStamp(_refused(failed("timestamp.structure", detail=detail)), frozenset())]
+        stamps.append(ArchiveStamp(_refused(failed("timestamp.structure", detail=detail)), frozenset()))
+        return
     for token in sorted(tokens, key=_time_of, reverse=True):
         try:
             index = _HashIndex.read(token)
@@ -86,9 +91,9 @@ def archive_stamps(
             at=at,
             proven=min((*proven_by(stamps, token.encoded), *proven), default=None),
             untrusted=untrusted,
+            values=values,
         )
         stamps.append(ArchiveStamp(report, covers))
-    return stamps
 
 
 def unjudged(signer: SignerInfo) -> list[TimestampReport]:
@@ -142,7 +147,7 @@ class _HashIndex:
         return cls(as_der(value), name, hashes[0], hashes[1], hashes[2], oid == HASH_INDEX)
 
     def check(self, signed: SignedData, signer: SignerInfo) -> frozenset[bytes]:
-        """Every digest must be that of something there. Returns the attribute values that are named."""
+        """Every digest must be that of something there. Returns what is named, attributes by their values."""
         attributes: dict[bytes, list[bytes]] = {}
         for attribute in signer.unsigned:
             if self.whole_attributes:
@@ -153,13 +158,13 @@ class _HashIndex:
                 name = digest(self.digest, _type_of(attribute.element) + as_der(value))
                 attributes[name] = [value.encoded]
         there = (
-            (self.certificates, {digest(self.digest, der) for der in signed.raw_certificates}),
-            (self.crls, {digest(self.digest, der) for der in signed.raw_crls}),
-            (self.attributes, set(attributes)),
+            (self.certificates, {digest(self.digest, der): [der] for der in signed.raw_certificates}),
+            (self.crls, {digest(self.digest, der): [der] for der in signed.raw_crls}),
+            (self.attributes, attributes),
         )
-        if any(not set(named) <= found for named, found in there):
+        if any(not set(named) <= set(found) for named, found in there):
             raise Asn1Refused("ATSHashIndexV3 names what is not there")
-        return frozenset(value for each in self.attributes for value in attributes[each])
+        return frozenset(octets for named, found in there for each in named for octets in found[each])
 
 
 def _type_of(attribute: Element) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from cryptography import x509
 
 from signing.asn1 import Asn1Refused
 from signing.certificates import PublicKey, public_key_of, signer_of, spki
-from signing.cms.archive import archive_stamps, proven_by, unjudged
+from signing.cms.archive import ArchiveStamp, archive_stamps, proven_by, unjudged
 from signing.cms.attributes import (
     COUNTER_SIGNATURE,
     SIGNATURE_TIME_STAMP,
@@ -19,10 +20,9 @@ from signing.cms.attributes import (
 from signing.cms.signer import check_algorithms, check_content, check_value, choose_certificate, key_of
 from signing.cms.structure import DATA, SignedData, SignerInfo, read_signer
 from signing.cms.values import embedded_evidence
-from signing.evidence import Evidence
 from signing.integrity import check_key_strength
 from signing.policy import Policy
-from signing.proven import judge_at_proven_time, unproven_evidence
+from signing.proven import DocumentEvidence, Piece, judge_at_proven_time
 from signing.report import (
     Algorithms,
     Check,
@@ -48,7 +48,7 @@ MAX_TIME_STAMPS = 8
 class Circumstances:
     """How and when to judge. `proven`: times at which everything given provably existed (later document time stamps).
 
-    `evidence`: certificates and revocation values that came along outside the signature, as in a PDF's DSS.
+    `pieces`: certificates and revocation values that came along outside the signature, as in a PDF's DSS.
     """
 
     policy: Policy
@@ -56,7 +56,12 @@ class Circumstances:
     at: datetime
     key: Key | None
     proven: tuple[datetime, ...] = ()
-    evidence: Evidence = field(default_factory=Evidence)
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """Those that came along outside the signature."""
+        return tuple(c for piece in self.pieces for c in piece.evidence.certificates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,8 @@ class _Judgement:
     covered: tuple[Covered, ...] = ()
     claimed: datetime | None = None
     timestamps: list[TimestampReport] = field(default_factory=list)
+    archive: list[ArchiveStamp] = field(default_factory=list)
+    values: DocumentEvidence | None = None
     best: datetime | None = None
     evidence: tuple[StatusEvidence, ...] = ()
 
@@ -187,7 +194,7 @@ class _Judgement:
         self.covered = (Covered((), "", self.subject.uri, None, content),)
         self._judge_time_stamps(signed, signer, attributes, content)
         self._check_time()
-        self._authenticate(signed, signer, attributes)
+        self._authenticate(signed)
 
     def _check_content(
         self, signed: SignedData, signer: SignerInfo, attributes: SignedAttributes, content: bytes
@@ -205,7 +212,7 @@ class _Judgement:
         """The signing certificate (EN 319 102-1 clause 5.2.3), or the key that was given."""
         given = self.where.key
         pinned = (given,) if isinstance(given, x509.Certificate) else ()
-        pool = (*signed.certificates, *pinned, *self.where.evidence.certificates)
+        pool = (*signed.certificates, *pinned, *self.where.certificates)
         if isinstance(given, PublicKey) and not attributes.certificates:
             of_key = [c for c in pool if spki(public_key_of(c)) == spki(given)]
             self.certificate = of_key[0] if of_key else None
@@ -227,19 +234,25 @@ class _Judgement:
     ) -> None:
         """Archive time stamps first: what they cover existed at their times (EN 319 102-1 clause 5.6.3)."""
         where = self.where
-        untrusted = (*signed.certificates, *where.evidence.certificates)
         trust = where.trust if where.key is None else None
-        archive = archive_stamps(
+        if trust is not None:
+            inside = embedded_evidence(signed, signer, attributes)
+            pieces = [Piece(each, partial(self._since, octets)) for octets, each in inside]
+            self.values = DocumentEvidence(trust, where.policy, where.at, (*pieces, *where.pieces))
+        untrusted = (*signed.certificates, *self._came_along())
+        archive_stamps(
             signed,
             signer,
             content,
+            self.archive,
             policy=where.policy,
             trust=trust,
             at=where.at,
             proven=where.proven,
             untrusted=untrusted,
+            values=self.values,
         )
-        self.timestamps += [*self.subject.time_stamps, *(stamp.report for stamp in archive)]
+        self.timestamps += [*self.subject.time_stamps, *(stamp.report for stamp in self.archive)]
 
         def judge(token: bytes, octets: bytes, kind: Kind, proven: list[datetime]) -> None:
             report = judge_timestamp(
@@ -251,14 +264,15 @@ class _Judgement:
                 at=where.at,
                 proven=min((*proven, *where.proven), default=None),
                 untrusted=untrusted,
+                values=self.values,
             )
             self.timestamps.append(report)
 
         stamps = [v.encoded for a in signer.unsigned if a.oid == SIGNATURE_TIME_STAMP for v in a.values]
         for token in stamps[:MAX_TIME_STAMPS]:
-            judge(token, signer.value, "signature", proven_by(archive, token))
+            judge(token, signer.value, "signature", proven_by(self.archive, token))
         for token in attributes.content_time_stamps[:MAX_TIME_STAMPS]:
-            judge(token, content, "content", [s.proves for s in archive if s.proves is not None])
+            judge(token, content, "content", [s.proves for s in self.archive if s.proves is not None])
         self.timestamps += unjudged(signer)
         for report in self.timestamps:
             if report.indication is not Indication.PASSED:
@@ -268,6 +282,16 @@ class _Judgement:
         self._check_order()
         if trust is not None:
             self.best = min((*held, *where.proven), default=None)
+
+    def _came_along(self) -> tuple[x509.Certificate, ...]:
+        pieces = self.values.pieces if self.values is not None else self.where.pieces
+        return tuple(dict.fromkeys(c for piece in pieces for c in piece.evidence.certificates))
+
+    def _since(self, octets: bytes | None) -> datetime | None:
+        """Since when something provably exists: an unsigned part by its octets, a signed one (None) with the value."""
+        times = [t.generated_at for t in self.timestamps if octets is None and _proves(t)]
+        named = proven_by(self.archive, octets) if octets is not None else []
+        return min((*(t for t in times if t is not None), *named, *self.where.proven), default=None)
 
     def _check_order(self) -> None:
         """A signature is not older than the certificate that it is made with (EN 319 102-1 clause 5.5.4)."""
@@ -297,7 +321,7 @@ class _Judgement:
             passed("signing-time.validity") if within else failed("signing-time.validity", time=time)
         )
 
-    def _authenticate(self, signed: SignedData, signer: SignerInfo, attributes: SignedAttributes) -> None:
+    def _authenticate(self, signed: SignedData) -> None:
         where = self.where
         if where.key == "embedded":
             self.checks.append(failed("key.embedded"))
@@ -307,14 +331,13 @@ class _Judgement:
             return
         assert self.certificate is not None
         assert self.where.trust is not None
-        evidence = embedded_evidence(signed, signer, attributes).joined(where.evidence)
-        above = (*signed.certificates, *evidence.certificates)
+        above, trust = (*signed.certificates, *self._came_along()), self.where.trust
+        if where.policy.proven_times and self.values is not None:
+            trust = self.values.store_for(self.certificate, above)
         judged = judge_at_proven_time(
             self.certificate,
             above,
-            trust=unproven_evidence(
-                self.certificate, above, evidence, trust=self.where.trust, policy=where.policy, at=where.at
-            ),
+            trust=trust,
             policy=where.policy,
             at=where.at,
             proven=self.best if where.policy.proven_times else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from signing.asn1 import OCTET_STRING, SEQUENCE, Asn1Refused, Element, encode
+from signing.asn1 import OCTET_STRING, SEQUENCE, Asn1Refused, Element, encode, read_element
 from signing.cms.attributes import SignedAttributes
 from signing.cms.structure import SignedData, SignerInfo
 from signing.evidence import MAX_EVIDENCE, Evidence, certificates_of
@@ -13,27 +13,45 @@ from signing.evidence import MAX_EVIDENCE, Evidence, certificates_of
 CERTIFICATE_VALUES = "1.2.840.113549.1.9.16.2.23"
 REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 _BASIC_OCSP = bytes.fromhex("06092b0601050507300101")
+_OCSP_BASIC, _OCSP_RESPONSE = "1.3.6.1.5.5.7.48.1.1", "1.3.6.1.5.5.7.16.2"
 _SUCCESSFUL = b"\x0a\x01\x00"
 
 
-def embedded_evidence(signed: SignedData, signer: SignerInfo, attributes: SignedAttributes) -> Evidence:
-    """What came along. What cannot be read is left out: it is not needed for the signature itself."""
-    certificates: list[bytes] = []
-    crls = [der for der in signed.raw_crls if der[:1] == b"\x30"]
-    ocsps: list[bytes] = []
+def embedded_evidence(
+    signed: SignedData, signer: SignerInfo, attributes: SignedAttributes
+) -> list[tuple[bytes | None, Evidence]]:
+    """What came along, by the octets in which it stands: what a time stamp over them proves; None: it is signed.
+
+    What cannot be read is left out: it is not needed for the signature itself.
+    """
+    found: list[tuple[bytes | None, Evidence]] = [(der, _of_set(der)) for der in signed.raw_crls]
     for attribute in signer.unsigned:
         for value in attribute.values:
             with suppress(Asn1Refused):
                 if attribute.oid == CERTIFICATE_VALUES:
-                    certificates += [each.encoded for each in value.list(SEQUENCE, limit=MAX_EVIDENCE)]
+                    ders = [each.encoded for each in value.list(SEQUENCE, limit=MAX_EVIDENCE)]
+                    found.append((value.encoded, Evidence(certificates_of(ders))))
                 elif attribute.oid == REVOCATION_VALUES:
-                    crls += _held(value, 0xA0)
-                    ocsps += map(_as_response, _held(value, 0xA1))
+                    ocsps = tuple(map(_as_response, _held(value, 0xA1)))
+                    found.append((value.encoded, Evidence(crls=tuple(_held(value, 0xA0)), ocsps=ocsps)))
     for value in attributes.revocation:
         with suppress(Asn1Refused):
-            crls += _held(value, 0xA0)
-            ocsps += _held(value, 0xA1)
-    return Evidence(certificates_of(certificates), tuple(crls), tuple(ocsps))
+            adobe = Evidence(crls=tuple(_held(value, 0xA0)), ocsps=tuple(_held(value, 0xA1)))
+            found.append((None, adobe))
+    return [(place, held) for place, held in found if held != Evidence()]
+
+
+def _of_set(der: bytes) -> Evidence:
+    """RevocationInfoChoice (RFC 5652 §10.2.1): a CRL, or an OCSP answer, whole (RFC 5940) or bare as CAdES has it."""
+    if der[:1] == b"\x30":
+        return Evidence(crls=(der,))
+    with suppress(Asn1Refused):
+        kind, value = read_element(der).list(0xA1, least=2, limit=2)
+        if kind.oid() == _OCSP_RESPONSE:
+            return Evidence(ocsps=(value.encoded,))
+        if kind.oid() == _OCSP_BASIC:
+            return Evidence(ocsps=(_as_response(value.encoded),))
+    return Evidence()
 
 
 def _as_response(basic: bytes) -> bytes:

@@ -45,6 +45,10 @@ class SigningKey(Protocol):
         """CA certificates above it that are sent along; may be empty."""
         ...
 
+    def probe(self) -> None:
+        """Look whether it could sign now, without signing. Raises KeyRefused, KeyUnavailable."""
+        ...
+
     def sign(self, data: bytes, hash_name: str) -> bytes:
         """Sign octets: RSA in PKCS#1 v1.5, ECDSA as r and s side by side, Ed25519 (the hash name is "" there).
 

@@ -55,6 +55,9 @@ class FileKey:
             raise KeyRefused(f"{path}: no certificate for the key")
         return cls(_supported(private_key, path), certificate, tuple(chain))
 
+    def probe(self) -> None:
+        """See SigningKey.probe: it is in memory."""
+
     def sign(self, data: bytes, hash_name: str) -> bytes:
         """See SigningKey.sign."""
         key = self.private_key

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signing.certificates import load_certificate, public_key_of
-from signing.fetching import LOOPBACK, FetchFailed, FetchLimits, fetch_now, split_url
+from signing.fetching import Answer, FetchFailed, FetchLimits, fetch_now
 from signing.keys.base import (
     KeyRefused,
     KeyUnavailable,
@@ -31,6 +31,7 @@ from signing.keys.base import (
     require_valid,
     side_by_side,
 )
+from signing.keys.bearer import Bearer, FixedToken, require_secure
 
 _HASH_OIDS = {
     "sha256": "2.16.840.1.101.3.4.2.1",
@@ -48,6 +49,7 @@ _WITH_ECDSA = {
     "sha384": "1.2.840.10045.4.3.3",
     "sha512": "1.2.840.10045.4.3.4",
 }
+_UNAUTHORISED = 401
 _TRY_LATER = {408, 425, 429}
 MAX_CHAIN = 8
 LIMITS = FetchLimits(seconds=20.0, answer_bytes=262_144)
@@ -109,52 +111,58 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class CscService:
-    """A service by its base URL (up to and with `/csc/v2`) and an OAuth 2.0 bearer token that the caller has got.
+    """A service by its base URL (up to and with `/csc/v2`) and an OAuth 2.0 bearer token, or where one is to be had.
 
-    HTTPS, unless the host is this machine. `tls`: a context of the caller's own; None: the system's certificates.
-    Raises KeyRefused for a URL that will not do.
+    HTTPS, unless the host is this machine. A token that is answered with 401 is renewed once for each call, where
+    its source has another. `tls`: a context of the caller's own; None: the system's certificates.
+    Raises KeyRefused for a URL or a token that will not do.
     """
 
     url: str
-    token: str = field(repr=False)
+    token: str | Bearer = field(repr=False)
     limits: FetchLimits = LIMITS
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        try:
-            parts = split_url(self.url)
-        except ValueError as error:
-            raise KeyRefused(f"signing service: {error}") from None
-        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-            raise KeyRefused(f"signing service {parts.hostname}: HTTPS is needed")
-        if parts.query or parts.fragment:
-            raise KeyRefused(f"signing service {parts.hostname}: the URL must end with its path")
-        if not self.token.isascii() or not self.token.isprintable() or not self.token:
-            raise KeyRefused(f"signing service {parts.hostname}: the token is empty or no token68 text")
+        require_secure(self.url, "signing service")
+        if isinstance(self.token, str):
+            object.__setattr__(self, "token", FixedToken(self.token))
 
     def ask(self, method: str, request: Mapping[str, object], kind: type[_T]) -> _T:
         """One call. May be made inside a running event loop. Raises KeyRefused, KeyUnavailable."""
-        call = partial(
-            fetch_now,
-            f"{self.url.rstrip('/')}/{method}",
-            body=msgspec.json.encode(request),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-            limits=self.limits,
-            tls=self.tls,
-        )
-        try:
-            with ThreadPoolExecutor(1) as own:  # a thread without a loop, wherever we are called
-                answer = own.submit(call).result()
-        except FetchFailed as error:
-            raise KeyUnavailable(f"signing service, {method}: {error}") from None
+        assert not isinstance(self.token, str)
+        token = self.token.current()
+        answer = self._post(method, request, token)
+        if answer.status == _UNAUTHORISED and (another := self.token.renewed(token)) is not None:
+            token = another  # what was refused with 401 was not carried out: to ask again is safe
+            answer = self._post(method, request, token)
         if answer.status != 200:
-            raise _refusal(method, answer.status, answer.body, [self.token, *_secrets_in(request)])
+            raise _refusal(method, answer.status, answer.body, [token, *_secrets_in(request)])
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise KeyUnavailable(
                 f"signing service, {method}: not the agreed form: {str(error)[:200]}"
             ) from None
+
+    def _post(self, method: str, request: Mapping[str, object], token: str) -> Answer:
+        call = partial(
+            fetch_now,
+            f"{self.url.rstrip('/')}/{method}",
+            body=msgspec.json.encode(request),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            limits=self.limits,
+            tls=self.tls,
+        )
+        try:
+            with ThreadPoolExecutor(1) as own:  # a thread without a loop, wherever we are called
+                return own.submit(call).result()
+        except FetchFailed as error:
+            raise KeyUnavailable(f"signing service, {method}: {error}") from None
+
+
+class _TokenRefused(KeyRefused):
+    """The access token is not good (any more); it tells nothing about a PIN."""
 
 
 def _secrets_in(request: Mapping[str, object]) -> Iterator[str]:
@@ -176,6 +184,8 @@ def _refusal(method: str, status: int, body: bytes, secrets: Iterable[str]) -> K
         told = told.replace(secret, "***")
     told = "".join(c for c in told[:300] if c.isprintable()).strip()
     text = f"signing service, {method}: {status} {told}".rstrip()
+    if status == _UNAUTHORISED and fault.error == "invalid_token":
+        return _TokenRefused(text)
     # Without the agreed error document the answer is somebody's on the way, not the service's.
     later = status >= 500 or status in _TRY_LATER or 300 <= status < 400 or not fault.error
     return KeyUnavailable(text) if later else KeyRefused(text)
@@ -215,11 +225,7 @@ class RemoteKey:
         if missing:
             raise KeyRefused(f"signing service: it offers no {', '.join(sorted(missing))}")
         chosen = credential_id or _only(service)
-        request = {"credentialID": chosen, "certificates": "chain", "certInfo": True, "authInfo": True}
-        credential = service.ask("credentials/info", request, _Credential)
-        if credential.key.status != "enabled" or credential.cert.status not in (None, "valid"):
-            told = f"key {credential.key.status}, certificate {credential.cert.status}"
-            raise KeyRefused(f"credential {chosen!r} is not in use: {told[:100]}")
+        credential = _looked_up(service, chosen)
         certificate, *chain = _certificates(credential.cert, chosen)
         require_kind(certificate, f"credential {chosen!r}")
         mode = credential.auth.mode
@@ -232,6 +238,10 @@ class RemoteKey:
         given = tuple((secrets or {}).items())
         algorithms = frozenset(credential.key.algo)
         return cls(service, chosen, certificate, tuple(chain), algorithms, mode, given, sad)
+
+    def probe(self) -> None:
+        """See SigningKey.probe: the service answers, and the credential is in use."""
+        _looked_up(self.service, self.credential_id)
 
     def sign(self, data: bytes, hash_name: str) -> bytes:
         """See SigningKey.sign."""
@@ -263,7 +273,7 @@ class RemoteKey:
                 )
             try:
                 return self.service.ask("credentials/authorize", request, _Authorised).sad
-            except KeyUnavailable:
+            except (KeyUnavailable, _TokenRefused):
                 raise
             except KeyRefused:
                 if secrets:
@@ -288,6 +298,15 @@ class RemoteKey:
             return side_by_side(value, field_octets(key))
         except ValueError:
             return value
+
+
+def _looked_up(service: CscService, credential_id: str) -> _Credential:
+    request = {"credentialID": credential_id, "certificates": "chain", "certInfo": True, "authInfo": True}
+    credential = service.ask("credentials/info", request, _Credential)
+    if credential.key.status != "enabled" or credential.cert.status not in (None, "valid"):
+        told = f"key {credential.key.status}, certificate {credential.cert.status}"
+        raise KeyRefused(f"credential {credential_id!r} is not in use: {told[:100]}")
+    return credential
 
 
 def _only(service: CscService) -> str:

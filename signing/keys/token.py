@@ -51,15 +51,19 @@ class _Module:
         self.forked = False
 
     def asked(self, token_label: str, pin: str, work: Callable[[pkcs11.Session], _T]) -> _T:
-        """What `work` gives with the token's session; where that was lost, with a new one.
+        """What `work` gives with the token's session; where that was lost, with a new one; where none can be had, with
+        one of the module begun anew: not every module sees a token that was put in again.
 
         Raises KeyRefused, KeyUnavailable, NoSuchKey.
         """
         with self.lock:
-            try:
+            with suppress(PKCS11Error, KeyUnavailable):
                 return work(self._session(token_label, pin))
-            except PKCS11Error:
-                self._forget(token_label)
+            self._forget(token_label)
+            with suppress(PKCS11Error, KeyUnavailable):
+                return work(self._session(token_label, pin))
+            self.sessions.clear()
+            self._begin_again()
             try:
                 return work(self._session(token_label, pin))
             except faults.NoSuchKey:
@@ -101,7 +105,7 @@ class _Module:
                 lost.close()
 
     def _begin_again(self) -> None:
-        """What the parent opened is not ours (PKCS#11 base specification, clause 6.7.6 on forks)."""
+        """After a fork, what the parent opened is not ours (PKCS#11 base specification, clause 6.7.6 on forks)."""
         library = pkcs11.lib(self.path)
         with suppress(PKCS11Error):
             library.finalize()
@@ -192,6 +196,17 @@ class TokenKey:
             raise KeyRefused(f"token {token_label!r} holds {error}") from None
         require_kind(found[0], f"token {token_label!r}")
         return cls(path, token_label, key_label, key_id, found[0], found[1:], pin)
+
+    def probe(self) -> None:
+        """See SigningKey.probe: the token is there and shows the key."""
+        try:
+            _module(self.module).asked(
+                self.token_label,
+                self._pin,
+                lambda session: _private_key(session, self.token_label, self.key_label, self.key_id),
+            )
+        except faults.NoSuchKey as error:
+            raise KeyUnavailable(f"token {self.token_label!r} holds {error}") from None
 
     def sign(self, data: bytes, hash_name: str) -> bytes:
         """See SigningKey.sign."""

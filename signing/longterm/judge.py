@@ -14,19 +14,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from cryptography import x509
 
 from signing.algorithms import DS
 from signing.authenticity import Authenticity, judge_certificate
 from signing.certificates import is_readable
-from signing.evidence import Evidence, with_evidence
+from signing.evidence import Evidence
 from signing.longterm.imprints import Imprints
 from signing.longterm.level import level_of
 from signing.longterm.properties import COUNTER_SIGNATURE, Properties, TimeStamp, read_properties
 from signing.longterm.values import ancestors, check_references, evidence_of
 from signing.policy import Policy
-from signing.proven import end_of_authorities, judge_at_proven_time
+from signing.proven import DocumentEvidence, Piece, judge_at_proven_time
 from signing.references import ReferenceReader
 from signing.report import (
     Check,
@@ -82,7 +83,7 @@ class InTime:
     judged: list[Judged] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     level: str = ""
-    _all: TrustStore | None = None
+    _values: DocumentEvidence | None = None
 
     @property
     def timestamps(self) -> tuple[TimestampReport, ...]:
@@ -123,31 +124,17 @@ class InTime:
     def store_for(
         self, certificate: x509.Certificate, above: tuple[x509.Certificate, ...], *, stamping: bool = False
     ) -> TrustStore:
-        """The trust with those values of the document that may speak of a certificate (EN 319 102-1 clause 5.6.2.2).
-
-        An answer by an authority that has expired or was revoked since could be anyone's who got hold of its key:
-        it counts only where an archive time stamp proves that it existed before.
-        """
-        everything = self._everything()
-        store = everything.for_timestamps if stamping else everything
-        end = end_of_authorities(certificate, above, trust=store, policy=self.policy, at=self.at)
-        if end is None:
-            return everything
-        stamps = [j for j in self.judged if j.stamp.kind == "archive" and j.time is not None]
-        proven = []
-        for place, piece in self.pieces:
-            times = [s.time for s in stamps if s.stamp.position > place and s.time is not None]
-            counts = bool(times) and min(times) <= end
-            proven.append(piece if counts else Evidence(piece.certificates))
+        """See `DocumentEvidence.store_for`."""
         assert self.trust is not None
-        return with_evidence(self.trust, proven)
+        if self._values is None:
+            pieces = tuple(Piece(piece, partial(self._since, place)) for place, piece in self.pieces)
+            self._values = DocumentEvidence(self.trust, self.policy, self.at, pieces)
+        return self._values.store_for(certificate, above, stamping=stamping)
 
-    def _everything(self) -> TrustStore:
-        """The trust with all values of the document; made once, because reading them costs."""
-        assert self.trust is not None
-        if self._all is None:
-            self._all = with_evidence(self.trust, [piece for _, piece in self.pieces])
-        return self._all
+    def _since(self, place: int) -> datetime | None:
+        """Since when the values at a place provably exist: the earliest archive time stamp after them."""
+        stamps = [j for j in self.judged if j.stamp.kind == "archive" and j.stamp.position > place]
+        return min((j.time for j in stamps if j.time is not None), default=None)
 
 
 def judge_in_time(

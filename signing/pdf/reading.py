@@ -23,6 +23,8 @@ MAX_VALUES = 128
 MAX_VALUE_BYTES = 8 << 20
 MAX_CONTENTS_BYTES = 8 << 20
 """Of all signatures together: what is told of a file is held in memory by whoever asked."""
+_DICTIONARY = 4_096
+"""Octets within which a stream begins after its object."""
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(\d\d)?)?.*")
 _END = re.compile(rb"startxref\s*(\d{1,12})\s+%%EOF[\0\s]*\Z")
 
@@ -34,14 +36,15 @@ class Locked(Exception):
 
 
 def read_pdf(data: bytes) -> Facts:
-    """The facts of a file: `signatures` in the order of signing, `certificates`, `crls`, `ocsps` of its DSS.
+    """The facts of a file: `signatures` in the order of signing, `certificates`, `crls`, `ocsps` of its DSS, each with
+    the place in the file at which it ends.
 
     Raises Locked, and whatever pyHanko raises for files that are broken.
     """
     reader = PdfFileReader(BytesIO(data), strict=False)
     if reader.encrypted:
         _unlock(reader)
-    facts: Facts = {"signatures": [], **_validation_material(reader)}
+    facts: Facts = {"signatures": [], **_validation_material(reader, data)}
     found: list[Facts] = []
     places: list[tuple[int, generic.Reference]] = []
     for name, value, field, place in _signature_fields(reader):
@@ -218,7 +221,7 @@ def _raw_certificates(held: generic.DictionaryObject) -> list[str]:
     return [one.original_bytes.hex() for one in each[:16]]
 
 
-def _validation_material(reader: PdfFileReader) -> Facts:
+def _validation_material(reader: PdfFileReader, data: bytes) -> Facts:
     """The DSS (ISO 32000-2 §12.8.4.3), as far as it can be read: it is not needed for the signatures themselves."""
     found: Facts = {"certificates": [], "crls": [], "ocsps": []}
     budget = MAX_VALUE_BYTES
@@ -230,7 +233,15 @@ def _validation_material(reader: PdfFileReader) -> Facts:
                 budget -= len(value)
                 if budget < 0:
                     return found
-                found[name].append(value.hex())
+                found[name].append([value.hex(), _end_of(each, data, reader)])
     except Exception:  # absent, or broken in one of pyHanko's many ways
         return found
     return found
+
+
+def _end_of(stream: generic.IndirectObject, data: bytes, reader: PdfFileReader) -> int:
+    """Where the octets of a stream end in the file, as they are found there; the file's end where they are not."""
+    encoded = stream.get_object().encoded_data  # type: ignore[no-untyped-call]
+    start = reader.xrefs[stream.reference]
+    found = data.find(encoded, start, start + len(encoded) + _DICTIONARY) if isinstance(start, int) else -1
+    return len(data) if found < 0 or not encoded else found + len(encoded)

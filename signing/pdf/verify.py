@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from signing.asn1 import NULL, OCTET_STRING, SEQUENCE, Asn1Refused, Element, encode, read_element
@@ -16,6 +17,7 @@ from signing.evidence import Evidence, certificates_of
 from signing.pdf.confined import read_confined
 from signing.pdf.wire import WALL_SECONDS
 from signing.policy import Policy, load_policy
+from signing.proven import DocumentEvidence, Piece
 from signing.report import (
     Check,
     CheckFailed,
@@ -104,48 +106,78 @@ def _judge_all(
         checks.append(failed("document.signature-count", count=len(found), limit=where.policy.max_signatures))
         return []
     checks.append(passed("document.signature-present"))
-    evidence = Evidence(
-        certificates_of(map(bytes.fromhex, facts["certificates"])),
-        tuple(map(bytes.fromhex, facts["crls"])),
-        tuple(map(bytes.fromhex, facts["ocsps"])),
-    )
-    stamps = _judge_time_stamps([each for each in found if each.is_time_stamp], where, evidence)
+    stamps = _TimeStamps(where)
+    stamps.pieces = _pieces(facts, stamps)
+    stamps.judge([each for each in found if each.is_time_stamp])
     reports: list[SignatureReport] = []
     for each in people:
-        after = [report for stamp, report in stamps if stamp.facts["revision"] > each.facts["revision"]]
+        after = [
+            report for stamp, report in stamps.judged if stamp.facts["revision"] > each.facts["revision"]
+        ]
         final = each.facts["certified"] == 1 and any(
             other.facts["revision"] > each.facts["revision"] for other in people
         )
-        reports += _judge_one(each, after, where, evidence, final=final)
+        reports += _judge_one(each, after, where, stamps.pieces, final=final)
     return reports
 
 
-def _judge_time_stamps(
-    stamps: list[_Signature], where: Circumstances, evidence: Evidence
-) -> list[tuple[_Signature, TimestampReport]]:
-    """From the latest to the earliest: what a later one covers existed then (EN 319 102-1 clause 5.6.3)."""
-    judged: list[tuple[_Signature, TimestampReport]] = []
-    trust = where.trust if where.key is None else None
-    for stamp in reversed(stamps):
-        fault = stamp.facts["fault"]
-        if fault or stamp.facts["changes"]:
-            detail = fault or stamp.facts["changes"][0][1]
-            check = failed("pdf.byte-range" if fault else "pdf.changed", detail=detail)
-            verdict = conclude([check])
-            judged.append((stamp, TimestampReport("document", None, *verdict, (check,), None)))
-            continue
-        report = judge_timestamp(
-            stamp.contents,
-            stamp.octets,
-            kind="document",
-            policy=where.policy,
-            trust=trust,
-            at=where.at,
-            proven=min(_times(report for _, report in judged), default=None),
-            untrusted=evidence.certificates,
+@dataclass(slots=True)
+class _TimeStamps:
+    """The document time stamps, judged from the latest to the earliest: what a later one covers existed then (EN 319
+    102-1 clause 5.6.3). `judged`: in the order of signing; `pieces`: what the DSS holds.
+    """
+
+    where: Circumstances
+    judged: list[tuple[_Signature, TimestampReport]] = field(default_factory=list)
+    pieces: tuple[Piece, ...] = ()
+
+    def judge(self, stamps: list[_Signature]) -> None:
+        where = self.where
+        trust = where.trust if where.key is None else None
+        values = None if trust is None else DocumentEvidence(trust, where.policy, where.at, self.pieces)
+        for stamp in reversed(stamps):
+            fault = stamp.facts["fault"]
+            if fault or stamp.facts["changes"]:
+                detail = fault or stamp.facts["changes"][0][1]
+                check = failed("pdf.byte-range" if fault else "pdf.changed", detail=detail)
+                report = TimestampReport("document", None, *conclude([check]), (check,), None)
+            else:
+                report = judge_timestamp(
+                    stamp.contents,
+                    stamp.octets,
+                    kind="document",
+                    policy=where.policy,
+                    trust=trust,
+                    at=where.at,
+                    proven=min(_times(report for _, report in self.judged), default=None),
+                    untrusted=[c for piece in self.pieces for c in piece.evidence.certificates],
+                    values=values,
+                )
+            self.judged.insert(0, (stamp, report))
+
+    def since(self, end: int) -> datetime | None:
+        """Since when the octets of the file up to `end` provably exist."""
+        over_them = [report for stamp, report in self.judged if sum(stamp.facts["byte_range"][2:]) >= end]
+        return min(_times(over_them), default=None)
+
+
+def _pieces(facts: dict[str, Any], stamps: _TimeStamps) -> tuple[Piece, ...]:
+    """The DSS: values that end at the same place of the file stand together."""
+    held: dict[int, dict[str, list[bytes]]] = {}
+    for kind in ("certificates", "crls", "ocsps"):
+        for value, end in facts[kind]:
+            held.setdefault(end, {}).setdefault(kind, []).append(bytes.fromhex(value))
+    return tuple(
+        Piece(
+            Evidence(
+                certificates_of(each.get("certificates", ())),
+                tuple(each.get("crls", ())),
+                tuple(each.get("ocsps", ())),
+            ),
+            partial(stamps.since, end),
         )
-        judged.append((stamp, report))
-    return list(reversed(judged))
+        for end, each in held.items()
+    )
 
 
 def _times(reports: Iterable[TimestampReport]) -> list[datetime]:
@@ -160,7 +192,7 @@ def _judge_one(
     signature: _Signature,
     after: list[TimestampReport],
     where: Circumstances,
-    evidence: Evidence,
+    pieces: tuple[Piece, ...],
     *,
     final: bool,
 ) -> list[SignatureReport]:
@@ -183,7 +215,7 @@ def _judge_one(
         time_stamps=tuple(after),
     )
     proven = tuple(_times(after)) if where.key is None else ()
-    where = Circumstances(where.policy, where.trust, where.at, where.key, proven, evidence)
+    where = Circumstances(where.policy, where.trust, where.at, where.key, proven, pieces)
     try:
         signed, signer, subject = _read(signature, subject, where.policy.lenient_certificates)
     except Asn1Refused as error:

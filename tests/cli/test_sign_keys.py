@@ -70,6 +70,21 @@ async def test_with_a_remote_service(unsigned: Path, tmp_path: Path, pki: certs_
         assert "the-token" not in down.stderr
 
 
+async def test_with_a_remote_service_by_client_credentials(
+    unsigned: Path, tmp_path: Path, pki: certs_dev.DevPki
+) -> None:
+    ours = secret(tmp_path, "secret", "ours: %")
+    credentials = credentials_of(pki.directory, {})
+    async with CscSimulator(credentials, token="another", clients={"me": "ours: %"}) as service:
+        place = ("--csc", service.url, "--credential", "taxpayer", "--oauth", service.token_url)
+        done = await efile_beside("sign", unsigned, *place, "--client", "me", "--client-secret-file", ours)
+        assert done.returncode == 0, done.stderr
+        assert efile("check", unsigned, "--trust", pki.trust).returncode == 0
+        other = await efile_beside("sign", unsigned, *place, "--client", "you", "--client-secret-file", ours)
+        assert (other.returncode, "invalid_client" in other.stderr) == (2, True)
+        assert "ours" not in other.stderr
+
+
 def test_places_that_do_not_go_together(unsigned: Path, tmp_path: Path, pki: certs_dev.DevPki) -> None:
     key = pki["taxpayer"].key
     for arguments, told in (

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.errors import StoreUnavailable
+import certs_dev
+import schemas
+from gateway.errors import SignerUnavailable, StoreUnavailable
 from gateway.filing.dossier_codes import DossierCodes, is_dossier_code
-from gateway.filing.filing import Filing, NewFiling, NoticeKind, SignedNotice, Unsigned
+from gateway.filing.filing import Filing, NewFiling, NoticeKind, Recorded, SignedNotice, Unsigned
+from gateway.intake.record import RecordWorld
+from gateway.intake.record import record as recorded
+from gateway.notary import XmlNotary
 from gateway.store.opening import open_store
+from tests.documents import key_of
 from tests.gateway.builders import new_filing
 
 LATE = datetime(2026, 11, 23, 16, 59, 59, tzinfo=UTC)  # one second before midnight in Vietnam
@@ -115,3 +123,57 @@ async def test_a_transaction_that_fails_takes_no_number(place: str) -> None:
     after = await store.add(store.prepare(dossier(b"<one/>", LATE)))
     await store.close()
     assert after.filing.dossier_code == "H52-20261123-0000001"
+
+
+class SlowNotary(XmlNotary):
+    """Signs in its own time, as a device does: others come between."""
+
+    apart = True  # type: ignore[assignment]
+
+    async def issued(self, make: Callable[[], SignedNotice]) -> SignedNotice:
+        await asyncio.sleep(random.uniform(0, 0.01))
+        return make()
+
+
+def slow(pki: certs_dev.DevPki) -> SlowNotary:
+    office = schemas.Office("H52", "Tests")
+    return SlowNotary(key_of(pki, "notice"), declarations=office, dossiers=office)
+
+
+async def test_signed_ahead_without_gap_or_double_whoever_else_signs(
+    place: str, pki: certs_dev.DevPki
+) -> None:
+    """Three processes' worth of stores, each with dossiers that wait for a slow signer, beside sealing commits."""
+    stores = [await open_store(place, lambda: datetime.now(UTC)) for _ in range(3)]
+    notary = slow(pki)
+    worlds = [RecordWorld(store, notary, asyncio.Lock()) for store in stores]
+
+    async def one(number: int) -> Recorded:
+        store, world = stores[number % 3], worlds[number % 3]
+        prepared = store.prepare(dossier(b"<d>%d</d>" % number, LATE))
+        while True:
+            try:
+                return await (store.add(prepared) if number % 5 == 0 else recorded(prepared, world))
+            except SignerUnavailable:  # the sender comes again
+                continue
+
+    made = await asyncio.gather(*(one(number) for number in range(40)))
+    for store in stores:
+        await store.close()
+    assert sorted(str(one.filing.dossier_code) for one in made) == [
+        f"H52-20261123-{number:07d}" for number in range(1, 41)
+    ]
+    for each in made:
+        assert each.notice.document == str(each.filing.dossier_code).encode(), "the notice names its own code"
+
+
+async def test_a_repeat_of_what_is_signed_ahead_gets_the_original(place: str, pki: certs_dev.DevPki) -> None:
+    store = await open_store(place, lambda: datetime.now(UTC))
+    world = RecordWorld(store, slow(pki), asyncio.Lock())
+    same = [store.prepare(dossier(b"<one/>", LATE)) for _ in range(3)]
+    made = await asyncio.gather(*(recorded(each, world) for each in same))
+    other = await recorded(store.prepare(dossier(b"<two/>", LATE)), world)
+    await store.close()
+    assert {each.filing.number for each in made} == {made[0].filing.number}
+    assert sorted(each.repeat for each in made) == [False, True, True]
+    assert other.filing.dossier_code == "H52-20261123-0000002"

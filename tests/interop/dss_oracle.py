@@ -74,11 +74,19 @@ class Dss:
         return [_NAMES.get(each["indication"], each["indication"]) for each in told]
 
     def sign(
-        self, document: bytes, level: str, key: FileKey, tsa: FileKey, given: Circumstances, at: datetime
+        self,
+        document: bytes,
+        level: str,
+        key: FileKey,
+        tsa: FileKey,
+        given: Circumstances,
+        at: datetime,
+        *,
+        form: str = "XAdES",
     ) -> bytes:
-        """The document with an enveloped XAdES baseline signature of DSS's making."""
-        out = self.folder / f"{self._count}-signed.xml"
-        job = {"do": "sign", "file": self._file(document), "out": str(out), "level": level}
+        """The document with a baseline signature of DSS's making: XAdES enveloped in it, CAdES around it, or PAdES."""
+        out = self.folder / f"{self._count}-signed"
+        job = {"do": "sign", "form": form, "file": self._file(document), "out": str(out), "level": level}
         job |= {"time": at.isoformat(), "password": PASSWORD, **self._given(given)}
         job |= {"key": self._store(key), "tsa": self._store(tsa)}
         self._ask(job)

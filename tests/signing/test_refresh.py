@@ -333,7 +333,7 @@ async def test_trusted_lists_are_fetched_and_never_go_back(publisher: Publisher,
         publisher.files["/list.xml"] = signed_list(unsigned_list(*held, **options), operator)
 
     def trusted(at: datetime) -> int:
-        return len(lists_of(tmp_path, at)[0])
+        return len(lists_of(tmp_path, at)[1])
 
     published(*entries, sequence=7, next_update=AT + 200 * DAY)
     changed, faults = await lists.round(AT)

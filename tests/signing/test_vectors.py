@@ -73,6 +73,9 @@ def test_third_party_vectors(policy: Policy, capsys: pytest.CaptureFixture[str])
             case["family"] == "hostile-xml" and case["expected"] == "valid"
         ):  # harmless, and without a signature
             assert answer["sub_indication"] == "NO_SIGNATURE", (case["id"], answer)
+        if case["id"].endswith("/Signature-X-AT-1.xml"):
+            assert "xades.version" in answer["reason"]
+            assert "1.1.1" in answer["reason"]
     with capsys.disabled():
         print("\n" + "\n".join(f"{n:4} {' / '.join(row)}" for row, n in sorted(table.items())))
     assert false_accepts == []

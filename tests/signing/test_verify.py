@@ -459,3 +459,28 @@ def test_saml_1_types_its_ids_by_its_own_names(pki: Hierarchy, policy: Policy) -
         document = sign_xml(bearer, pki.taxpayer, profile="xmldsig", target_id="A1", place="Assertion", at=AT)
         renamed = document.replace(b' Id="A1"', b' AssertionID="A1"')
         assert (codes(judged(renamed, policy)).keys() & {"reference.target"} == set()) is passes
+
+
+@pytest.mark.parametrize("version", ["1.1.1", "1.2.2"])
+@pytest.mark.parametrize("typed", [True, False])
+def test_xades_before_1_3_2_is_named_and_not_judged(
+    version: str,
+    typed: bool,
+    policy: Policy,
+    trust: TrustStore,
+    pki: Hierarchy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    older = f"http://uri.etsi.org/01903/v{version}#"
+    monkeypatch.setattr("signing.sign.XADES", older)
+    if typed:
+        monkeypatch.setattr("signing.sign.SIGNED_PROPERTIES_TYPE", f"{older}SignedProperties")
+    document = signed(pki.taxpayer, profile="xades-b")
+    report = judged(document, policy, trust)
+    assert (report.indication, report.sub_indication) == (Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE")
+    assert codes(report) == {"xades.version": "SIG_CONSTRAINTS_FAILURE"}
+    assert version in report.signatures[0].profile
+    assert [covered.uri for covered in report.covered] == ["#ID_1"]
+    changed = judged(document.replace(b"1200000", b"1200001"), policy, trust)
+    assert (changed.indication, changed.sub_indication) == (Indication.FAILED, "HASH_FAILURE")
+    assert "xades.version" in codes(changed)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp import web
 from certs_dev.csc import Behaviour, Credential, CscSimulator
 from signing import Indication, KeyRefused, KeyUnavailable, Policy, TrustStore, verify_xml
 from signing.fetching import FetchLimits
+from signing.keys.bearer import Bearer, ClientCredentials, TokenFile
 from signing.keys.remote import CscService, RemoteKey
 from tests.signing.documents import codes, signed
 from tests.signing.pki import AT, Hierarchy, signer
@@ -29,11 +31,11 @@ async def service(pki: Hierarchy) -> AsyncIterator[CscSimulator]:
         key = signer(pki.ca, kind=kind, number=85)
         chain = (key.certificate, pki.ca.certificate)
         held[kind] = Credential(key.private_key, chain, dict(PIN) if kind != "p384" else {})  # type: ignore[arg-type]
-    async with CscSimulator(held, token=TOKEN) as running:
+    async with CscSimulator(held, token=TOKEN, clients={"gateway": "the secret"}) as running:
         yield running
 
 
-def client(service: CscSimulator, token: str = TOKEN) -> CscService:
+def client(service: CscSimulator, token: str | Bearer = TOKEN) -> CscService:
     return CscService(service.url, token, QUICK)
 
 
@@ -201,3 +203,71 @@ async def test_what_a_service_says_back_shows_no_secret() -> None:
     await runner.cleanup()
     assert "***" in str(caught.value)
     assert not any(secret in str(caught.value) for secret in ("4711", "secret-token", "secret-sad"))
+
+
+def methods(service: CscSimulator) -> list[str]:
+    return [method for method, _ in service.requests]
+
+
+async def opened_with(service: CscSimulator, bearer: Bearer) -> RemoteKey:
+    return await asyncio.to_thread(partial(RemoteKey.open, client(service, bearer), "p256", secrets=PIN))
+
+
+async def test_a_token_that_ended_is_read_again_from_its_file(service: CscSimulator, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    key = await opened_with(service, TokenFile(file))
+    service.tokens = {"the next one": float("inf")}
+    with pytest.raises(KeyRefused, match="401 invalid_token"):
+        await signs(key)
+    assert methods(service).count("credentials/authorize") == 1, "the same token is not sent again"
+    file.write_text("the next one")
+    await signs(key)
+    assert methods(service)[-3:] == ["credentials/authorize"] * 2 + ["signatures/signHash"]
+
+
+async def test_a_token_is_renewed_once_for_each_call(service: CscSimulator, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    key = await opened_with(service, TokenFile(file))
+    service.tokens, before = {}, len(service.requests)
+    file.write_text("no better")
+    with pytest.raises(KeyRefused, match="401") as caught:
+        await signs(key)
+    assert methods(service)[before:] == ["credentials/authorize"] * 2
+    assert "no better" not in str(caught.value)
+    service.tokens = {"no better": float("inf")}
+    await signs(key)  # a refused token says nothing about the PIN, which goes out again
+    file.unlink()
+    service.tokens = {}
+    with pytest.raises(KeyUnavailable, match="No such file"):
+        await signs(key)
+
+
+async def test_a_token_by_client_credentials_is_kept_until_it_is_refused(service: CscSimulator) -> None:
+    key = await opened_with(service, ClientCredentials(service.token_url, "gateway", "the secret"))
+    await asyncio.gather(*(signs(key) for _ in range(4)))
+    assert methods(service).count("oauth2/token") == 1
+    service.tokens.clear()
+    await asyncio.gather(*(signs(key) for _ in range(4)))
+    assert methods(service).count("oauth2/token") == 2, "all that were refused share the new one"
+
+
+async def test_a_token_that_ends_by_itself_is_not_sent(service: CscSimulator) -> None:
+    service.behaviour = Behaviour(token_seconds=5.0)
+    key = await opened_with(service, ClientCredentials(service.token_url, "gateway", "the secret"))
+    await signs(key)
+    assert methods(service).count("oauth2/token") >= 2
+
+
+async def test_a_client_that_is_not_known_and_an_endpoint_that_is_down(service: CscSimulator) -> None:
+    with pytest.raises(KeyRefused, match="token endpoint: 401 invalid_client") as caught:
+        await opened_with(service, ClientCredentials(service.token_url, "gateway", "wrong"))
+    assert not isinstance(caught.value, KeyUnavailable)
+    assert "wrong" not in str(caught.value)
+    for failing in ("down", "proxy", "redirect"):
+        service.behaviour = Behaviour(failing=failing)
+        with pytest.raises(KeyUnavailable, match="token endpoint"):
+            await opened_with(service, ClientCredentials(service.token_url, "gateway", "the secret"))
+    with pytest.raises(KeyRefused, match="HTTPS is needed"):
+        ClientCredentials("http://sign.example/oauth2/token", "gateway", "the secret")

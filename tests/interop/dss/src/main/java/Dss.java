@@ -2,6 +2,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import eu.europa.esig.dss.signature.AbstractSignatureParameters;
+import eu.europa.esig.dss.cades.CAdESSignatureParameters;
+import eu.europa.esig.dss.cades.signature.CAdESService;
 import eu.europa.esig.dss.enumerations.DigestAlgorithm;
 import eu.europa.esig.dss.enumerations.SignatureLevel;
 import eu.europa.esig.dss.enumerations.SignaturePackaging;
@@ -9,6 +12,9 @@ import eu.europa.esig.dss.enumerations.SubIndication;
 import eu.europa.esig.dss.model.DSSDocument;
 import eu.europa.esig.dss.model.FileDocument;
 import eu.europa.esig.dss.model.SignatureValue;
+import eu.europa.esig.dss.pades.PAdESSignatureParameters;
+import eu.europa.esig.dss.pades.signature.PAdESService;
+import eu.europa.esig.dss.signature.AbstractSignatureService;
 import eu.europa.esig.dss.simplereport.SimpleReport;
 import eu.europa.esig.dss.spi.DSSUtils;
 import eu.europa.esig.dss.spi.validation.CertificateVerifier;
@@ -41,7 +47,8 @@ import java.util.List;
  *     -> {"signatures": [{"indication", "sub_indication", "format", "best_signature_time", "errors"}]}
  * {"do": "read-report", "file": F}  a validation report of ETSI TS 119 102-2, read and judged by its XML schema
  *     -> {"signatures": [{"indication", "sub_indication"}]}
- * {"do": "sign", "file": F, "out": F, "level": "B|T|LT|LTA", "time": T, "key": P12, "tsa": P12, "password": P, and as above}
+ * {"do": "sign", "form": "XAdES|CAdES|PAdES", "file": F, "out": F, "level": "B|T|LT|LTA", "time": T, "key": P12,
+ *  "tsa": P12, "password": P, and as above}
  */
 public final class Dss {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -104,25 +111,47 @@ public final class Dss {
         try (Pkcs12SignatureToken token = new Pkcs12SignatureToken(
                 new File(job.get("key").asText()), new KeyStore.PasswordProtection(password))) {
             DSSPrivateKeyEntry key = token.getKeys().get(0);
-            XAdESSignatureParameters parameters = new XAdESSignatureParameters();
-            parameters.setSignatureLevel(SignatureLevel.valueByName("XAdES-BASELINE-" + job.get("level").asText()));
-            parameters.setSignaturePackaging(SignaturePackaging.ENVELOPED);
-            parameters.setDigestAlgorithm(DigestAlgorithm.SHA256);
-            parameters.setSigningCertificate(key.getCertificate());
-            parameters.setCertificateChain(key.getCertificateChain());
-            parameters.bLevel().setSigningDate(time(job));
-            XAdESService service = new XAdESService(verifier(job));
             KeyStore store = KeyStore.getInstance("PKCS12");
             store.load(new FileInputStream(job.get("tsa").asText()), password);
             KeyEntityTSPSource tsa = new KeyEntityTSPSource(store, store.aliases().nextElement(), password);
             tsa.setTsaPolicy("1.3.6.1.4.1.32473.1");
-            service.setTspSource(tsa);
-            DSSDocument document = new FileDocument(job.get("file").asText());
-            SignatureValue value =
-                    token.sign(service.getDataToSign(document, parameters), DigestAlgorithm.SHA256, key);
-            service.signDocument(document, parameters, value).save(job.get("out").asText());
+            switch (job.get("form").asText()) {
+                case "XAdES" -> {
+                    XAdESSignatureParameters parameters = new XAdESSignatureParameters();
+                    parameters.setSignaturePackaging(SignaturePackaging.ENVELOPED);
+                    make(job, token, key, parameters, new XAdESService(verifier(job)), tsa);
+                }
+                case "CAdES" -> {
+                    CAdESSignatureParameters parameters = new CAdESSignatureParameters();
+                    parameters.setSignaturePackaging(SignaturePackaging.ENVELOPING);
+                    make(job, token, key, parameters, new CAdESService(verifier(job)), tsa);
+                }
+                case "PAdES" ->
+                    make(job, token, key, new PAdESSignatureParameters(), new PAdESService(verifier(job)), tsa);
+                default -> throw new IllegalArgumentException(job.toString());
+            }
             answer.put("signed", job.get("out").asText());
         }
+    }
+
+    private static <P extends AbstractSignatureParameters<?>> void make(
+            JsonNode job,
+            Pkcs12SignatureToken token,
+            DSSPrivateKeyEntry key,
+            P parameters,
+            AbstractSignatureService<P, ?> service,
+            KeyEntityTSPSource tsa)
+            throws Exception {
+        String level = job.get("form").asText() + "-BASELINE-" + job.get("level").asText();
+        parameters.setSignatureLevel(SignatureLevel.valueByName(level));
+        parameters.setDigestAlgorithm(DigestAlgorithm.SHA256);
+        parameters.setSigningCertificate(key.getCertificate());
+        parameters.setCertificateChain(key.getCertificateChain());
+        parameters.bLevel().setSigningDate(time(job));
+        service.setTspSource(tsa);
+        DSSDocument document = new FileDocument(job.get("file").asText());
+        SignatureValue value = token.sign(service.getDataToSign(document, parameters), DigestAlgorithm.SHA256, key);
+        service.signDocument(document, parameters, value).save(job.get("out").asText());
     }
 
     private static CertificateVerifier verifier(JsonNode job) throws Exception {
