@@ -17,12 +17,12 @@ from gateway.delivery.notify import notify, verdict_of
 from gateway.delivery.recheck import recheck
 from gateway.delivery.route import backend_of, handovers, route
 from gateway.delivery.track import track
-from gateway.delivery.world import DeliveryWorld
+from gateway.delivery.world import DeliveryWorld, failed
 from gateway.errors import NotFound, VerdictConflict
+from gateway.filing.attempt import Attempt, AttemptResult
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.filing.filing import Recorded
 from gateway.filing.status import Status
-from gateway.filing.story import told
 from gateway.filing.verdict import Verdict
 from gateway.intake.acknowledge import Answer, acknowledge
 from gateway.intake.identify import Identified, identify
@@ -158,8 +158,10 @@ async def carry_on(claim: Claim, world: DeliveryWorld) -> Outcome:
         outcome = await STEPS[status](claim, world)
     except Exception as error:
         log.exception("step-failed", number=claim.filing.number, status=status, attempt=claim.attempt)
-        event, delay = told("step-failed", claim.failures), world.backoff.delay(claim.failures)
-        outcome = Outcome(claim, status, event, type(error).__name__, due_seconds=delay, progress=False)
+        fault = Attempt(
+            STEPS[status].__name__, claim.filing.agency or "", AttemptResult.FAULT, type(error).__name__
+        )
+        outcome = failed(claim, "step-failed", fault, world)
     await world.deliveries.record_outcome(outcome)
     return outcome
 

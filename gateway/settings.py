@@ -14,7 +14,7 @@ from msgspec import Meta
 import schemas
 from gateway.directory import OWN_DIRECTORY
 from gateway.errors import ConfigurationError
-from gateway.ports import LONGEST_WAIT_SECONDS
+from gateway.ports import LONGEST_WAIT_SECONDS, MOST_PAUSES
 
 Positive = Annotated[float, Meta(gt=0)]
 Wait = Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS)]
@@ -109,7 +109,7 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`lease_seconds` must exceed the longest call of every adapter; delays are in seconds."""
+    """Delays in seconds. A lease is renewed while its process lives: `lease_seconds` after its death others go on."""
 
     in_flight: Count = 32
     lease_seconds: Wait = 90.0
@@ -132,7 +132,9 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An agency's back-end; `certificates` are its client certificates for callbacks; `config` is the adapter's.
 
-    `serves`: agencies or offices of the directory.
+    `serves`: agencies or offices of the directory. All processes together keep at most `max_in_flight` calls going and
+    start `per_second` of them (0: any number), none during `maintenance`. After `breaker_failures` in a row nobody
+    calls for `breaker_seconds`, then one call tries; the pause doubles with each that fails.
     """
 
     id: str
@@ -142,6 +144,11 @@ class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     config: dict[str, Any]
     certificates: tuple[Path, ...] = ()
     poll_seconds: Wait = 30.0
+    max_in_flight: Count = 16
+    per_second: Annotated[float, Meta(ge=0)] = 0.0
+    maintenance: tuple[str, ...] = ()
+    breaker_failures: Count = 5
+    breaker_seconds: Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS / MOST_PAUSES)] = 15.0
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

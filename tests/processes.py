@@ -27,7 +27,7 @@ def quick_installation(directory: Path) -> Installation:
             "first_retry_seconds = 1.0",
             "first_retry_seconds = 0.1\nmost_retry_seconds = 0.5\nlease_seconds = 4.0",
         )
-        .replace("poll_seconds = 2.0", "poll_seconds = 0.5")
+        .replace("poll_seconds = 2.0", "poll_seconds = 0.5\nbreaker_seconds = 0.2")
         .replace("[agency.config]", "[agency.config]\ntimeout_s = 1.5")
     )
     return made

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
+from gateway.filing.attempt import Attempts
 from gateway.filing.filing import Event, Filing
 from gateway.filing.handover import HANDOVER_WORDS, Handover
 from gateway.filing.identifiers import VIETNAM
@@ -102,6 +103,21 @@ def _handover_json(handover: Handover) -> dict[str, Any]:
         "detail": handover.detail,
         "answer": handover.answer,
     }
+
+
+def attempt_json(one: Attempts) -> dict[str, Any]:
+    """Attempts as the filing's provider sees them: which of our processes made them is ours to know."""
+    body: dict[str, Any] = {
+        "at": one.first_at.astimezone(VIETNAM).isoformat(timespec="milliseconds"),
+        "until": one.last_at.astimezone(VIETNAM).isoformat(timespec="milliseconds"),
+        "times": one.times,
+        "step": one.step,
+        "agency": one.agency,
+        "result": one.result.value,
+        "answer": one.answer,
+        "seconds": None if one.seconds is None else round(one.seconds, 3),
+    }
+    return body | ({"cooperatingAgency": one.handover} if one.handover else {})
 
 
 def links(number: str, notices: tuple[str, ...]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from gateway.api.answers import filing_json, intake_response, json_response
+from gateway.api.answers import attempt_json, filing_json, intake_response, json_response
 from gateway.api.body import BodyBudget, Hold, expect_later, read_body, send_body
 from gateway.api.clients import Clients
 from gateway.errors import NotFound, WrongMediaType
@@ -52,6 +52,7 @@ class FilingsDoor:
             web.get(f"{one}/receipt", self.receipt),
             web.get(f"{one}/verdict", self.verdict),
             web.get(f"{one}/document", self.document),
+            web.get(f"{one}/attempts", self.attempts),
             web.get(f"{one}/events", self.events),
             web.get(f"{one}/notices/{{kind}}", self.notice),
         ]
@@ -110,6 +111,11 @@ class FilingsDoor:
             if document is None:
                 raise NotFound(filing.number)
             return await send_body(request, document, "application/xml", self._body_seconds)
+
+    async def attempts(self, request: web.Request) -> web.StreamResponse:
+        """GET …/attempts: what was asked of agencies, and what they answered, oldest first."""
+        filing = await self.own(request)
+        return json_response([attempt_json(one) for one in await self._world.filings.attempts(filing.number)])
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET …/events: the filing's story, oldest first."""

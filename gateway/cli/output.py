@@ -63,6 +63,16 @@ def print_filing(body: Mapping[str, Any]) -> None:
         click.echo(f"  also      {one['name']}: {one['statusText']['vi']} / {one['statusText']['en']}")
 
 
+def print_attempt(attempt: Mapping[str, Any]) -> None:
+    """One line: when, how often, at whom, what came of it, how long the last one took."""
+    lasted = "" if attempt["seconds"] is None else f" {attempt['seconds']:.2f} s"
+    who = f"{attempt['agency']} {attempt.get('cooperatingAgency', '')}".strip()
+    often = f" ×{attempt['times']} until {attempt['until']}" if attempt["times"] > 1 else ""
+    click.echo(
+        f"  {attempt['at']}  {attempt['step']:10} {who:12} {attempt['result']:12}{lasted} {attempt['answer']}{often}"
+    )
+
+
 def print_problem(body: Mapping[str, Any], http_status: int) -> None:
     """A problem document (RFC 9457)."""
     titles = body.get("titles") or {"vi": body.get("title", ""), "en": ""}

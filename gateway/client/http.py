@@ -84,7 +84,7 @@ class GatewayClient:
         return await self._call("GET", f"/v1/filings/{number}")
 
     async def part(self, number: str, name: str) -> Reply:
-        """`receipt`, `verdict`, `document`, `events` or `notices/{kind}` of a filing."""
+        """`receipt`, `verdict`, `document`, `attempts`, `events` or `notices/{kind}` of a filing."""
         return await self._call("GET", f"/v1/filings/{number}/{name}")
 
     async def _call(

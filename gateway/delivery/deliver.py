@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import adapters
+from gateway.delivery.ask import ask
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import Backoff, DeliveryWorld, key_of, without_adapter
+from gateway.delivery.world import Backoff, DeliveryWorld, failed, key_of, without_adapter
 from gateway.filing.filing import Filing
 from gateway.filing.status import Status
-from gateway.filing.story import told
 from gateway.ports import Claim, Outcome
 
 
@@ -24,23 +24,21 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     body = await world.deliveries.body(filing.number)
     lead, _ = filing.lead or ("", "")
     parcel = parcel_of(filing, body, key=key_of(filing), agency=lead)
-    try:
-        submitted = await adapter.submit(parcel)
-    except adapters.Unavailable as error:
-        delay = world.backoff.delay(claim.failures, error.retry_after)
-        event = told("attempt-failed", claim.failures)
-        return Outcome(claim, Status.DELIVERING, event, str(error), due_seconds=delay, progress=False)
-    except adapters.Rejected as error:
-        return Outcome(claim, Status.STUCK, "stuck", str(error), progress=False)
-    if submitted.verdict is not None:
-        return await verdict_outcome(claim, submitted.verdict, world)
+    answer, attempt = await ask("deliver", filing.agency or "", adapter.submit(parcel))
+    if isinstance(answer, adapters.Unavailable):
+        return failed(claim, "attempt-failed", attempt, world)
+    if isinstance(answer, adapters.Rejected):
+        return Outcome(claim, Status.STUCK, "stuck", str(answer), progress=False, attempt=attempt)
+    if answer.verdict is not None:
+        return await verdict_outcome(claim, answer.verdict, attempt, world)
     return Outcome(
         claim,
         Status.DELIVERED,
         "delivered",
-        submitted.reference or "",
+        answer.reference or "",
         due_seconds=await poll_seconds(filing, world, 0),
-        reference=submitted.reference,
+        reference=answer.reference,
+        attempt=attempt,
     )
 
 

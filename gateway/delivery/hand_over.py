@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import adapters
+from gateway.delivery.ask import ask
 from gateway.delivery.deliver import parcel_of
 from gateway.delivery.route import backend_of
 from gateway.delivery.world import DeliveryWorld
+from gateway.filing.attempt import Attempt
 from gateway.filing.handover import HandoverStatus
 from gateway.filing.story import told
 from gateway.ports import HandoverClaim, HandoverOutcome
@@ -24,16 +26,18 @@ async def hand_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutco
     adapter = world.adapters.get(backend.id)
     if adapter is None:
         return waits(claim, f"this process has no adapter for agency {backend.id}", world)
+    if handover.backend != backend.id:  # its limits and its breaker are asked first
+        return HandoverOutcome(claim, HandoverStatus.WAITING, None, due_seconds=0.0, backend=backend.id)
     body = await world.deliveries.body(claim.filing.number)
-    try:
-        submitted = await adapter.submit(
-            parcel_of(claim.filing, body, key=key_of(claim), agency=handover.agency)
-        )
-    except adapters.Unavailable as error:
-        return waits(claim, str(error), world, error.retry_after)
-    except adapters.Rejected as error:
-        return HandoverOutcome(claim, HandoverStatus.STUCK, "handover-stuck", str(error))
-    return HandoverOutcome(claim, HandoverStatus.DELIVERED, "handover-delivered", submitted.reference or "")
+    parcel = parcel_of(claim.filing, body, key=key_of(claim), agency=handover.agency)
+    answer, attempt = await ask("hand-over", backend.id, adapter.submit(parcel))
+    if isinstance(answer, adapters.Unavailable):
+        return waits(claim, attempt.answer, world, attempt)
+    if isinstance(answer, adapters.Rejected):
+        return HandoverOutcome(claim, HandoverStatus.STUCK, "handover-stuck", attempt.answer, attempt=attempt)
+    return HandoverOutcome(
+        claim, HandoverStatus.DELIVERED, "handover-delivered", attempt.answer, attempt=attempt
+    )
 
 
 def key_of(claim: HandoverClaim) -> str:
@@ -48,10 +52,14 @@ def parts_of(key: str) -> tuple[str, str]:
 
 
 def waits(
-    claim: HandoverClaim, detail: str, world: DeliveryWorld, retry_after: float | None = None
+    claim: HandoverClaim, detail: str, world: DeliveryWorld, attempt: Attempt | None = None
 ) -> HandoverOutcome:
     """Try again later, ever more seldom."""
-    delay = world.backoff.delay(claim.failures, retry_after)
     return HandoverOutcome(
-        claim, HandoverStatus.WAITING, told("handover-failed", claim.failures), detail, due_seconds=delay
+        claim,
+        HandoverStatus.WAITING,
+        told("handover-failed", claim.failures),
+        detail,
+        due_seconds=world.backoff.delay(claim.failures, attempt.retry_after if attempt else None),
+        attempt=attempt,
     )

@@ -60,10 +60,12 @@ def backend_of(agency: str, office: str, agencies: Sequence[Agency]) -> Agency |
 
 def _handovers(found: directory.Route, agencies: Sequence[Agency]) -> Iterator[Handover]:
     for agency in found.cooperating:
-        joined = backend_of(agency.id, agency.office, agencies) is not None
-        status = HandoverStatus.WAITING if joined else HandoverStatus.NOT_JOINED
-        reason = "" if joined else f"no back-end serves {agency.id}"
-        yield Handover(agency.id, agency.office, agency.name_vi, status, reason)
+        backend = backend_of(agency.id, agency.office, agencies)
+        status = HandoverStatus.WAITING if backend else HandoverStatus.NOT_JOINED
+        reason = "" if backend else f"no back-end serves {agency.id}"
+        yield Handover(
+            agency.id, agency.office, agency.name_vi, status, reason, backend=backend.id if backend else ""
+        )
     for office, reason in found.missing:
         yield Handover(office, office, office, HandoverStatus.NOT_JOINED, reason)
 

@@ -105,7 +105,8 @@ def replay(batch: Sequence[Replay]) -> Steps:
             results.append(NotStuck(f"{order.number} is {found[0][0]}, not stuck"))
             continue
         yield Statement(
-            f"UPDATE delivery SET due_at = {NOW}, failures = 0, owner = NULL, lease_until = NULL WHERE number = ?",
+            f"""UPDATE delivery SET due_at = CASE WHEN held IS NULL THEN {NOW} END, agency = '', failures = 0,
+                owner = NULL, lease_until = NULL, claimed_at = NULL WHERE number = ?""",
             [(order.number,)],
         )
         (why_stuck,) = yield Statement(

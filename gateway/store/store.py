@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.errors import StoreUnavailable
+from gateway.filing.attempt import Attempts
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.handover import Handover
 from gateway.filing.verdict import Verdict
@@ -26,7 +27,8 @@ from gateway.ports import (
     Provider,
     Written,
 )
-from gateway.store import handovers, operations, seeds, verdicts
+from gateway.store import claims, handovers, operations, outcomes, seeds, verdicts
+from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.queue import HANDOVERS, WAITING, Replay, Waiting, replay, replay_handover
 from gateway.store.rows import (
     AGENCY_COLUMNS,
@@ -113,6 +115,10 @@ class Store:
         )
         return [Event(datetime.fromisoformat(at), name, detail) for at, name, detail in rows]
 
+    async def attempts(self, number: str) -> Sequence[Attempts]:
+        """See `ports.Filings.attempts`."""
+        return [attempts_of(row) for row in await self._driver.read(READ_ATTEMPTS, (number,))]
+
     async def judged(self, number: str) -> Mapping[str, Any] | None:
         """See `ports.Filings.judged`."""
         reports = await self.evidence(number)
@@ -131,14 +137,19 @@ class Store:
 
     async def claim_due(self, owner: str, limit: int, lease_seconds: float) -> Sequence[Claim]:
         """See `ports.Deliveries.claim_due`."""
-        request = operations.Request(owner, limit, lease_seconds)
-        claims: list[Claim] = await self._driver.write(operations.claim_due, request)
-        return claims
+        request = claims.Request(owner, limit, lease_seconds, self._clock())
+        claimed: list[Claim] = await self._driver.write(claims.claim_due, request)
+        return claimed
+
+    async def renew(self, claim: Claim, lease_seconds: float) -> bool:
+        """See `ports.Deliveries.renew`."""
+        held: bool = await self._driver.write(claims.renew, claims.Renewal(claim, lease_seconds))
+        return held
 
     async def record_outcome(self, outcome: Outcome) -> Written:
         """See `ports.Deliveries.record_outcome`."""
-        item = operations.Attempted(outcome, self._clock())
-        written: Written = await self._driver.write(operations.record_outcome, item)
+        item = outcomes.Attempted(outcome, self._clock())
+        written: Written = await self._driver.write(outcomes.record_outcome, item)
         return written
 
     async def record_verdict(
@@ -163,9 +174,14 @@ class Store:
 
     async def claim_handovers(self, owner: str, limit: int, lease_seconds: float) -> Sequence[HandoverClaim]:
         """See `ports.Deliveries.claim_handovers`."""
-        request = operations.Request(owner, limit, lease_seconds)
-        claims: list[HandoverClaim] = await self._driver.write(handovers.claim_handovers, request)
-        return claims
+        request = claims.Request(owner, limit, lease_seconds, self._clock())
+        claimed: list[HandoverClaim] = await self._driver.write(claims.claim_handovers, request)
+        return claimed
+
+    async def renew_handover(self, claim: HandoverClaim, lease_seconds: float) -> bool:
+        """See `ports.Deliveries.renew_handover`."""
+        held: bool = await self._driver.write(claims.renew_handover, claims.Renewal(claim, lease_seconds))
+        return held
 
     async def record_handover(self, outcome: HandoverOutcome) -> Written:
         """See `ports.Deliveries.record_handover`."""
