@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from gateway.filing.filing import Filing
 from gateway.filing.status import Status
 from gateway.jobs.carry_on import Worker
 from gateway.ports import Claim, Outcome
-from gateway.store.sqlite import SqliteDriver
+from gateway.store.opening import open_store
 from gateway.store.store import Store
 from tests.delivery.test_delivery import behaves, file
 from tests.gateway.builders import AT, prepared
@@ -23,8 +22,8 @@ UNREACHABLE = Attempt("deliver", "tax", AttemptResult.UNREACHABLE, "no answer", 
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store(SqliteDriver(tmp_path / "s.sqlite"), lambda: AT)
+async def store(place: str) -> AsyncIterator[Store]:
+    opened = await open_store(place, lambda: AT)
     yield opened
     await opened.close()
 

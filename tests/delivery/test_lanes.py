@@ -1,4 +1,4 @@
-"""An agency's limits hold over all processes: two stores on one file, as two processes have."""
+"""An agency's limits hold over all processes: two stores at one place, as two processes have, on both engines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from gateway.filing.attempt import Attempt, AttemptResult
 from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import Status
 from gateway.ports import Claim, HandoverOutcome, Outcome
+from gateway.store.opening import open_store
 from gateway.store.seeds import Seed
-from gateway.store.sqlite import SqliteDriver
 from gateway.store.statements import Part, Statement
 from gateway.store.store import Store
 from tests.gateway.builders import prepared, verdict, verdict_notice
@@ -74,9 +73,9 @@ def _earlier(seconds: float) -> Part:
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[Two]:
+async def both(place: str) -> AsyncIterator[Two]:
     two = Two(None, None, datetime(2026, 11, 25, 8, 0, tzinfo=UTC))  # type: ignore[arg-type]
-    two.one, two.two = (Store(SqliteDriver(tmp_path / "s.sqlite"), lambda: two.at) for _ in range(2))
+    two.one, two.two = [await open_store(place, lambda: two.at) for _ in range(2)]
     yield two
     await two.one.close()
     await two.two.close()
