@@ -27,9 +27,18 @@ from gateway.ports import (
     Provider,
     Written,
 )
-from gateway.store import claims, handovers, operations, outcomes, seeds, verdicts
+from gateway.store import claims, handovers, operations, orders, outcomes, seeds, verdicts
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
-from gateway.store.queue import HANDOVERS, WAITING, Replay, Waiting, replay, replay_handover
+from gateway.store.orders import Order
+from gateway.store.queue import (
+    HANDOVERS,
+    LANES,
+    Lane,
+    QueueFilter,
+    Waiting,
+    lanes_of,
+    waiting_query,
+)
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     FILING_COLUMNS,
@@ -255,18 +264,38 @@ class Store:
         rows = await self._driver.read("SELECT report FROM evidence WHERE number = ? ORDER BY seq", (number,))
         return [json.loads(unpack(row[0])) for row in rows]
 
-    async def waiting(self, *, stuck: bool) -> list[Waiting]:
-        """The delivery queue in order of receipt; only dead letters where `stuck`."""
-        return [Waiting(*row) for row in await self._driver.read(WAITING, (not stuck,))]
+    async def waiting(self, wanted: QueueFilter) -> list[Waiting]:
+        """The filings of the delivery queue that a filter wants, in order of receipt."""
+        return [Waiting(*row) for row in await self._driver.read(*waiting_query(wanted))]
 
     async def waiting_handovers(self, *, stuck: bool) -> list[Waiting]:
         """Handovers on their way, stuck or not joined; without the first where `stuck`."""
         return [Waiting(*row) for row in await self._driver.read(HANDOVERS, (not stuck,))]
 
+    async def lanes(self) -> list[Lane]:
+        """How each back-end stands, for all processes."""
+        return lanes_of(await self._driver.read(LANES), self._clock())
+
     async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
         """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""
-        order = Replay(number, actor, why, self._clock(), agency)
-        await self._driver.write(replay if agency is None else replay_handover, order)
+        order = Order(number, actor, why, self._clock(), agency)
+        await self._driver.write(orders.replay if agency is None else orders.replay_handover, order)
+
+    async def hold(self, number: str, actor: str, why: str) -> None:
+        """Hold a filing. Raises NotFound, or NotHeld where it is held already."""
+        await self._driver.write(orders.hold, Order(number, actor, why, self._clock()))
+
+    async def release(self, number: str, actor: str, why: str) -> None:
+        """Let a held filing go on. Raises NotFound, or NotHeld."""
+        await self._driver.write(orders.release, Order(number, actor, why, self._clock()))
+
+    async def hold_agency(self, agency: str, actor: str, why: str) -> None:
+        """Hold a back-end: no process calls it. Raises NotFound, or NotHeld where it is held already."""
+        await self._driver.write(orders.hold_agency, Order(agency, actor, why, self._clock()))
+
+    async def release_agency(self, agency: str, actor: str, why: str) -> None:
+        """Call a back-end again. Raises NotFound, or NotHeld."""
+        await self._driver.write(orders.release_agency, Order(agency, actor, why, self._clock()))
 
     async def close(self) -> None:
         """Finish what is queued, then close."""
