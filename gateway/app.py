@@ -29,6 +29,7 @@ from gateway.api.health import ReadyCheck, health_routes
 from gateway.api.pages import PagesDoor
 from gateway.api.protocol import DoorRunner
 from gateway.api.tls import server_context
+from gateway.calendar import CalendarError, Deadlines, load_deadlines
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
 from gateway.errors import ConfigurationError
@@ -40,10 +41,11 @@ from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
 from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
+from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.notary import XmlNotary
 from gateway.pool import HybridCheckPool
-from gateway.ports import Claim, Clock, HandoverClaim
+from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
 from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import Settings
@@ -93,6 +95,7 @@ def load_signature_rules(settings: Settings) -> Reloading[SignatureRules]:
 
 
 UNFIT = (
+    CalendarError,
     DirectoryError,
     adapters.ConfigError,
     schemas.CatalogueError,
@@ -175,7 +178,8 @@ async def _assembled(
         delivery = DeliveryWorld(
             store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now, store.events
         )
-        worker, handing_over = _workers(settings, store, delivery)
+        deadlines = Reloading(settings.calendar.folder, load_deadlines)
+        worker, delivering = _delivery_jobs(settings, store, delivery, deadlines)
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
         )
@@ -190,14 +194,13 @@ async def _assembled(
             "catalogue": (catalogue, settings.catalogue.refresh_seconds),
             "clients": (client_trust, settings.trust.refresh_seconds),
             "directory": (directory, settings.directory.refresh_seconds),
+            "calendar": (deadlines, settings.calendar.refresh_seconds),
         }
         jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = _fetching(settings, rules, now)
         if role != "intake":
-            jobs |= {"delivery": worker.run(), "handover": handing_over.run()} | _listening(
-                opened, delivery, store
-            )
+            jobs |= {name: job() for name, job in delivering.items()} | _listening(opened, delivery, store)
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
@@ -278,10 +281,13 @@ def _backoff(settings: Settings) -> Backoff:
     return Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
 
 
-def _workers(
-    settings: Settings, store: Store, world: DeliveryWorld
-) -> tuple[Worker[Claim], Worker[HandoverClaim]]:
-    """For the deliveries and for the handovers."""
+Job = Callable[[], Coroutine[None, None, None]]
+
+
+def _delivery_jobs(
+    settings: Settings, store: Store, world: DeliveryWorld, deadlines: Reloading[Deadlines]
+) -> tuple[Worker[Claim], dict[str, Job]]:
+    """What carries filings on, once each for this process; and its worker, to be woken."""
     longest = max((adapter.longest_call_s for adapter in world.adapters.values()), default=0.0)
 
     def worker(
@@ -300,10 +306,10 @@ def _workers(
             step_seconds=longest + _STEP_SECONDS,
         )
 
-    return (
-        worker(store.claim_due, partial(carry_on, world=world), store.renew),
-        worker(store.claim_handovers, partial(carry_over, world=world), store.renew_handover),
-    )
+    deliveries = worker(store.claim_due, partial(carry_on, world=world), store.renew)
+    handovers = worker(store.claim_handovers, partial(carry_over, world=world), store.renew_handover)
+    watch = Watch(store, deadlines, world.clock, settings.calendar.watch_seconds)
+    return deliveries, {"delivery": deliveries.run, "handover": handovers.run, "deadlines": watch.run}
 
 
 def _listening(

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 import schemas
+from gateway.calendar import OWN_CALENDAR
 from gateway.directory import OWN_DIRECTORY
 from gateway.errors import ConfigurationError
 from gateway.ports import LONGEST_WAIT_SECONDS, MOST_PAUSES
@@ -77,6 +78,15 @@ class DirectorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     folder: Path = OWN_DIRECTORY
     refresh_seconds: Positive = 5.0
+
+
+class CalendarSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The folder with the tables of days off and of terms; the package's own by default. Deadlines are looked at every
+    `watch_seconds`."""
+
+    folder: Path = OWN_CALENDAR
+    refresh_seconds: Positive = 5.0
+    watch_seconds: Positive = 15.0
 
 
 class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -163,6 +173,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     mode: Literal["production", "development"] = "production"
     catalogue: CatalogueSettings = CatalogueSettings()
     directory: DirectorySettings = DirectorySettings()
+    calendar: CalendarSettings = CalendarSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     provider: tuple[ProviderSettings, ...] = ()

@@ -14,6 +14,7 @@ from gateway.cli.output import EXIT_UNREACHABLE, EXIT_USAGE
 
 COMMANDS = (
     "check",
+    "deadlines",
     "demo",
     "dev-pki",
     "forms",

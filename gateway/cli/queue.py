@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from gateway.api.answers import attempt_json, filing_json
 from gateway.app import clock
@@ -127,7 +128,7 @@ def show(*, number: str, config: Path, as_json: bool) -> None:
             for event in await store.events(filing.number)
         ]
         return {
-            **filing_json(filing, (), await store.handovers(filing.number)),
+            **msgspec.to_builtins(filing_json(filing, (), await store.handovers(filing.number))),
             "queue": asdict(waiting[0]) if waiting else None,
             "events": events,
             "attempts": [attempt_json(one) | {"node": one.node} for one in attempts],

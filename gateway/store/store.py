@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import StoreUnavailable
 from gateway.filing.attempt import Attempts
+from gateway.filing.deadline import Level, Watched
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.handover import Handover
 from gateway.filing.verdict import Verdict
@@ -27,7 +28,7 @@ from gateway.ports import (
     Provider,
     Written,
 )
-from gateway.store import claims, handovers, operations, orders, outcomes, seeds, verdicts
+from gateway.store import claims, handovers, operations, orders, outcomes, seeds, verdicts, watching
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.orders import Order
 from gateway.store.queue import (
@@ -49,6 +50,7 @@ from gateway.store.rows import (
     notice_of,
     pack,
     provider_of,
+    time_text,
     unpack,
     verdict_of,
 )
@@ -275,6 +277,39 @@ class Store:
     async def lanes(self) -> list[Lane]:
         """How each back-end stands, for all processes."""
         return lanes_of(await self._driver.read(LANES), self._clock())
+
+    # Deadlines
+
+    async def reckon_by(self, basis: str) -> bool:
+        """See `jobs.watch.Watching.reckon_by`."""
+        rows = await self._driver.read("SELECT basis FROM reckoned")
+        if rows[0][0] == basis:
+            return False
+        changed: bool = await self._driver.write(watching.reckon_by, basis)
+        return changed
+
+    async def to_look_at(self, limit: int) -> list[Watched]:
+        """See `jobs.watch.Watching.to_look_at`."""
+        rows = await self._driver.read(watching.UNRECKONED, (limit,))
+        rows = rows or await self._driver.read(watching.DUE, (time_text(self._clock()), limit))
+        return [watching.watched_of(row) for row in rows]
+
+    async def record_told(self, watched: Watched, at: datetime | None, level: Level) -> bool:
+        """See `jobs.watch.Watching.record_told`."""
+        first: bool = await self._driver.write(watching.record_told, watching.Told(watched, at, level))
+        return first
+
+    async def late(self, limit: int, *, all_that_waits: bool = False) -> list[Watched]:
+        """What has been warned of or should be by now, in order of receipt; or all that waits."""
+        row: tuple[str | int, ...] = (limit,) if all_that_waits else (time_text(self._clock()), limit)
+        sql = watching.ALL if all_that_waits else watching.LATE
+        return [watching.watched_of(one) for one in await self._driver.read(sql, row)]
+
+    async def overdue(self) -> dict[str, int]:
+        """How many are overdue, by what they wait for."""
+        counted = await self._driver.read(watching.OVERDUE, (int(Level.OVERDUE),))
+        found = {bool(holds): count for holds, count in counted}
+        return {"forwarding": found.get(True, 0), "verdict": found.get(False, 0)}
 
     async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
         """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""

@@ -27,6 +27,7 @@ def unsigned(tmp_path: Path, pki: certs_dev.DevPki) -> Path:
 
 COMMANDS = (
     "check",
+    "deadlines",
     "demo",
     "dev-pki",
     "queue",
