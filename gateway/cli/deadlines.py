@@ -10,12 +10,12 @@ import click
 
 from gateway.app import clock
 from gateway.calendar import Deadlines, load_deadlines
-from gateway.cli.operator import config_option, with_store
+from gateway.cli.operator import with_store
 from gateway.cli.output import json_option, print_json
+from gateway.cli.place import settings_of, settings_options
 from gateway.filing.deadline import Level, Watched
 from gateway.filing.identifiers import VIETNAM
 from gateway.jobs.watch import standing
-from gateway.settings import load_settings
 
 _WORDS = {
     Level.NONE: ("trong hạn", "in time"),
@@ -36,7 +36,7 @@ _COLOURS = {Level.NEAR: "yellow", Level.OVERDUE: "red", Level.LONG_OVERDUE: "red
     show_default=True,
     help="The oldest so many.",
 )
-@config_option
+@settings_options
 @json_option
 def deadlines(*, all_that_waits: bool, agency: str | None, limit: int, config: Path, as_json: bool) -> None:
     """List the filings whose forwarding or verdict is near its term or past it, the most urgent first.
@@ -44,7 +44,7 @@ def deadlines(*, all_that_waits: bool, agency: str | None, limit: int, config: P
     Terms run in Vietnam's time and working days, by the calendar that the settings name. Works on the gateway's own
     store, beside a running gateway or without one.
     """
-    tables, now = load_deadlines(load_settings(config).calendar.folder), clock()
+    tables, now = load_deadlines(settings_of(config).calendar.folder), clock()
     watched = with_store(config, lambda store: store.late(limit, all_that_waits=all_that_waits))
     rows = [
         row
