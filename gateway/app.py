@@ -39,6 +39,7 @@ from gateway.intake.signed_papers import PaperLimits
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
+from gateway.jobs.incidents import KnownIncidents
 from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.jobs.watch import Watch
@@ -162,6 +163,10 @@ async def _assembled(
 
         pool, paper_pool = _pools(limits, stack)
         notary = _open_notary(settings, rules(), now())
+        directory = Reloading(settings.directory.folder, load_directory)
+        deadlines = Reloading(settings.calendar.folder, load_deadlines)
+        incidents = KnownIncidents(store, directory, deadlines, settings.calendar.refresh_seconds)
+        await incidents.refresh()
         intake = IntakeWorld(
             settings.gateway.code,
             DossierCodes(settings.gateway.agency_code),
@@ -172,13 +177,12 @@ async def _assembled(
             pool,
             paper_pool,
             now,
+            incidents.in_time,
         )
-        directory = Reloading(settings.directory.folder, load_directory)
         opened = await _open_adapters(store, stack)
         delivery = DeliveryWorld(
             store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now, store.events
         )
-        deadlines = Reloading(settings.calendar.folder, load_deadlines)
         worker, delivering = _delivery_jobs(settings, store, delivery, deadlines)
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
@@ -197,6 +201,7 @@ async def _assembled(
             "calendar": (deadlines, settings.calendar.refresh_seconds),
         }
         jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
+        jobs["incidents"] = incidents.run()
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = _fetching(settings, rules, now)
         if role != "intake":
@@ -207,13 +212,9 @@ async def _assembled(
         doors = (filings, pages, CallbackDoor(delivery, store, clients))
         for routes in (*(door.routes() for door in doors), ready):
             app.add_routes(routes)
-        runners = [] if role == "delivery" else [await _open_door(settings, app, stack, share_ports)]
-        port = _port(runners[0]) if runners else 0
-        health_port = None
-        if settings.door.health_port != 0:
-            runners.append(await _open_health(settings, ready, stack, share_ports))
-            health_port = _port(runners[-1])
-        stack.push_async_callback(_stop_listening, runners)
+        port, health_port = await _listen(
+            settings, None if role == "delivery" else app, ready, stack, share_ports
+        )
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
         def refresh() -> None:
@@ -344,6 +345,24 @@ async def _open_adapters(store: Store, stack: AsyncExitStack) -> dict[str, adapt
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter
     return opened
+
+
+async def _listen(
+    settings: Settings,
+    app: web.Application | None,
+    health: list[web.RouteDef],
+    stack: AsyncExitStack,
+    share_ports: bool,
+) -> tuple[int, int | None]:
+    """The ports of the machines' door (0: none) and of the health door (None: none); both closed with the stack."""
+    runners = [] if app is None else [await _open_door(settings, app, stack, share_ports)]
+    port = _port(runners[0]) if runners else 0
+    health_port = None
+    if settings.door.health_port != 0:
+        runners.append(await _open_health(settings, health, stack, share_ports))
+        health_port = _port(runners[-1])
+    stack.push_async_callback(_stop_listening, runners)
+    return port, health_port
 
 
 async def _open_door(

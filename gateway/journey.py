@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -21,11 +22,13 @@ from gateway.delivery.world import DeliveryWorld, failed
 from gateway.errors import NotFound, VerdictConflict
 from gateway.filing.attempt import Attempt, AttemptResult
 from gateway.filing.dossier_codes import DossierCodes
-from gateway.filing.filing import Recorded
+from gateway.filing.filing import Recorded, Summary
+from gateway.filing.incident import InTime
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
 from gateway.intake.acknowledge import Answer, acknowledge
 from gateway.intake.identify import Identified, identify
+from gateway.intake.in_time import marked
 from gateway.intake.parse import parse
 from gateway.intake.receive import Message, receive
 from gateway.intake.record import promise, record
@@ -74,6 +77,8 @@ class IntakeWorld:
     pool: CheckPool
     paper_pool: CheckPool
     clock: Clock
+    in_time: Callable[[Summary | None, datetime, str | None], InTime | None]
+    """By which incident a filing received then counts as in time; the back-end's identifier where it is known."""
 
 
 async def take_in(message: Message, world: IntakeWorld) -> Answer:
@@ -105,7 +110,7 @@ def judge(identified: Identified, world: IntakeWorld) -> Prepared | Unsettled:
 def settle(unsettled: Unsettled, world: IntakeWorld) -> Prepared:
     """Judge the signed papers, then sign what we shall say."""
     checks = world.checks()
-    examined = judge_papers(unsettled, checks.signatures, checks.papers)
+    examined = _in_time(judge_papers(unsettled, checks.signatures, checks.papers), world)
     return world.filings.prepare(promise(examined, world.notary, world.gateway_code, world.dossier_codes))
 
 
@@ -114,7 +119,13 @@ async def dry_run(message: Message, world: IntakeWorld) -> Validated | Refusal:
     received, checks = receive(message, world.clock(), world.max_bytes), world.checks()
     unsettled = await world.pool.run(partial(look, Identified(received), checks), len(received.body))
     work = partial(judge_papers, unsettled, checks.signatures, checks.papers)
-    return await world.paper_pool.run(work, len(received.body)) if unsettled.signed_papers else work()
+    judged = await world.paper_pool.run(work, len(received.body)) if unsettled.signed_papers else work()
+    return _in_time(judged, world)
+
+
+def _in_time(examined: Validated | Refusal, world: IntakeWorld) -> Validated | Refusal:
+    """The same, with the incident by which it counts as in time, where there is one."""
+    return marked(examined, world.in_time(examined.summary, examined.identified.received.at, None))
 
 
 def examine(identified: Identified, checks: Checks) -> Validated | Refusal:

@@ -14,6 +14,7 @@ from gateway.filing.attempt import Attempts
 from gateway.filing.filing import Event, Filing
 from gateway.filing.handover import HANDOVER_WORDS, Handover
 from gateway.filing.identifiers import VIETNAM
+from gateway.filing.incident import InTime
 from gateway.filing.portal import PORTAL, portal_status
 from gateway.filing.status import WORDS
 from gateway.intake.acknowledge import Answer
@@ -59,7 +60,11 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
 
 
 def filing_json(
-    filing: Filing, notices: tuple[str, ...], handovers: Sequence[Handover] = (), story: Sequence[Event] = ()
+    filing: Filing,
+    notices: tuple[str, ...],
+    handovers: Sequence[Handover] = (),
+    story: Sequence[Event] = (),
+    in_time: InTime | None = None,
 ) -> dict[str, Any]:
     """A filing as its provider sees it; times in ISO 8601 with Vietnam's offset."""
     vi, en = WORDS[filing.status]
@@ -90,7 +95,21 @@ def filing_json(
         body["cooperatingAgencies"] = [_handover_json(one) for one in handovers]
     if filing.agency_reference is not None:
         body["agencyReference"] = filing.agency_reference
+    if in_time is not None:
+        body["filedInTimeBy"] = _in_time_json(in_time)
     return body
+
+
+def _in_time_json(found: InTime) -> dict[str, Any]:
+    one = found.incident
+    return {
+        "incident": one.id,
+        "agency": one.agency,
+        "lastDay": found.last_day.isoformat(),
+        "from": one.first.astimezone(VIETNAM).isoformat(timespec="seconds"),
+        "until": one.until.astimezone(VIETNAM).isoformat(timespec="seconds") if one.until else None,
+        "why": one.why,
+    }
 
 
 def _handover_json(handover: Handover) -> dict[str, Any]:
@@ -131,7 +150,7 @@ def links(number: str, notices: tuple[str, ...]) -> dict[str, str]:
     return found | {name: f"{base}/notices/{name}" for name in notices if name not in ("receipt", "verdict")}
 
 
-def intake_response(answer: Answer, request: web.Request) -> web.Response:
+def intake_response(answer: Answer, request: web.Request, in_time: InTime | None = None) -> web.Response:
     """201 for a new filing, 200 for a repeat, 422 for a refused one (again on a repeat).
 
     `Accept: application/xml` asks for the signed notice itself instead of the JSON that links to it.
@@ -141,7 +160,7 @@ def intake_response(answer: Answer, request: web.Request) -> web.Response:
     headers = {"Location": f"/v1/filings/{filing.number}"}
     if request.headers.get("Accept", "").startswith("application/xml"):
         return xml_response(answer.notice.document, status, headers)
-    body = filing_json(filing, (answer.notice.kind.value,))
+    body = filing_json(filing, (answer.notice.kind.value,), in_time=in_time)
     if not answer.refused:
         return json_response(body, status, headers)
     del body["findings"]

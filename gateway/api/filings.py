@@ -13,6 +13,7 @@ from gateway.errors import NotFound, WrongMediaType
 from gateway.filing.dossier_codes import is_dossier_code
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
+from gateway.filing.incident import InTime
 from gateway.intake.receive import Message
 from gateway.intake.validate import Refusal
 from gateway.journey import IntakeWorld, dry_run, take_in
@@ -62,7 +63,10 @@ class FilingsDoor:
         with self._bodies.hold() as hold:
             answer = await take_in(await self._message(request, hold), self._world)
         self._wake()
-        return intake_response(answer, request)
+        return intake_response(answer, request, self._in_time(answer.filing))
+
+    def _in_time(self, filing: Filing) -> InTime | None:
+        return self._world.in_time(filing.summary, filing.received_at, filing.agency)
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/check: the same checks, nothing recorded, nothing promised."""
@@ -84,8 +88,9 @@ class FilingsDoor:
         filing = await self.own(request)
         kinds = [kind for kind in NoticeKind if await self._world.filings.notice(filing.number, [kind])]
         handovers = await self._world.filings.handovers(filing.number)
+        notices = tuple(kind.value for kind in kinds)
         story = await self._world.filings.events(filing.number) if filing.dossier_code else ()
-        return json_response(filing_json(filing, tuple(kind.value for kind in kinds), handovers, story))
+        return json_response(filing_json(filing, notices, handovers, story, self._in_time(filing)))
 
     async def receipt(self, request: web.Request) -> web.StreamResponse:
         """GET …/receipt: the notice that was given when the filing came in."""

@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "dev-pki",
     "forms",
+    "incident",
     "migrate",
     "new",
     "queue",

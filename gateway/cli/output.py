@@ -59,6 +59,10 @@ def print_filing(body: Mapping[str, Any]) -> None:
     click.echo(f"  digest    {body['digest']['algorithm']} {body['digest']['value']}")
     if "agencyReference" in body:
         click.echo(f"  agency    {body.get('agency', '')} {body['agencyReference']}")
+    if by := body.get("filedInTimeBy"):
+        click.echo(
+            f"  in time   by incident {by['incident']} of {by['agency']}: last day {by['lastDay']}, {by['why']}"
+        )
     for one in body.get("cooperatingAgencies", ()):
         click.echo(f"  also      {one['name']}: {one['statusText']['vi']} / {one['statusText']['en']}")
 

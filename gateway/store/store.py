@@ -14,6 +14,7 @@ from gateway.filing.attempt import Attempts
 from gateway.filing.deadline import Level, Watched
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.handover import Handover
+from gateway.filing.incident import Incident
 from gateway.filing.verdict import Verdict
 from gateway.ports import (
     Agency,
@@ -28,7 +29,17 @@ from gateway.ports import (
     Provider,
     Written,
 )
-from gateway.store import claims, handovers, operations, orders, outcomes, seeds, verdicts, watching
+from gateway.store import (
+    claims,
+    handovers,
+    incidents,
+    operations,
+    orders,
+    outcomes,
+    seeds,
+    verdicts,
+    watching,
+)
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.orders import Order
 from gateway.store.queue import (
@@ -310,6 +321,24 @@ class Store:
         counted = await self._driver.read(watching.OVERDUE, (int(Level.OVERDUE),))
         found = {bool(holds): count for holds, count in counted}
         return {"forwarding": found.get(True, 0), "verdict": found.get(False, 0)}
+
+    # Incidents
+
+    async def incidents(self) -> list[Incident]:
+        """All that were declared, in order of their beginning."""
+        return [incidents.incident_of(row) for row in await self._driver.read(incidents.READ_INCIDENTS)]
+
+    async def declare_incident(
+        self, agency: str, first: datetime, until: datetime | None, why: str, actor: str
+    ) -> Incident:
+        """Declare that a back-end could not be reached. Raises NotFound."""
+        one = incidents.Declaration(agency, first, until, why, actor, self._clock())
+        declared: Incident = await self._driver.write(incidents.declare, one)
+        return declared
+
+    async def end_incident(self, id: str, until: datetime, why: str, actor: str) -> None:
+        """It is back since `until`. Raises NotFound, or IncidentRefused."""
+        await self._driver.write(incidents.end, incidents.End(id, until, why, actor, self._clock()))
 
     async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
         """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""

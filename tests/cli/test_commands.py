@@ -30,6 +30,7 @@ COMMANDS = (
     "deadlines",
     "demo",
     "dev-pki",
+    "incident",
     "queue",
     "receipt",
     "serve",
