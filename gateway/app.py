@@ -25,7 +25,7 @@ from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
 from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
-from gateway.api.health import ReadyCheck, health_routes
+from gateway.api.health import ReadyCheck, health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.protocol import DoorRunner
 from gateway.api.tls import server_context
@@ -39,11 +39,13 @@ from gateway.intake.signed_papers import PaperLimits
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
+from gateway.jobs.gate import Gate
 from gateway.jobs.incidents import KnownIncidents
 from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
+from gateway.metrics import AgencyFigures, Metrics, QueueFigures
 from gateway.notary import XmlNotary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
@@ -183,14 +185,21 @@ async def _assembled(
         delivery = DeliveryWorld(
             store, store, opened, notary, rules, catalogue, directory, _backoff(settings), now, store.events
         )
-        worker, delivering = _delivery_jobs(settings, store, delivery, deadlines)
+        metrics, gate = Metrics(), Gate(store, int(limits["waiting_filings"]))
+        worker, delivering = _delivery_jobs(settings, store, delivery, deadlines, metrics)
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
         )
         clients = Clients(store, client_trust, now)
         bodies = BodyBudget(int(limits["bodies_bytes"]))
         filings = FilingsDoor(
-            intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
+            intake,
+            clients,
+            bodies=bodies,
+            body_seconds=settings.door.body_seconds,
+            wake=worker.wake,
+            refuse_when_closed=gate.refuse_when_closed,
+            filed=metrics.filed,
         )
         pages = PagesDoor(intake, filings.own, bodies=bodies, body_seconds=settings.door.body_seconds)
         watched: dict[str, tuple[Reloading[Any], float]] = {
@@ -201,7 +210,7 @@ async def _assembled(
             "calendar": (deadlines, settings.calendar.refresh_seconds),
         }
         jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
-        jobs["incidents"] = incidents.run()
+        jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = _fetching(settings, rules, now)
         if role != "intake":
@@ -212,8 +221,9 @@ async def _assembled(
         doors = (filings, pages, CallbackDoor(delivery, store, clients))
         for routes in (*(door.routes() for door in doors), ready):
             app.add_routes(routes)
+        health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
         port, health_port = await _listen(
-            settings, None if role == "delivery" else app, ready, stack, share_ports
+            settings, None if role == "delivery" else app, health, stack, share_ports
         )
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
@@ -286,7 +296,7 @@ Job = Callable[[], Coroutine[None, None, None]]
 
 
 def _delivery_jobs(
-    settings: Settings, store: Store, world: DeliveryWorld, deadlines: Reloading[Deadlines]
+    settings: Settings, store: Store, world: DeliveryWorld, deadlines: Reloading[Deadlines], metrics: Metrics
 ) -> tuple[Worker[Claim], dict[str, Job]]:
     """What carries filings on, once each for this process; and its worker, to be woken."""
     longest = max((adapter.longest_call_s for adapter in world.adapters.values()), default=0.0)
@@ -305,6 +315,7 @@ def _delivery_jobs(
             lease_seconds=settings.delivery.lease_seconds,
             idle_seconds=settings.delivery.idle_poll_seconds,
             step_seconds=longest + _STEP_SECONDS,
+            attempted=metrics.attempted,
         )
 
     deliveries = worker(store.claim_due, partial(carry_on, world=world), store.renew)
@@ -322,6 +333,20 @@ def _listening(
         for name, adapter in opened.items()
         if isinstance(adapter, adapters.Listener)
     }
+
+
+async def _figures(store: Store) -> QueueFigures:
+    agencies = [
+        AgencyFigures(
+            one.agency,
+            one.state,
+            one.waiting,
+            one.in_flight,
+            datetime.fromisoformat(one.oldest) if one.oldest else None,
+        )
+        for one in await store.lanes()
+    ]
+    return QueueFigures(await store.queue_by_status(), agencies, await store.overdue())
 
 
 def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:

@@ -103,7 +103,8 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
     `check_waiting` wait, the next gets 503. Of each dossier `signed_papers` PDFs with signatures are judged, of
     `signed_papers_bytes` and in `signed_papers_seconds` together, in `paper_threads` threads; at most `paper_waiting`
-    dossiers wait for that.
+    dossiers wait for that. While more than `waiting_filings` are in the queue, nothing is taken
+    in.
     """
 
     body_bytes: Count = 20_000_000
@@ -116,6 +117,7 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     signed_papers_seconds: Positive = 20.0
     paper_threads: Count = 1
     paper_waiting: Count = 16
+    waiting_filings: Count = 2_000_000
 
 
 class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.api.answers import attempt_json, filing_json, intake_response, json_response
 from gateway.api.body import BodyBudget, Hold, expect_later, read_body, send_body
 from gateway.api.clients import Clients
-from gateway.errors import NotFound, WrongMediaType
+from gateway.errors import GatewayError, NotFound, WrongMediaType
 from gateway.filing.dossier_codes import is_dossier_code
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
@@ -18,7 +18,7 @@ from gateway.intake.receive import Message
 from gateway.intake.validate import Refusal
 from gateway.journey import IntakeWorld, dry_run, take_in
 from gateway.ports import Filings, Provider
-from gateway.problems import finding_json
+from gateway.problems import finding_json, problem_of
 
 FIRST_NOTICE = (NoticeKind.RECEIPT, NoticeKind.REFUSAL)
 Own = Callable[[web.Request], Awaitable[Filing]]
@@ -36,8 +36,12 @@ class FilingsDoor:
         bodies: BodyBudget,
         body_seconds: float,
         wake: Callable[[], None],
+        refuse_when_closed: Callable[[], None],
+        filed: Callable[[str], None],
     ) -> None:
         self._world = world
+        self._refuse_when_closed = refuse_when_closed
+        self._filed = filed
         self._bodies = bodies
         self._clients = clients
         self._body_seconds = body_seconds
@@ -60,8 +64,14 @@ class FilingsDoor:
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/filings: take a filing in."""
-        with self._bodies.hold() as hold:
-            answer = await take_in(await self._message(request, hold), self._world)
+        try:
+            with self._bodies.hold() as hold:
+                message = await self._message(request, hold, self._refuse_when_closed)
+                answer = await take_in(message, self._world)
+        except GatewayError as error:
+            self._filed(problem_of(error).type)
+            raise
+        self._filed("repeat" if answer.repeat else answer.filing.status.value)
         self._wake()
         return intake_response(answer, request, self._in_time(answer.filing))
 
@@ -132,9 +142,12 @@ class FilingsDoor:
             ]
         )
 
-    async def _message(self, request: web.Request, hold: Hold) -> Message:
+    async def _message(
+        self, request: web.Request, hold: Hold, refuse: Callable[[], None] = lambda: None
+    ) -> Message:
         """Let the caller in, make sure there is room, then read: nobody sends 20 MB to hear "busy"."""
         provider: Provider = await self._clients.provider(request)
+        refuse()
         self._world.pool.refuse_when_full()
         coding = request.headers.get("Content-Encoding", "identity")
         if (

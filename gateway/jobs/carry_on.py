@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from gateway.errors import StoreUnavailable
+from gateway.filing.attempt import Attempt
 from gateway.filing.filing import Filing
 
 log = structlog.get_logger("delivery")
@@ -33,6 +34,8 @@ class Done(Protocol):
     def status(self) -> str: ...
     @property
     def event(self) -> str | None: ...
+    @property
+    def attempt(self) -> Attempt | None: ...
 
 
 C = TypeVar("C", bound=Claimed)
@@ -43,7 +46,8 @@ class Worker(Generic[C]):
 
     `claim_due` takes the owner, how many at most, and for how many seconds. `renew` is the heartbeat: thrice a lease,
     while the step runs, however slow the agency is; a claim that is lost ends its step. A step that takes longer than
-    `step_seconds` hangs: it is ended, and the filing is anybody's once the lease is over.
+    `step_seconds` hangs: it is ended, and the filing is anybody's once the lease is over. `attempted` hears of each
+    attempt at an agency.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Worker(Generic[C]):
         lease_seconds: float,
         idle_seconds: float,
         step_seconds: float,
+        attempted: Callable[[Attempt | None], None] = lambda _: None,
     ) -> None:
         self._owner = owner
         self._claim_due = claim_due
@@ -66,6 +71,7 @@ class Worker(Generic[C]):
         self._lease_seconds = lease_seconds
         self._idle_seconds = idle_seconds
         self._step_seconds = step_seconds
+        self._attempted = attempted
         self._woken = asyncio.Event()
         self._running: dict[asyncio.Task[None], C] = {}
 
@@ -136,6 +142,7 @@ class Worker(Generic[C]):
         except Exception:
             log.exception("outcome-failed", number=number, status=before, attempt=claim.attempt)
             return
+        self._attempted(outcome.attempt)
         log.info("step", number=number, before=before, status=outcome.status, event_name=outcome.event)
         self.wake()
 

@@ -131,3 +131,10 @@ def _state(row: Row, at: datetime) -> tuple[str, str]:
     if failures >= breaker:
         return "half-open", f"{failures} failures in a row; one call at a time"
     return "closed", f"{failures} failures in a row" if failures else ""
+
+
+BY_STATUS = """
+SELECT f.status, count(*) FROM delivery d JOIN filing f ON f.number = d.number GROUP BY f.status ORDER BY f.status
+"""
+
+LENGTH = "SELECT count(*) FROM (SELECT 1 FROM delivery LIMIT ?) counted"

@@ -43,8 +43,10 @@ from gateway.store import (
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.orders import Order
 from gateway.store.queue import (
+    BY_STATUS,
     HANDOVERS,
     LANES,
+    LENGTH,
     Lane,
     QueueFilter,
     Waiting,
@@ -279,15 +281,15 @@ class Store:
 
     async def waiting(self, wanted: QueueFilter) -> list[Waiting]:
         """The filings of the delivery queue that a filter wants, in order of receipt."""
-        return [Waiting(*row) for row in await self._driver.read(*waiting_query(wanted))]
+        return [Waiting(*row) for row in await self._driver.survey(*waiting_query(wanted))]
 
     async def waiting_handovers(self, *, stuck: bool) -> list[Waiting]:
         """Handovers on their way, stuck or not joined; without the first where `stuck`."""
-        return [Waiting(*row) for row in await self._driver.read(HANDOVERS, (not stuck,))]
+        return [Waiting(*row) for row in await self._driver.survey(HANDOVERS, (not stuck,))]
 
     async def lanes(self) -> list[Lane]:
         """How each back-end stands, for all processes."""
-        return lanes_of(await self._driver.read(LANES), self._clock())
+        return lanes_of(await self._driver.survey(LANES), self._clock())
 
     # Deadlines
 
@@ -314,11 +316,11 @@ class Store:
         """What has been warned of or should be by now, in order of receipt; or all that waits."""
         row: tuple[str | int, ...] = (limit,) if all_that_waits else (time_text(self._clock()), limit)
         sql = watching.ALL if all_that_waits else watching.LATE
-        return [watching.watched_of(one) for one in await self._driver.read(sql, row)]
+        return [watching.watched_of(one) for one in await self._driver.survey(sql, row)]
 
     async def overdue(self) -> dict[str, int]:
         """How many are overdue, by what they wait for."""
-        counted = await self._driver.read(watching.OVERDUE, (int(Level.OVERDUE),))
+        counted = await self._driver.survey(watching.OVERDUE, (int(Level.OVERDUE),))
         found = {bool(holds): count for holds, count in counted}
         return {"forwarding": found.get(True, 0), "verdict": found.get(False, 0)}
 
@@ -339,6 +341,15 @@ class Store:
     async def end_incident(self, id: str, until: datetime, why: str, actor: str) -> None:
         """It is back since `until`. Raises NotFound, or IncidentRefused."""
         await self._driver.write(incidents.end, incidents.End(id, until, why, actor, self._clock()))
+
+    async def queue_by_status(self) -> dict[str, int]:
+        """How many filings wait, by their status."""
+        return dict(await self._driver.survey(BY_STATUS))  # type: ignore[arg-type]
+
+    async def queue_length(self, most: int) -> int:
+        """How many filings wait, counted up to `most`."""
+        ((counted,),) = await self._driver.survey(LENGTH, (most,))
+        return int(counted)
 
     async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
         """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""
