@@ -19,7 +19,7 @@ from gateway.delivery.recheck import recheck
 from gateway.delivery.route import backend_of, handovers, route
 from gateway.delivery.track import track
 from gateway.delivery.world import DeliveryWorld, failed
-from gateway.errors import NotFound, VerdictConflict
+from gateway.errors import BadRequest, NotFound, VerdictConflict
 from gateway.filing.attempt import Attempt, AttemptResult
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.filing.filing import Recorded, Summary
@@ -173,8 +173,24 @@ async def carry_on(claim: Claim, world: DeliveryWorld) -> Outcome:
             STEPS[status].__name__, claim.filing.agency or "", AttemptResult.FAULT, type(error).__name__
         )
         outcome = failed(claim, "step-failed", fault, world)
-    await world.deliveries.record_outcome(outcome)
+    written = await world.deliveries.record_outcome(outcome)
+    if not written.applied:
+        await _keep_verdict(outcome, world)
     return outcome
+
+
+async def _keep_verdict(outcome: Outcome, world: DeliveryWorld) -> None:
+    """Another has taken the filing over, or the agency called meanwhile: what it said to us is a verdict all the same,
+    the first, a repeat or a contradiction."""
+    if outcome.verdict is None or outcome.notice is None:
+        return
+    number = outcome.claim.filing.number
+    try:
+        await world.deliveries.record_verdict(
+            number, outcome.verdict, outcome.notice, world.clock(), outcome.handovers
+        )
+    except (BadRequest, NotFound) as error:
+        log.warning("late-verdict-not-kept", number=number, error=str(error))
 
 
 async def carry_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutcome:
