@@ -36,9 +36,9 @@ def quick_installation(directory: Path) -> Installation:
 class Gateway:
     """`efile serve`."""
 
-    def __init__(self, made: Installation, processes: int = 1) -> None:
+    def __init__(self, made: Installation, processes: int = 1, store: str | None = None) -> None:
         self._command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)]
-        self._command += ["--processes", str(processes)]
+        self._command += ["--processes", str(processes), *(["--store", store] if store else [])]
         self._made = made
         self._log = (made.directory / "gateway.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
@@ -48,7 +48,7 @@ class Gateway:
         """Start it at once, and wait until it is ready and the workers of one killed before are gone."""
         stream = self._log.fileno() if log is None else log
         self.process = subprocess.Popen(self._command, stderr=stream, stdout=self._log)
-        for _ in range(600):
+        for _ in range(2400):
             if not any(_lives(pid) for pid in self._orphans) and await self.ready() == 200:
                 return
             await asyncio.sleep(0.05)
