@@ -336,6 +336,7 @@ def _listening(
 
 
 async def _figures(store: Store) -> QueueFigures:
+    survey = await store.survey()
     agencies = [
         AgencyFigures(
             one.agency,
@@ -344,9 +345,9 @@ async def _figures(store: Store) -> QueueFigures:
             one.in_flight,
             datetime.fromisoformat(one.oldest) if one.oldest else None,
         )
-        for one in await store.lanes()
+        for one in survey.lanes
     ]
-    return QueueFigures(await store.queue_by_status(), agencies, await store.overdue())
+    return QueueFigures(survey.filings, agencies, await store.overdue())
 
 
 def _open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:

@@ -41,7 +41,7 @@ class AgencyFigures:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What only the store knows: filings in the queue by status, agencies, overdue filings by milestone."""
+    """What only the store knows: filings in the queue by how they stand, agencies, overdue ones by milestone."""
 
     waiting: dict[str, int]
     agencies: Sequence[AgencyFigures]
@@ -105,7 +105,7 @@ class _Snapshot(Collector):
 
     def collect(self) -> Iterable[Metric]:
         figures = self._figures
-        yield _gauge("efile_queue_filings", "Filings in the queue", "status", figures.waiting)
+        yield _gauge("efile_queue_filings", "Filings in the queue", "stands", figures.waiting)
         yield _gauge("efile_overdue_filings", "Filings past their term", "milestone", figures.overdue)
         by_agency = {
             "efile_agency_waiting": ("Filings whose next step is at the agency", "waiting"),

@@ -163,7 +163,7 @@ def _print_shown(found: dict[str, Any]) -> None:
 @json_option
 def agencies(*, config: Path, as_json: bool) -> None:
     """Show how each back-end stands for all processes: breaker, maintenance, hold, and how much waits for it."""
-    found = [asdict(one) for one in with_store(config, lambda store: store.lanes())]
+    found = [asdict(one) for one in with_store(config, lambda store: store.survey()).lanes]
     if as_json:
         print_json(found)
         return

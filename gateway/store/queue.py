@@ -104,22 +104,51 @@ class Lane:
     oldest: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The whole queue in figures. `filings`: by STANDS, how many there are."""
+
+    lanes: list[Lane]
+    filings: dict[str, int]
+
+
+STANDS = ("to-forward", "awaiting-verdict", "stuck", "held")
+
 LANES = f"""
-SELECT a.id, a.held, a.maintenance, a.failures, a.breaker_failures, a.closed_until - {NOW}, a.asked_until - {NOW},
-    (SELECT count(*) FROM delivery d WHERE d.agency = a.id),
-    (SELECT count(*) FROM delivery d WHERE d.agency = a.id AND d.owner IS NOT NULL),
-    (SELECT min(f.received_at) FROM delivery d JOIN filing f ON f.number = d.number WHERE d.agency = a.id)
+SELECT a.id, a.held, a.maintenance, a.failures, a.breaker_failures, a.closed_until - {NOW}, a.asked_until - {NOW}
 FROM agency a ORDER BY a.id
 """
 
+COUNTS = """
+SELECT s.agency, s.stands, s.counted, s.leased, f.received_at
+FROM (SELECT agency,
+        CASE WHEN held IS NOT NULL THEN 'held' WHEN due_at IS NULL AND owner IS NULL THEN 'stuck'
+             WHEN holds = 1 THEN 'to-forward' ELSE 'awaiting-verdict' END AS stands,
+        count(*) AS counted, count(owner) AS leased, min(seq) AS oldest
+      FROM delivery GROUP BY agency, stands) s
+JOIN delivery d ON d.seq = s.oldest JOIN filing f ON f.number = d.number
+"""
+"""One walk over the queue, whatever its length; the oldest is the first in the order of receipt."""
 
-def lanes_of(rows: Sequence[Row], at: datetime) -> list[Lane]:
-    """From rows of LANES; `at` is the time of business."""
-    return [Lane(row[0], *_state(row, at), *row[7:]) for row in rows]
+
+def survey_of(lanes: Sequence[Row], counts: Sequence[Row], at: datetime) -> Survey:
+    """From rows of LANES and COUNTS; `at` is the time of business."""
+    filings = dict.fromkeys(STANDS, 0)
+    by_agency: dict[str, list[Row]] = {}
+    for row in counts:
+        filings[row[1]] += row[2]
+        by_agency.setdefault(row[0], []).append(row)
+    found = []
+    for lane in lanes:
+        own = by_agency.get(lane[0], [])
+        waiting, leased = sum(row[2] for row in own), sum(row[3] for row in own)
+        oldest = min((row[4] for row in own), default=None)
+        found.append(Lane(lane[0], *_state(lane, at), waiting, leased, oldest))
+    return Survey(found, filings)
 
 
 def _state(row: Row, at: datetime) -> tuple[str, str]:
-    _, held, maintenance, failures, breaker, closed, asked, *_ = row
+    _, held, maintenance, failures, breaker, closed, asked = row
     if held is not None:
         return "held", held
     if (until := closed_until(windows_of(maintenance), at)) is not None:
@@ -132,9 +161,5 @@ def _state(row: Row, at: datetime) -> tuple[str, str]:
         return "half-open", f"{failures} failures in a row; one call at a time"
     return "closed", f"{failures} failures in a row" if failures else ""
 
-
-BY_STATUS = """
-SELECT f.status, count(*) FROM delivery d JOIN filing f ON f.number = d.number GROUP BY f.status ORDER BY f.status
-"""
 
 LENGTH = "SELECT count(*) FROM (SELECT 1 FROM delivery LIMIT ?) counted"

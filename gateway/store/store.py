@@ -43,14 +43,14 @@ from gateway.store import (
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.orders import Order
 from gateway.store.queue import (
-    BY_STATUS,
+    COUNTS,
     HANDOVERS,
     LANES,
     LENGTH,
-    Lane,
     QueueFilter,
+    Survey,
     Waiting,
-    lanes_of,
+    survey_of,
     waiting_query,
 )
 from gateway.store.rows import (
@@ -287,11 +287,10 @@ class Store:
         """Handovers on their way, stuck or not joined; without the first where `stuck`."""
         return [Waiting(*row) for row in await self._driver.survey(HANDOVERS, (not stuck,))]
 
-    async def lanes(self) -> list[Lane]:
-        """How each back-end stands, for all processes."""
-        return lanes_of(await self._driver.survey(LANES), self._clock())
-
-    # Deadlines
+    async def survey(self) -> Survey:
+        """The queue in figures, and how each back-end stands, for all processes."""
+        lanes, counts = await self._driver.survey(LANES), await self._driver.survey(COUNTS)
+        return survey_of(lanes, counts, self._clock())
 
     async def reckon_by(self, basis: str) -> bool:
         """See `jobs.watch.Watching.reckon_by`."""
@@ -341,10 +340,6 @@ class Store:
     async def end_incident(self, id: str, until: datetime, why: str, actor: str) -> None:
         """It is back since `until`. Raises NotFound, or IncidentRefused."""
         await self._driver.write(incidents.end, incidents.End(id, until, why, actor, self._clock()))
-
-    async def queue_by_status(self) -> dict[str, int]:
-        """How many filings wait, by their status."""
-        return dict(await self._driver.survey(BY_STATUS))  # type: ignore[arg-type]
 
     async def queue_length(self, most: int) -> int:
         """How many filings wait, counted up to `most`."""

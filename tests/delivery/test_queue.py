@@ -113,10 +113,11 @@ async def test_a_held_agency_gives_nothing_to_anybody(store: Store) -> None:
     await stuck_and_routed(store)
     await store.hold_agency("tax", "me", "they asked")
     assert await store.claim_due("w", 9, 30) == []
-    (tax, _) = await store.lanes()
+    (tax, _) = (await store.survey()).lanes
     assert (tax.state, tax.why, tax.waiting) == ("held", "they asked", 1)
+    assert (await store.survey()).filings == {"to-forward": 1, "awaiting-verdict": 0, "stuck": 1, "held": 0}
     await store.seed([Seed("agency", {"id": "tax", "poll_seconds": 2.0})], "settings file")
-    assert (await store.lanes())[0].state == "held", "a restart does not release it"
+    assert (await store.survey()).lanes[0].state == "held", "a restart does not release it"
     await store.release_agency("tax", "me", "they asked")
     assert len(await store.claim_due("w", 9, 30)) == 1
     for id, fault in (("tax", NotHeld), ("moon", NotFound)):
@@ -125,7 +126,7 @@ async def test_a_held_agency_gives_nothing_to_anybody(store: Store) -> None:
 
 
 async def test_an_agency_says_why_it_is_not_called(store: Store) -> None:
-    assert [(lane.agency, lane.state) for lane in await store.lanes()] == [
+    assert [(lane.agency, lane.state) for lane in (await store.survey()).lanes] == [
         ("tax", "closed"),
         ("zoo", "maintenance"),
     ]
@@ -136,7 +137,7 @@ async def test_an_agency_says_why_it_is_not_called(store: Store) -> None:
     await store.record_outcome(
         Outcome(claim, Status.DELIVERING, None, due_seconds=0, agency="zoo", attempt=down)
     )
-    (_, zoo) = await store.lanes()
+    (_, zoo) = (await store.survey()).lanes
     assert (zoo.state, zoo.waiting, zoo.oldest is not None) == ("open", 1, True)
 
 
