@@ -126,6 +126,7 @@ async def test_a_verdict_whose_call_was_overtaken_is_kept(store: Store, says: st
         lambda: load_directory(OWN_DIRECTORY),
         Backoff(),
         lambda: AT,
+        store.events,
     )
     await carry_on(claim, world)
     events = [event.name for event in await store.events(number)]

@@ -96,7 +96,7 @@ async def run(place: str, home: Path, fault: str) -> None:
     number = await acknowledged(store, home / "acknowledged")
     world = DeliveryWorld(
         store, store, {"tax": Agency(home / "books")}, Notary(), lambda: None, lambda: None,  # type: ignore
-        lambda: load_directory(OWN_DIRECTORY), Backoff(0.02, 0.05), lambda: datetime.now(UTC),
+        lambda: load_directory(OWN_DIRECTORY), Backoff(0.02, 0.05), lambda: datetime.now(UTC), store.events,
     )  # fmt: skip
     worker = Worker(
         f"node-{os.getpid()}", store.claim_due, partial(carry_on, world=world), store.renew,
