@@ -45,5 +45,7 @@ async def ask(
 def _said(answer: object) -> str:
     if isinstance(answer, Exception):
         return str(answer)
-    parts = (getattr(answer, name, None) for name in ("outcome", "reference"))
-    return " ".join(part for part in parts if part)
+    progress = getattr(getattr(answer, "progress", None), "status", None)
+    told = [f"portal status {progress}"] if progress else []
+    told += [str(said) for name in ("outcome", "reference") if (said := getattr(answer, name, None))]
+    return " ".join(told)
