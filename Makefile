@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint interop bench lock clean
+.PHONY: help demo test lint interop torture bench lock clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
@@ -49,6 +49,10 @@ $(VENV)-peers/.peers: benchmarks/peers.lock
 	@echo "setting up the peers that signatures are measured against ..."
 	@$(PYTHON) -m venv $(VENV)-peers && $(VENV)-peers/bin/pip --quiet --disable-pip-version-check install --require-hashes -r benchmarks/peers.lock \
 	  && touch $@ || echo "!!! MISSING: the peers' environment could not be set up; signatures are measured without them" >&2
+
+torture: $(VENV)/.dev ## kill, stop and restart all parts at random; the senders' books against the agency's (TORTURE_SECONDS)
+	@sh tests/tools.sh postgres
+	@$(BIN)/python -m tests.torture
 
 bench: $(VENV)/.dev $(VENV)-peers/.peers ## filings/s, latency, CPU a filing, beside the libraries' floor in the same run
 	@$(BIN)/python -m benchmarks

@@ -25,11 +25,12 @@ from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
 from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
-from gateway.api.health import ReadyCheck, health_routes
+from gateway.api.health import ReadyCheck, health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
 from gateway.api.protocol import DoorRunner
 from gateway.api.tls import server_context
+from gateway.calendar import CalendarError, Deadlines, load_deadlines
 from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
@@ -41,10 +42,14 @@ from gateway.intake.signed_papers import PaperLimits
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.fetch import keep_fetching
+from gateway.jobs.gate import Gate
+from gateway.jobs.incidents import KnownIncidents
 from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.jobs.sweep import keep_sweeping
+from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
+from gateway.metrics import AgencyFigures, Metrics, QueueFigures
 from gateway.notary import XmlNotary
 from gateway.notice_keys import open_notary
 from gateway.pool import HybridCheckPool
@@ -60,7 +65,8 @@ from signing.list_refresh import ListRefresher
 from signing.refresh import Refresher
 
 log = structlog.get_logger("app")
-_LEASE_MARGIN = 1.25
+_STEP_SECONDS = 120.0
+"""What a step may take beside its call: twice the store's own bound for a write that hangs, and the signing."""
 _ACCEPTED_SECONDS = 0.05
 _HEALTH_SHUTDOWN_SECONDS = 2.0
 _WORTH_A_WORD = ("ended", "ends-soon")
@@ -105,6 +111,7 @@ def load_signature_rules(settings: Settings, now: Clock) -> Reloading[SignatureR
 
 
 UNFIT = (
+    CalendarError,
     DirectoryError,
     adapters.ConfigError,
     schemas.CatalogueError,
@@ -171,6 +178,10 @@ async def _assembled(
             return Checks(parse_limits, rules(), catalogue(), papers)
 
         pool, paper_pool = _pools(limits, stack)
+        directory = Reloading(settings.directory.folder, load_directory)
+        deadlines = Reloading(settings.calendar.folder, load_deadlines)
+        incidents = KnownIncidents(store, directory, deadlines, settings.calendar.refresh_seconds)
+        await incidents.refresh()
         intake = IntakeWorld(
             settings.gateway.code,
             DossierCodes(settings.gateway.agency_code),
@@ -181,11 +192,9 @@ async def _assembled(
             pool,
             paper_pool,
             now,
+            incidents.in_time,
         )
-        directory = Reloading(settings.directory.folder, load_directory)
-        opened = await _open_adapters(
-            store, settings.delivery.lease_seconds, settings.notices.seconds if notary.apart else 0.0, stack
-        )
+        opened = await _open_adapters(store, stack)
         delivery = DeliveryWorld(
             store,
             store,
@@ -199,31 +208,36 @@ async def _assembled(
             store.events,
             Room(int(limits["bodies_bytes"])),
         )
-        worker = _worker(settings, store.claim_due, partial(carry_on, world=delivery))
-        handing_over = _worker(settings, store.claim_handovers, partial(carry_over, world=delivery))
+        metrics, gate = Metrics(), Gate(store, int(limits["waiting_filings"]))
+        worker, delivering = _delivery_jobs(settings, store, delivery, deadlines, metrics)
         client_trust = Reloading(
             settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
         )
         clients = Clients(store, client_trust, now)
         bodies = BodyBudget(int(limits["bodies_bytes"]))
         filings = FilingsDoor(
-            intake, clients, bodies=bodies, body_seconds=settings.door.body_seconds, wake=worker.wake
+            intake,
+            clients,
+            bodies=bodies,
+            body_seconds=settings.door.body_seconds,
+            wake=worker.wake,
+            refuse_when_closed=gate.refuse_when_closed,
+            filed=metrics.filed,
         )
         watched: dict[str, tuple[Reloading[Any], float]] = {
             "trust": (rules, settings.trust.refresh_seconds),
             "catalogue": (catalogue, settings.catalogue.refresh_seconds),
             "clients": (client_trust, settings.trust.refresh_seconds),
             "directory": (directory, settings.directory.refresh_seconds),
+            "calendar": (deadlines, settings.calendar.refresh_seconds),
         }
         jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
+        jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = _fetching(settings, rules, now)
         if role != "intake":
-            jobs |= {
-                "delivery": worker.run(),
-                "handover": handing_over.run(),
-                "sweeping": keep_sweeping(store.sweep),
-            } | _listening(opened, delivery, store)
+            jobs |= {name: job() for name, job in delivering.items()} | _listening(opened, delivery, store)
+            jobs["sweeping"] = keep_sweeping(store.sweep)
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         app = web.Application(middlewares=[errors_as_problems])
@@ -234,13 +248,10 @@ async def _assembled(
         )
         for routes in (*(door.routes() for door in doors), ready):
             app.add_routes(routes)
-        runners = [] if role == "delivery" else [await _open_door(settings, app, stack, share_ports)]
-        port = _port(runners[0]) if runners else 0
-        health_port = None
-        if settings.door.health_port != 0:
-            runners.append(await _open_health(settings, ready, stack, share_ports))
-            health_port = _port(runners[-1])
-        stack.push_async_callback(_stop_listening, runners)
+        health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
+        port, health_port = await _listen(
+            settings, None if role == "delivery" else app, health, stack, share_ports
+        )
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
         def refresh() -> None:
@@ -323,19 +334,36 @@ def _backoff(settings: Settings) -> Backoff:
     return Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
 
 
-def _worker(
-    settings: Settings,
-    claim_due: Callable[[str, int, float], Awaitable[Sequence[C]]],
-    step: Callable[[C], Awaitable[Done]],
-) -> Worker[C]:
-    return Worker(
-        f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
-        claim_due,
-        step,
-        in_flight=settings.delivery.in_flight,
-        lease_seconds=settings.delivery.lease_seconds,
-        idle_seconds=settings.delivery.idle_poll_seconds,
-    )
+Job = Callable[[], Coroutine[None, None, None]]
+
+
+def _delivery_jobs(
+    settings: Settings, store: Store, world: DeliveryWorld, deadlines: Reloading[Deadlines], metrics: Metrics
+) -> tuple[Worker[Claim], dict[str, Job]]:
+    """What carries filings on, once each for this process; and its worker, to be woken."""
+    longest = max((adapter.longest_call_s for adapter in world.adapters.values()), default=0.0)
+
+    def worker(
+        claim_due: Callable[[str, int, float], Awaitable[Sequence[C]]],
+        step: Callable[[C], Awaitable[Done]],
+        renew: Callable[[C, float], Awaitable[bool]],
+    ) -> Worker[C]:
+        return Worker(
+            f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
+            claim_due,
+            step,
+            renew,
+            in_flight=settings.delivery.in_flight,
+            lease_seconds=settings.delivery.lease_seconds,
+            idle_seconds=settings.delivery.idle_poll_seconds,
+            step_seconds=longest + _STEP_SECONDS,
+            attempted=metrics.attempted,
+        )
+
+    deliveries = worker(store.claim_due, partial(carry_on, world=world), store.renew)
+    handovers = worker(store.claim_handovers, partial(carry_over, world=world), store.renew_handover)
+    watch = Watch(store, deadlines, world.clock, settings.calendar.watch_seconds)
+    return deliveries, {"delivery": deliveries.run, "handover": handovers.run, "deadlines": watch.run}
 
 
 def _listening(
@@ -349,25 +377,46 @@ def _listening(
     }
 
 
-async def _open_adapters(
-    store: Store, lease_seconds: float, signing_seconds: float, stack: AsyncExitStack
-) -> dict[str, adapters.Adapter]:
-    """Raises ConfigurationError where a call could outlast the claim under which it is made: it would be made,
-    and its answer thrown away, without end. `signing_seconds`: what the notice of its answer may take besides."""
-    opened, faults = {}, []
+async def _figures(store: Store) -> QueueFigures:
+    survey = await store.survey()
+    agencies = [
+        AgencyFigures(
+            one.agency,
+            one.state,
+            one.waiting,
+            one.in_flight,
+            datetime.fromisoformat(one.oldest) if one.oldest else None,
+        )
+        for one in survey.lanes
+    ]
+    return QueueFigures(survey.filings, agencies, await store.overdue())
+
+
+async def _open_adapters(store: Store, stack: AsyncExitStack) -> dict[str, adapters.Adapter]:
+    opened = {}
     for agency in await store.agencies():
         adapter = adapters.open_adapter(agency.adapter, agency.config)
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter
-        longest = adapter.longest_call_s + signing_seconds
-        if (needed := _LEASE_MARGIN * longest) > lease_seconds:
-            faults.append(
-                f"[delivery] lease_seconds is {lease_seconds:g}, but a call to the agency {agency.id} may take "
-                f"{longest:g} s: at least {needed:g} are needed, or a shorter time-out there"
-            )
-    if faults:
-        raise ConfigurationError(faults)
     return opened
+
+
+async def _listen(
+    settings: Settings,
+    app: web.Application | None,
+    health: list[web.RouteDef],
+    stack: AsyncExitStack,
+    share_ports: bool,
+) -> tuple[int, int | None]:
+    """The ports of the machines' door (0: none) and of the health door (None: none); both closed with the stack."""
+    runners = [] if app is None else [await _open_door(settings, app, stack, share_ports)]
+    port = _port(runners[0]) if runners else 0
+    health_port = None
+    if settings.door.health_port != 0:
+        runners.append(await _open_health(settings, health, stack, share_ports))
+        health_port = _port(runners[-1])
+    stack.push_async_callback(_stop_listening, runners)
+    return port, health_port
 
 
 async def _open_door(

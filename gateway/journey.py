@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -18,15 +19,17 @@ from gateway.delivery.notify import notify, verdict_of
 from gateway.delivery.recheck import recheck
 from gateway.delivery.route import backend_of, handovers, route
 from gateway.delivery.track import track
-from gateway.delivery.world import DeliveryWorld
-from gateway.errors import NotFound, VerdictConflict
+from gateway.delivery.world import DeliveryWorld, failed
+from gateway.errors import BadRequest, NotFound, VerdictConflict
+from gateway.filing.attempt import Attempt, AttemptResult
 from gateway.filing.dossier_codes import DossierCodes
-from gateway.filing.filing import Recorded
+from gateway.filing.filing import Recorded, Summary
+from gateway.filing.incident import InTime
 from gateway.filing.status import Status
-from gateway.filing.story import told
 from gateway.filing.verdict import Verdict
 from gateway.intake.acknowledge import Answer, acknowledge
 from gateway.intake.identify import Identified, identify
+from gateway.intake.in_time import marked
 from gateway.intake.parse import parse
 from gateway.intake.receive import Message, SizeLimits, receive
 from gateway.intake.record import RecordWorld, promise, record
@@ -76,6 +79,8 @@ class IntakeWorld:
     pool: CheckPool
     paper_pool: CheckPool
     clock: Clock
+    in_time: Callable[[Summary | None, datetime, str | None], InTime | None]
+    """By which incident a filing received then counts as in time; the back-end's identifier where it is known."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -108,7 +113,7 @@ def judge(identified: Identified, world: IntakeWorld) -> Prepared | Unsettled:
 def settle(unsettled: Unsettled, world: IntakeWorld) -> Prepared:
     """Judge the signed papers, then sign what we shall say."""
     checks = world.checks()
-    examined = judge_papers(unsettled, checks.signatures, checks.papers)
+    examined = _in_time(judge_papers(unsettled, checks.signatures, checks.papers), world)
     return world.filings.prepare(promise(examined, world.notary, world.gateway_code, world.dossier_codes))
 
 
@@ -117,7 +122,13 @@ async def dry_run(message: Message, world: IntakeWorld) -> Validated | Refusal:
     received, checks = receive(message, world.clock(), world.sizes), world.checks()
     unsettled = await world.pool.run(partial(look, Identified(received), checks), received.size)
     work = partial(judge_papers, unsettled, checks.signatures, checks.papers)
-    return await world.paper_pool.run(work, received.size) if unsettled.signed_papers else work()
+    judged = await world.paper_pool.run(work, received.size) if unsettled.signed_papers else work()
+    return _in_time(judged, world)
+
+
+def _in_time(examined: Validated | Refusal, world: IntakeWorld) -> Validated | Refusal:
+    """The same, with the incident by which it counts as in time, where there is one."""
+    return marked(examined, world.in_time(examined.summary, examined.identified.received.at, None))
 
 
 def examine(identified: Identified, checks: Checks) -> Validated | Refusal:
@@ -161,10 +172,28 @@ async def carry_on(claim: Claim, world: DeliveryWorld) -> Outcome:
         outcome = await STEPS[status](claim, world)
     except Exception as error:
         log.exception("step-failed", number=claim.filing.number, status=status, attempt=claim.attempt)
-        event, delay = told("step-failed", claim.failures), world.backoff.delay(claim.failures)
-        outcome = Outcome(claim, status, event, type(error).__name__, due_seconds=delay, progress=False)
-    await world.deliveries.record_outcome(outcome)
+        fault = Attempt(
+            STEPS[status].__name__, claim.filing.agency or "", AttemptResult.FAULT, type(error).__name__
+        )
+        outcome = failed(claim, "step-failed", fault, world)
+    written = await world.deliveries.record_outcome(outcome)
+    if not written.applied:
+        await _keep_verdict(outcome, world)
     return outcome
+
+
+async def _keep_verdict(outcome: Outcome, world: DeliveryWorld) -> None:
+    """Another has taken the filing over, or the agency called meanwhile: what it said to us is a verdict all the same,
+    the first, a repeat or a contradiction."""
+    if outcome.verdict is None or outcome.notice is None:
+        return
+    number = outcome.claim.filing.number
+    try:
+        await world.deliveries.record_verdict(
+            number, outcome.verdict, outcome.notice, world.clock(), outcome.handovers
+        )
+    except (BadRequest, NotFound) as error:
+        log.warning("late-verdict-not-kept", number=number, error=str(error))
 
 
 async def carry_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutcome:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from gateway.filing.attachments import FiledPaper
+from gateway.filing.attempt import Attempt, Attempts
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.findings import Finding
 from gateway.filing.handover import Handover, HandoverStatus
@@ -21,6 +22,9 @@ Clock = Callable[[], datetime]
 
 LONGEST_WAIT_SECONDS = 3600.0
 """No filing waits longer for its next step, and no lease is longer, whatever an agency asks for."""
+
+MOST_PAUSES = 20.0
+"""An agency's breaker doubles its pause up to so many times the first one."""
 
 STATUS_LOST = "status-lost"
 """The event by which a provisional filing gets stuck."""
@@ -106,23 +110,25 @@ class HandoverClaim:
 
 @dataclass(frozen=True, slots=True)
 class HandoverOutcome:
-    """What one attempt at a handover came to; the fields are those of `Outcome`."""
+    """What one step of a handover came to; the fields are those of `Outcome`. `backend`: where it is another now."""
 
     claim: HandoverClaim
     status: HandoverStatus
     event: str | None
     detail: str = ""
     due_seconds: float | None = None
+    backend: str | None = None
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt came to. `event` None leaves no line in the filing's story.
+    """What one step came to. `event` None leaves no line in the filing's story.
 
     `due_seconds`: when the next step is due, from now, at most LONGEST_WAIT_SECONDS; None ends the delivery.
     `agency` is the back-end, `lead` the directory's agency and its name. `progress` resets the count of failures. A
     verdict comes with its signed notice and its handovers, a refusal of a provisional filing with its findings, notice
-    and evidence: they become true in the same commit.
+    and evidence: they become true in the same commit. `attempt`: what was asked of an agency, and its answer.
     """
 
     claim: Claim
@@ -139,6 +145,7 @@ class Outcome:
     notice: SignedNotice | None = None
     findings: tuple[Finding, ...] | None = None
     evidence: bytes | None = None
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +226,10 @@ class Filings(Protocol):
         """The newest signed notice of these kinds, or None."""
         ...
 
+    async def attempts(self, number: str) -> Sequence[Attempts]:
+        """What was asked of agencies for the filing, and what they answered, oldest first."""
+        ...
+
     async def events(self, number: str) -> Sequence[Event]:
         """The filing's story, oldest first."""
         ...
@@ -242,8 +253,13 @@ class Deliveries(Protocol):
     async def claim_due(self, owner: str, limit: int, lease_seconds: float) -> Sequence[Claim]:
         """Take up to `limit` due filings for `owner`; nobody else gets them before the lease ends.
 
-        Within one order key an earlier filing that has not reached its agency holds the later ones.
+        Within one order key an earlier filing that has not reached its agency holds the later ones. An agency that
+        is held, in maintenance, behind its breaker, or at its limits gives nothing, to no process.
         """
+        ...
+
+    async def renew(self, claim: Claim, lease_seconds: float) -> bool:
+        """The heartbeat: the lease ends so much later. False where it is lost: another has, or may have, the filing."""
         ...
 
     async def record_outcome(self, outcome: Outcome) -> Written:
@@ -263,6 +279,10 @@ class Deliveries(Protocol):
 
     async def claim_handovers(self, owner: str, limit: int, lease_seconds: float) -> Sequence[HandoverClaim]:
         """Take up to `limit` due handovers for `owner`, like `claim_due`; none waits for another."""
+        ...
+
+    async def renew_handover(self, claim: HandoverClaim, lease_seconds: float) -> bool:
+        """Like `renew`."""
         ...
 
     async def record_handover(self, outcome: HandoverOutcome) -> Written:

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.calendar import read_windows
 from gateway.errors import ConfigurationError
 from gateway.notice_keys import place_of
 from gateway.settings import AgencySettings, LimitSettings, NoticeSettings, ProviderSettings, Settings
@@ -83,6 +84,7 @@ def _provider(provider: ProviderSettings) -> Iterator[Seed]:
 
 
 def _agency(agency: AgencySettings) -> Iterator[Seed]:
+    read_windows(agency.maintenance)  # or say what is wrong with them
     yield Seed(
         "agency",
         {
@@ -92,6 +94,11 @@ def _agency(agency: AgencySettings) -> Iterator[Seed]:
             "config": json_text(agency.config),
             "serves": json_text(agency.serves),
             "poll_seconds": float(agency.poll_seconds),
+            "max_in_flight": agency.max_in_flight,
+            "per_second": float(agency.per_second),
+            "maintenance": json_text(agency.maintenance),
+            "breaker_failures": agency.breaker_failures,
+            "breaker_seconds": float(agency.breaker_seconds),
         },
     )
     for file in agency.certificates:

@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Meta
 
 import schemas
+from gateway.calendar import OWN_CALENDAR
 from gateway.directory import OWN_DIRECTORY
 from gateway.errors import ConfigurationError
-from gateway.ports import LONGEST_WAIT_SECONDS
+from gateway.ports import LONGEST_WAIT_SECONDS, MOST_PAUSES
 
 Positive = Annotated[float, Meta(gt=0)]
 Wait = Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS)]
@@ -79,6 +80,15 @@ class DirectorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     refresh_seconds: Positive = 5.0
 
 
+class CalendarSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The folder with the tables of days off and of terms; the package's own by default. Deadlines are looked at every
+    `watch_seconds`."""
+
+    folder: Path = OWN_CALENDAR
+    refresh_seconds: Positive = 5.0
+    watch_seconds: Positive = 15.0
+
+
 class TokenKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A key in a token or HSM, through its PKCS#11 module; `key_id` in hexadecimal digits."""
 
@@ -131,7 +141,8 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     once. Documents up to `inline_bytes` are judged on the event loop, larger ones in `check_threads` threads; at most
     `check_waiting` wait, the next gets 503. Of each dossier `signed_papers` PDFs with signatures are judged, of
     `signed_papers_bytes` and in `signed_papers_seconds` together, in `paper_threads` threads; at most `paper_waiting`
-    dossiers wait for that.
+    dossiers wait for that. While more than `waiting_filings` are in the queue, nothing is taken
+    in.
     """
 
     body_bytes: Count = 20_000_000
@@ -145,10 +156,11 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     signed_papers_seconds: Positive = 20.0
     paper_threads: Count = 1
     paper_waiting: Count = 16
+    waiting_filings: Count = 2_000_000
 
 
 class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`lease_seconds` must exceed the longest call of every adapter; delays are in seconds."""
+    """Delays in seconds. A lease is renewed while its process lives: `lease_seconds` after its death others go on."""
 
     in_flight: Count = 32
     lease_seconds: Wait = 90.0
@@ -171,7 +183,9 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An agency's back-end; `certificates` are its client certificates for callbacks; `config` is the adapter's.
 
-    `serves`: agencies or offices of the directory.
+    `serves`: agencies or offices of the directory. All processes together keep at most `max_in_flight` calls going and
+    start `per_second` of them (0: any number), none during `maintenance`. After `breaker_failures` in a row nobody
+    calls for `breaker_seconds`, then one call tries; the pause doubles with each that fails.
     """
 
     id: str
@@ -181,6 +195,11 @@ class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     config: dict[str, Any]
     certificates: tuple[Path, ...] = ()
     poll_seconds: Wait = 30.0
+    max_in_flight: Count = 16
+    per_second: Annotated[float, Meta(ge=0)] = 0.0
+    maintenance: tuple[str, ...] = ()
+    breaker_failures: Count = 5
+    breaker_seconds: Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS / MOST_PAUSES)] = 15.0
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -196,6 +215,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     catalogue: CatalogueSettings = CatalogueSettings()
     directory: DirectorySettings = DirectorySettings()
     bodies: BodySettings = BodySettings()
+    calendar: CalendarSettings = CalendarSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     provider: tuple[ProviderSettings, ...] = ()

@@ -16,6 +16,7 @@ from schemas.explain import explain
 from schemas.faults import Fault, Place, Words, make_fault, shown
 from schemas.fields import FieldOperand
 from schemas.forms import Case, Form, LoadedForm, Rule, log_of
+from schemas.header_rules import due_day
 from schemas.lexical import is_no_day
 from schemas.papers import paper_faults
 from schemas.period import Period, financial_year, read_day, read_period, show_day, vietnam_day
@@ -33,13 +34,14 @@ class Examination:
     """What was found.
 
     `declaration` is None where the header does not read, `form` where the catalogue has none for it. `signed_papers`
-    have yet to be judged by the caller.
+    have yet to be judged by the caller. `due`: the last day of the form's legal term, where it has one.
     """
 
     declaration: Declaration | None
     form: Form | None
     faults: tuple[Fault, ...]
     signed_papers: tuple[SignedPaper, ...] = ()
+    due: date | None = None
 
     @property
     def accepted(self) -> bool:
@@ -89,7 +91,8 @@ def judge(
             payable=_amount(loaded.payable, scope),
             carried_forward=_amount(loaded.carried_forward, scope),
         )
-    return Examination(declaration, loaded.form, bounded(faults), tuple(_signed_papers(case)))
+    signed = tuple(_signed_papers(case))
+    return Examination(declaration, loaded.form, bounded(faults), signed, due_day(case))
 
 
 def _papers(case: Case) -> tuple[str, ...]:

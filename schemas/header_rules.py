@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from datetime import date
 
 from schemas.declaration import AGENT, FORM, PERIOD, TAXPAYER
 from schemas.faults import Fault, make_fault
@@ -117,14 +118,18 @@ def period_ended(case: Case) -> Iterator[Fault]:
         yield case.fault("header.period.not-ended", f"{PERIOD}/kyKKhai", **words)
 
 
-def filed_late(case: Case) -> Iterator[Fault]:
-    """Lateness is the tax office's to judge: days off, extensions and outages move the date."""
+def due_day(case: Case) -> date | None:
+    """The last day of the legal term; None where the form, or its period, has none that we know."""
     due = case.loaded.due.get(case.period.kind) if case.period is not None else None
     if case.period is None or due is None:
-        return
-    today = vietnam_day(case.received_at)
-    last = due_date(case.period, months=due.months, day=due.day, days=due.days)
-    if today > last:
+        return None
+    return due_date(case.period, months=due.months, day=due.day, days=due.days)
+
+
+def filed_late(case: Case) -> Iterator[Fault]:
+    """Lateness is the tax office's to judge: days off, extensions and outages move the date."""
+    last, today = due_day(case), vietnam_day(case.received_at)
+    if last is not None and case.period is not None and today > last:
         words = {"period": case.period.label, "today": show_day(today), "due": show_day(last)}
         yield case.fault("header.filed-late", f"{PERIOD}/kyKKhai", **words)
 

@@ -111,7 +111,7 @@ def _plain_simulator() -> Simulator:
 def _agency(name: str, url: str, serves: Sequence[str]) -> AgencySettings:
     return AgencySettings(
         id=name, name=name, adapter="rest", serves=tuple(serves), config={"base_url": url, "timeout_s": 5.0},
-        poll_seconds=0.1,
+        poll_seconds=0.1, breaker_seconds=0.2,
     )  # fmt: skip
 
 
@@ -148,7 +148,15 @@ def _settings(made: Installation, agency_url: str, speaks: Speaks, changes: dict
     fast = {"first_retry_seconds": 0.05, "most_retry_seconds": 0.5, "idle_poll_seconds": 0.05}
     settings = replace(
         settings,
-        agency=(replace(agency, adapter=speaks.adapter, config=config, poll_seconds=speaks.poll_seconds),),
+        agency=(
+            replace(
+                agency,
+                adapter=speaks.adapter,
+                config=config,
+                poll_seconds=speaks.poll_seconds,
+                breaker_seconds=0.2,
+            ),
+        ),
         delivery=replace(settings.delivery, **fast),
     )
     parts = {

@@ -27,7 +27,7 @@ def quick_installation(directory: Path) -> Installation:
             "first_retry_seconds = 1.0",
             "first_retry_seconds = 0.1\nmost_retry_seconds = 0.5\nlease_seconds = 4.0",
         )
-        .replace("poll_seconds = 2.0", "poll_seconds = 0.5")
+        .replace("poll_seconds = 2.0", "poll_seconds = 0.5\nbreaker_seconds = 0.2")
         .replace("[agency.config]", "[agency.config]\ntimeout_s = 1.5")
     )
     return made
@@ -36,9 +36,9 @@ def quick_installation(directory: Path) -> Installation:
 class Gateway:
     """`efile serve`."""
 
-    def __init__(self, made: Installation, processes: int = 1) -> None:
+    def __init__(self, made: Installation, processes: int = 1, store: str | None = None) -> None:
         self._command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)]
-        self._command += ["--processes", str(processes)]
+        self._command += ["--processes", str(processes), *(["--store", store] if store else [])]
         self._made = made
         self._log = (made.directory / "gateway.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None

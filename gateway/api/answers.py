@@ -10,9 +10,11 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
+from gateway.filing.attempt import Attempts
 from gateway.filing.filing import Event, Filing
 from gateway.filing.handover import HANDOVER_WORDS, Handover
 from gateway.filing.identifiers import VIETNAM
+from gateway.filing.incident import InTime
 from gateway.filing.portal import PORTAL, portal_status
 from gateway.filing.status import WORDS
 from gateway.intake.acknowledge import Answer
@@ -58,7 +60,11 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
 
 
 def filing_json(
-    filing: Filing, notices: tuple[str, ...], handovers: Sequence[Handover] = (), story: Sequence[Event] = ()
+    filing: Filing,
+    notices: tuple[str, ...],
+    handovers: Sequence[Handover] = (),
+    story: Sequence[Event] = (),
+    in_time: InTime | None = None,
 ) -> dict[str, Any]:
     """A filing as its provider sees it; times in ISO 8601 with Vietnam's offset."""
     vi, en = WORDS[filing.status]
@@ -89,7 +95,21 @@ def filing_json(
         body["cooperatingAgencies"] = [_handover_json(one) for one in handovers]
     if filing.agency_reference is not None:
         body["agencyReference"] = filing.agency_reference
+    if in_time is not None:
+        body["filedInTimeBy"] = _in_time_json(in_time)
     return body
+
+
+def _in_time_json(found: InTime) -> dict[str, Any]:
+    one = found.incident
+    return {
+        "incident": one.id,
+        "agency": one.agency,
+        "lastDay": found.last_day.isoformat(),
+        "from": one.first.astimezone(VIETNAM).isoformat(timespec="seconds"),
+        "until": one.until.astimezone(VIETNAM).isoformat(timespec="seconds") if one.until else None,
+        "why": one.why,
+    }
 
 
 def _handover_json(handover: Handover) -> dict[str, Any]:
@@ -104,6 +124,21 @@ def _handover_json(handover: Handover) -> dict[str, Any]:
     }
 
 
+def attempt_json(one: Attempts) -> dict[str, Any]:
+    """Attempts as the filing's provider sees them: which of our processes made them is ours to know."""
+    body: dict[str, Any] = {
+        "at": one.first_at.astimezone(VIETNAM).isoformat(timespec="milliseconds"),
+        "until": one.last_at.astimezone(VIETNAM).isoformat(timespec="milliseconds"),
+        "times": one.times,
+        "step": one.step,
+        "agency": one.agency,
+        "result": one.result.value,
+        "answer": one.answer,
+        "seconds": None if one.seconds is None else round(one.seconds, 3),
+    }
+    return body | ({"cooperatingAgency": one.handover} if one.handover else {})
+
+
 def links(number: str, notices: tuple[str, ...]) -> dict[str, str]:
     """Where the filing, its body and its signed notices are."""
     base = f"/v1/filings/{number}"
@@ -115,7 +150,7 @@ def links(number: str, notices: tuple[str, ...]) -> dict[str, str]:
     return found | {name: f"{base}/notices/{name}" for name in notices if name not in ("receipt", "verdict")}
 
 
-def intake_response(answer: Answer, request: web.Request) -> web.Response:
+def intake_response(answer: Answer, request: web.Request, in_time: InTime | None = None) -> web.Response:
     """201 for a new filing, 200 for a repeat, 422 for a refused one (again on a repeat).
 
     `Accept: application/xml` asks for the signed notice itself instead of the JSON that links to it.
@@ -125,7 +160,7 @@ def intake_response(answer: Answer, request: web.Request) -> web.Response:
     headers = {"Location": f"/v1/filings/{filing.number}"}
     if request.headers.get("Accept", "").startswith("application/xml"):
         return xml_response(answer.notice.document, status, headers)
-    body = filing_json(filing, (answer.notice.kind.value,))
+    body = filing_json(filing, (answer.notice.kind.value,), in_time=in_time)
     if not answer.refused:
         return json_response(body, status, headers)
     del body["findings"]

@@ -6,19 +6,20 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from gateway.api.answers import filing_json, intake_response, json_response
+from gateway.api.answers import attempt_json, filing_json, intake_response, json_response
 from gateway.api.body import BodyBudget, Hold, expect_later, read_body, read_parts, send_body
 from gateway.api.clients import Clients
-from gateway.errors import NotFound, WrongMediaType
+from gateway.errors import GatewayError, NotFound, WrongMediaType
 from gateway.filing.dossier_codes import is_dossier_code
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
+from gateway.filing.incident import InTime
 from gateway.intake.parts import Unwrapped, multipart_type
 from gateway.intake.receive import Message
 from gateway.intake.validate import Refusal
 from gateway.journey import IntakeWorld, dry_run, take_in
 from gateway.ports import Filings, Provider
-from gateway.problems import finding_json
+from gateway.problems import finding_json, problem_of
 
 FIRST_NOTICE = (NoticeKind.RECEIPT, NoticeKind.REFUSAL)
 Own = Callable[[web.Request], Awaitable[Filing]]
@@ -36,8 +37,12 @@ class FilingsDoor:
         bodies: BodyBudget,
         body_seconds: float,
         wake: Callable[[], None],
+        refuse_when_closed: Callable[[], None],
+        filed: Callable[[str], None],
     ) -> None:
         self._world = world
+        self._refuse_when_closed = refuse_when_closed
+        self._filed = filed
         self._bodies = bodies
         self._clients = clients
         self._body_seconds = body_seconds
@@ -53,16 +58,26 @@ class FilingsDoor:
             web.get(f"{one}/receipt", self.receipt),
             web.get(f"{one}/verdict", self.verdict),
             web.get(f"{one}/document", self.document),
+            web.get(f"{one}/attempts", self.attempts),
             web.get(f"{one}/events", self.events),
             web.get(f"{one}/notices/{{kind}}", self.notice),
         ]
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/filings: take a filing in."""
-        with self._bodies.hold() as hold:
-            answer = await take_in(await self._message(request, hold), self._world)
+        try:
+            with self._bodies.hold() as hold:
+                message = await self._message(request, hold, self._refuse_when_closed)
+                answer = await take_in(message, self._world)
+        except GatewayError as error:
+            self._filed(problem_of(error).type)
+            raise
+        self._filed("repeat" if answer.repeat else answer.filing.status.value)
         self._wake()
-        return intake_response(answer, request)
+        return intake_response(answer, request, self._in_time(answer.filing))
+
+    def _in_time(self, filing: Filing) -> InTime | None:
+        return self._world.in_time(filing.summary, filing.received_at, filing.agency)
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/check: the same checks, nothing recorded, nothing promised."""
@@ -84,8 +99,9 @@ class FilingsDoor:
         filing = await self.own(request)
         kinds = [kind for kind in NoticeKind if await self._world.filings.notice(filing.number, [kind])]
         handovers = await self._world.filings.handovers(filing.number)
+        notices = tuple(kind.value for kind in kinds)
         story = await self._world.filings.events(filing.number) if filing.dossier_code else ()
-        return json_response(filing_json(filing, tuple(kind.value for kind in kinds), handovers, story))
+        return json_response(filing_json(filing, notices, handovers, story, self._in_time(filing)))
 
     async def receipt(self, request: web.Request) -> web.StreamResponse:
         """GET …/receipt: the notice that was given when the filing came in."""
@@ -112,6 +128,11 @@ class FilingsDoor:
                 raise NotFound(filing.number)
             return await send_body(request, document, "application/xml", self._body_seconds)
 
+    async def attempts(self, request: web.Request) -> web.StreamResponse:
+        """GET …/attempts: what was asked of agencies, and what they answered, oldest first."""
+        filing = await self.own(request)
+        return json_response([attempt_json(one) for one in await self._world.filings.attempts(filing.number)])
+
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET …/events: the filing's story, oldest first."""
         filing = await self.own(request)
@@ -122,9 +143,12 @@ class FilingsDoor:
             ]
         )
 
-    async def _message(self, request: web.Request, hold: Hold) -> Message:
+    async def _message(
+        self, request: web.Request, hold: Hold, refuse: Callable[[], None] = lambda: None
+    ) -> Message:
         """Let the caller in, make sure there is room, then read: nobody sends 20 MB to hear "busy"."""
         provider: Provider = await self._clients.provider(request)
+        refuse()
         self._world.pool.refuse_when_full()
         coding = request.headers.get("Content-Encoding", "identity")
         if (

@@ -14,9 +14,11 @@ from gateway.cli.output import EXIT_UNREACHABLE, EXIT_USAGE
 
 COMMANDS = (
     "check",
+    "deadlines",
     "demo",
     "dev-pki",
     "forms",
+    "incident",
     "migrate",
     "new",
     "queue",

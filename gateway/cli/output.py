@@ -59,8 +59,22 @@ def print_filing(body: Mapping[str, Any]) -> None:
     click.echo(f"  digest    {body['digest']['algorithm']} {body['digest']['value']}")
     if "agencyReference" in body:
         click.echo(f"  agency    {body.get('agency', '')} {body['agencyReference']}")
+    if by := body.get("filedInTimeBy"):
+        click.echo(
+            f"  in time   by incident {by['incident']} of {by['agency']}: last day {by['lastDay']}, {by['why']}"
+        )
     for one in body.get("cooperatingAgencies", ()):
         click.echo(f"  also      {one['name']}: {one['statusText']['vi']} / {one['statusText']['en']}")
+
+
+def print_attempt(attempt: Mapping[str, Any]) -> None:
+    """One line: when, how often, at whom, what came of it, how long the last one took."""
+    lasted = "" if attempt["seconds"] is None else f" {attempt['seconds']:.2f} s"
+    who = f"{attempt['agency']} {attempt.get('cooperatingAgency', '')}".strip()
+    often = f" ×{attempt['times']} until {attempt['until']}" if attempt["times"] > 1 else ""
+    click.echo(
+        f"  {attempt['at']}  {attempt['step']:10} {who:12} {attempt['result']:12}{lasted} {attempt['answer']}{often}"
+    )
 
 
 def print_problem(body: Mapping[str, Any], http_status: int) -> None:

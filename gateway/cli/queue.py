@@ -1,91 +1,298 @@
-"""efile queue: the operator's look at the deliveries, and the way on for dead letters."""
+"""efile queue: the operator's look at the deliveries, and what he does with them."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import timedelta
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
+from gateway.api.answers import attempt_json, filing_json
 from gateway.app import clock
-from gateway.cli.output import json_option, print_json, refused
-from gateway.cli.place import settings_of, settings_options
+from gateway.cli.operator import Command, why_option, with_store
+from gateway.cli.output import json_option, print_attempt, print_filing, print_json, refused
+from gateway.cli.place import settings_options
+from gateway.cli.times import age, vietnam
 from gateway.errors import NotFound
-from gateway.store.opening import open_store
-from gateway.store.queue import NotStuck
+from gateway.filing.status import Status
+from gateway.store.orders import NotHeld, NotStuck
+from gateway.store.queue import QueueFilter
 from gateway.store.store import Store
+
+_MOST = 100_000
+Act = Callable[[Store, str], Awaitable[None]]
 
 
 @click.group()
 def queue() -> None:
-    """Show what waits for delivery, and send stuck filings on their way again.
+    """Show what waits for delivery and why; replay, hold and release it.
 
-    Works on the gateway's own store, beside a running gateway or without one.
+    Works on the gateway's own store, beside a running gateway or without one. Every change leaves an audit entry.
     """
+
+
+def filters(command: Command) -> Command:
+    """The options by which filings are chosen, as one `wanted`; its `narrows` is False where none is given."""
+
+    @wraps(command)
+    def chosen(
+        *,
+        agency: str | None,
+        form: str | None,
+        status: str | None,
+        older_than: timedelta | None,
+        reason: str | None,
+        **others: Any,
+    ) -> Any:
+        wanted = QueueFilter(
+            agency=agency,
+            form=form,
+            status=Status(status) if status else None,
+            received_before=clock() - older_than if older_than is not None else None,
+            reason=reason,
+        )
+        return command(wanted=wanted, **others)
+
+    for option in reversed(
+        (
+            click.option("--agency", help="Of this back-end, as the settings name it."),
+            click.option("--form", help="Of this form or service, by its code."),
+            click.option("--status", type=click.Choice([s.value for s in Status]), help="With this status."),
+            click.option("--older-than", type=age, help="Received longer ago: 90m, 2h, 3d."),
+            click.option("--reason", help="With these words in its last event, or in why it is held."),
+        )
+    ):
+        chosen = option(chosen)
+    return chosen
 
 
 @queue.command("list")
 @click.option("--stuck", is_flag=True, help="Only dead letters.")
+@click.option("--held", is_flag=True, help="Only what is held.")
+@click.option(
+    "--limit", type=click.IntRange(1, _MOST), default=1000, show_default=True, help="The oldest so many."
+)
+@filters
 @settings_options
 @json_option
-def list_waiting(*, stuck: bool, config: Path, as_json: bool) -> None:
+def list_waiting(
+    *, stuck: bool, held: bool, limit: int, wanted: QueueFilter, config: Path, as_json: bool
+) -> None:
     """List the filings that wait, oldest first, with what happened last; then what goes on to cooperating agencies."""
+    if stuck:
+        wanted = replace(wanted, status=Status.STUCK)
+    wanted = replace(wanted, held=True if held else None, limit=limit)
 
     async def ask(store: Store) -> list[dict[str, Any]]:
-        return [
-            asdict(one)
-            for one in (*await store.waiting(stuck=stuck), *await store.waiting_handovers(stuck=stuck))
-        ]
+        found = await store.waiting(wanted)
+        if not replace(wanted, status=None).narrows:
+            found += await store.waiting_handovers(stuck=stuck)
+        return [asdict(one) for one in found]
 
-    found = asyncio.run(_with_store(config, ask))
+    found = with_store(config, ask)
     if as_json:
         print_json(found)
         return
     for row in found:
         due = "–" if row["due_seconds"] is None else f"{row['due_seconds']:.0f} s"
+        told = f"held: {row['held']}" if row["held"] else f"{row['last_event']}: {row['last_detail']}"
         click.echo(
-            f"{row['number']}  {row['status']:12} due {due:>6}  {row['failures']} failures  "
-            f"{row['last_event']}: {row['last_detail']}"
+            f"{row['number']}  {row['status']:12} {vietnam(row['received_at'])}  due {due:>6}  "
+            f"{row['failures']} failures  {told}"
         )
     click.echo(f"{len(found)} waiting")
 
 
-@queue.command("replay")
+@queue.command("show")
 @click.argument("number")
-@click.option(
-    "--agency", help="Only the handover to this cooperating agency, as `efile queue list` names it."
-)
-@click.option("--why", required=True, help="For the audit record.")
 @settings_options
 @json_option
-def replay(*, number: str, agency: str | None, why: str, config: Path, as_json: bool) -> None:
-    """Send the stuck filing NUMBER on its way again: it is routed and delivered anew, under its old key."""
+def show(*, number: str, config: Path, as_json: bool) -> None:
+    """Show all that is known of the filing NUMBER: where it stands, its place in the queue, story and attempts."""
 
-    async def ask(store: Store) -> str | None:
-        try:
-            await store.replay(number, getpass.getuser(), why, agency)
-        except NotFound:
-            return f"{number}: no such filing" if agency is None else f"{number}: nothing goes on to {agency}"
-        except NotStuck as error:
-            return str(error)
-        return None
+    async def ask(store: Store) -> dict[str, Any] | None:
+        filing = await store.filing(number) or await store.dossier(number)
+        if filing is None:
+            return None
+        waiting = await store.waiting(QueueFilter(numbers=(filing.number,)))
+        attempts = await store.attempts(filing.number)
+        events = [
+            {"at": event.at.isoformat(), "event": event.name, "detail": event.detail}
+            for event in await store.events(filing.number)
+        ]
+        return {
+            **msgspec.to_builtins(filing_json(filing, (), await store.handovers(filing.number))),
+            "queue": asdict(waiting[0]) if waiting else None,
+            "events": events,
+            "attempts": [attempt_json(one) | {"node": one.node} for one in attempts],
+        }
 
-    fault = asyncio.run(_with_store(config, ask))
+    found = with_store(config, ask)
     if as_json:
-        print_json({"number": number, "replayed": fault is None, "fault": fault})
+        print_json(found)
+    elif found is None:
+        click.echo(f"{number}: no such filing")
     else:
-        click.echo(fault or f"{number}: replayed")
-    if fault:
+        _print_shown(found)
+    if found is None:
         refused()
 
 
-async def _with_store(config: Path, ask: Callable[[Store], Awaitable[Any]]) -> Any:
-    store = await open_store(settings_of(config).store, clock)
+def _print_shown(found: dict[str, Any]) -> None:
+    print_filing(found)
+    if waits := found["queue"]:
+        due = "not due" if waits["due_seconds"] is None else f"due in {waits['due_seconds']:.0f} s"
+        held = f", held: {waits['held']}" if waits["held"] else ""
+        click.echo(f"  queue     {due}, {waits['failures']} failures in a row{held}")
+    for event in found["events"]:
+        click.echo(f"  {vietnam(event['at'])}  {event['event']:20} {event['detail']}")
+    for attempt in found["attempts"]:
+        print_attempt(attempt)
+        click.echo(f"      by {attempt['node']}")
+
+
+@queue.command("agencies")
+@settings_options
+@json_option
+def agencies(*, config: Path, as_json: bool) -> None:
+    """Show how each back-end stands for all processes: breaker, maintenance, hold, and how much waits for it."""
+    found = [asdict(one) for one in with_store(config, lambda store: store.survey()).lanes]
+    if as_json:
+        print_json(found)
+        return
+    for row in found:
+        oldest = f"the oldest of {vietnam(row['oldest'])}" if row["oldest"] else ""
+        click.echo(
+            f"{row['agency']:20} {row['state']:12} {row['waiting']:>7} waiting  {row['in_flight']:>3} in flight  "
+            f"{oldest}  {row['why']}".rstrip()
+        )
+
+
+@queue.command("replay")
+@click.argument("numbers", nargs=-1)
+@click.option(
+    "--handover-to", help="Only the handover to this cooperating agency, as `efile queue list` names it."
+)
+@filters
+@why_option
+@settings_options
+@json_option
+def replay(
+    *,
+    numbers: tuple[str, ...],
+    handover_to: str | None,
+    wanted: QueueFilter,
+    why: str,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Send stuck filings on their way again, NUMBERS or by filter: routed and delivered anew, under their old keys."""
+
+    async def act(store: Store, number: str) -> None:
+        await store.replay(number, getpass.getuser(), why, handover_to)
+
+    _require_choice(numbers, wanted)
+    _act(act, numbers, replace(wanted, status=Status.STUCK), config=config, as_json=as_json)
+
+
+@queue.command("hold")
+@click.argument("numbers", nargs=-1)
+@click.option(
+    "--whole-agency", help="This back-end itself: no process calls it, whatever waits or will come."
+)
+@filters
+@why_option
+@settings_options
+@json_option
+def hold(
+    *,
+    numbers: tuple[str, ...],
+    whole_agency: str | None,
+    wanted: QueueFilter,
+    why: str,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Hold filings, NUMBERS or by filter: they stay where they are, and so do later ones of their period."""
+    who = getpass.getuser()
+
+    async def act(store: Store, name: str) -> None:
+        await (store.hold(name, who, why) if whole_agency is None else store.hold_agency(name, who, why))
+
+    if whole_agency is None:
+        _require_choice(numbers, wanted)
+    chosen = replace(wanted, held=False)
+    _act(act, numbers if whole_agency is None else (whole_agency,), chosen, config=config, as_json=as_json)
+
+
+@queue.command("release")
+@click.argument("numbers", nargs=-1)
+@click.option("--whole-agency", help="This back-end itself.")
+@filters
+@why_option
+@settings_options
+@json_option
+def release(
+    *,
+    numbers: tuple[str, ...],
+    whole_agency: str | None,
+    wanted: QueueFilter,
+    why: str,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Let held filings, NUMBERS or by filter, go on at once."""
+    who = getpass.getuser()
+
+    async def act(store: Store, name: str) -> None:
+        await (
+            store.release(name, who, why) if whole_agency is None else store.release_agency(name, who, why)
+        )
+
+    if whole_agency is None:
+        _require_choice(numbers, wanted)
+    chosen = replace(wanted, held=True)
+    _act(act, numbers if whole_agency is None else (whole_agency,), chosen, config=config, as_json=as_json)
+
+
+def _require_choice(numbers: Sequence[str], wanted: QueueFilter) -> None:
+    """Everything is never meant by nothing."""
+    if bool(numbers) == wanted.narrows:
+        raise click.UsageError(
+            "name filings, or choose them by --agency, --form, --status, --older-than or --reason"
+        )
+
+
+def _act(act: Act, numbers: Sequence[str], chosen: QueueFilter, *, config: Path, as_json: bool) -> None:
+    """One order for each filing, each with its own audit entry; ends with 1 where any of them could not be done."""
+
+    async def ask(store: Store) -> list[dict[str, Any]]:
+        wanted = list(numbers) or [one.number for one in await store.waiting(replace(chosen, limit=_MOST))]
+        return list(await asyncio.gather(*(_try(store, number, act) for number in wanted)))
+
+    done = with_store(config, ask)
+    if as_json:
+        print_json(done)
+    else:
+        for one in done:
+            click.echo(one["fault"] or f"{one['number']}: done")
+        click.echo(f"{sum(one['done'] for one in done)} of {len(done)} done")
+    if any(not one["done"] for one in done):
+        refused()
+
+
+async def _try(store: Store, number: str, act: Act) -> dict[str, Any]:
     try:
-        return await ask(store)
-    finally:
-        await store.close()
+        await act(store, number)
+    except NotFound as error:
+        return {"number": number, "done": False, "fault": f"{error}: not found"}
+    except (NotHeld, NotStuck) as error:
+        return {"number": number, "done": False, "fault": str(error)}
+    return {"number": number, "done": True, "fault": None}

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gateway.app import Role, running
 from gateway.cli.logs import configure_logging
 from gateway.cli.place import settings_of, settings_options
 from gateway.errors import ConfigurationError
+from gateway.metrics import SHARED
 from gateway.settings import Settings
 from gateway.supervisor import BEAT_SECONDS, supervise
 
@@ -63,7 +65,9 @@ def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
             "--worker",
         ]
         _require_free_ports(settings, role)
-        raise click.exceptions.Exit(supervise(command, processes, _STOP_SECONDS))
+        with tempfile.TemporaryDirectory(prefix="efile-metrics-") as shared:
+            os.environ.setdefault(SHARED, shared)  # the workers count together
+            raise click.exceptions.Exit(supervise(command, processes, _STOP_SECONDS))
     _one_malloc_arena()
     raise click.exceptions.Exit(uvloop.run(_serve(settings, role, worker)))
 

@@ -86,7 +86,7 @@ class GatewayClient:
         return await self._call("GET", f"/v1/filings/{number}")
 
     async def part(self, number: str, name: str) -> Reply:
-        """`receipt`, `verdict`, `document`, `events`, `attachments[/{n}]` or `notices/{kind}` of a filing."""
+        """Of a filing: `receipt`, `verdict`, `document`, `attempts`, `events`, `attachments[/{n}]`, `notices/{kind}`."""
         return await self._call("GET", f"/v1/filings/{number}/{name}")
 
     async def _send(

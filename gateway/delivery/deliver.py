@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import adapters
+from gateway.delivery.ask import ask
 from gateway.delivery.notify import verdict_outcome
 from gateway.delivery.room import NoRoom
-from gateway.delivery.world import Backoff, DeliveryWorld, key_of, without_adapter
+from gateway.delivery.world import Backoff, DeliveryWorld, failed, key_of, without_adapter
 from gateway.filing.attachments import FiledPaper
 from gateway.filing.filing import Filing
 from gateway.filing.status import Status
-from gateway.filing.story import told
 from gateway.ports import Claim, Outcome
 
 
@@ -28,25 +28,25 @@ async def deliver(claim: Claim, world: DeliveryWorld) -> Outcome:
     if adapter is None:
         return without_adapter(claim, "attempt-failed", world)
     lead, _ = filing.lead or ("", "")
+    call = submit(filing, adapter, world, key=key_of(filing), agency=lead)
     try:
-        submitted = await submit(filing, adapter, world, key=key_of(filing), agency=lead)
+        answer, attempt = await ask("deliver", filing.agency or "", call)
     except NoRoom as full:
         return Outcome(claim, Status.DELIVERING, None, due_seconds=full.seconds)
-    except adapters.Unavailable as error:
-        delay = world.backoff.delay(claim.failures, error.retry_after)
-        event = told("attempt-failed", claim.failures)
-        return Outcome(claim, Status.DELIVERING, event, str(error), due_seconds=delay, progress=False)
-    except adapters.Rejected as error:
-        return Outcome(claim, Status.STUCK, "stuck", str(error), progress=False)
-    if submitted.verdict is not None:
-        return await verdict_outcome(claim, submitted.verdict, world)
+    if isinstance(answer, adapters.Unavailable):
+        return failed(claim, "attempt-failed", attempt, world)
+    if isinstance(answer, adapters.Rejected):
+        return Outcome(claim, Status.STUCK, "stuck", str(answer), progress=False, attempt=attempt)
+    if answer.verdict is not None:
+        return await verdict_outcome(claim, answer.verdict, attempt, world)
     return Outcome(
         claim,
         Status.DELIVERED,
         "delivered",
-        submitted.reference or "",
+        answer.reference or "",
         due_seconds=await poll_seconds(filing, world, 0),
-        reference=submitted.reference,
+        reference=answer.reference,
+        attempt=attempt,
     )
 
 

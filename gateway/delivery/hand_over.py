@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import adapters
+from gateway.delivery.ask import ask
 from gateway.delivery.deliver import submit
 from gateway.delivery.room import NoRoom
 from gateway.delivery.route import backend_of
 from gateway.delivery.world import DeliveryWorld
+from gateway.filing.attempt import Attempt
 from gateway.filing.handover import HandoverStatus
 from gateway.filing.story import told
 from gateway.ports import HandoverClaim, HandoverOutcome
@@ -25,15 +27,27 @@ async def hand_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutco
     adapter = world.adapters.get(backend.id)
     if adapter is None:
         return waits(claim, f"this process has no adapter for agency {backend.id}", world)
+    if handover.backend != backend.id:  # its limits and its breaker are asked first
+        return HandoverOutcome(claim, HandoverStatus.WAITING, None, due_seconds=0.0, backend=backend.id)
+    return await _handed_over(claim, adapter, backend.id, world)
+
+
+async def _handed_over(
+    claim: HandoverClaim, adapter: adapters.Adapter, backend: str, world: DeliveryWorld
+) -> HandoverOutcome:
+    handover = claim.handover
+    call = submit(claim.filing, adapter, world, key=key_of(claim), agency=handover.agency)
     try:
-        submitted = await submit(claim.filing, adapter, world, key=key_of(claim), agency=handover.agency)
+        answer, attempt = await ask("hand-over", backend, call)
     except NoRoom as full:
         return HandoverOutcome(claim, HandoverStatus.WAITING, None, handover.detail, due_seconds=full.seconds)
-    except adapters.Unavailable as error:
-        return waits(claim, str(error), world, error.retry_after)
-    except adapters.Rejected as error:
-        return HandoverOutcome(claim, HandoverStatus.STUCK, "handover-stuck", str(error))
-    return HandoverOutcome(claim, HandoverStatus.DELIVERED, "handover-delivered", submitted.reference or "")
+    if isinstance(answer, adapters.Unavailable):
+        return waits(claim, attempt.answer, world, attempt)
+    if isinstance(answer, adapters.Rejected):
+        return HandoverOutcome(claim, HandoverStatus.STUCK, "handover-stuck", attempt.answer, attempt=attempt)
+    return HandoverOutcome(
+        claim, HandoverStatus.DELIVERED, "handover-delivered", attempt.answer, attempt=attempt
+    )
 
 
 def key_of(claim: HandoverClaim) -> str:
@@ -48,10 +62,14 @@ def parts_of(key: str) -> tuple[str, str]:
 
 
 def waits(
-    claim: HandoverClaim, detail: str, world: DeliveryWorld, retry_after: float | None = None
+    claim: HandoverClaim, detail: str, world: DeliveryWorld, attempt: Attempt | None = None
 ) -> HandoverOutcome:
     """Try again later, ever more seldom."""
-    delay = world.backoff.delay(claim.failures, retry_after)
     return HandoverOutcome(
-        claim, HandoverStatus.WAITING, told("handover-failed", claim.failures), detail, due_seconds=delay
+        claim,
+        HandoverStatus.WAITING,
+        told("handover-failed", claim.failures),
+        detail,
+        due_seconds=world.backoff.delay(claim.failures, attempt.retry_after if attempt else None),
+        attempt=attempt,
     )

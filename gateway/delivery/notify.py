@@ -7,6 +7,7 @@ from functools import partial
 import adapters
 from gateway.delivery.route import handovers
 from gateway.delivery.world import DeliveryWorld
+from gateway.filing.attempt import Attempt
 from gateway.filing.filing import Filing, SignedNotice
 from gateway.filing.status import Status
 from gateway.filing.verdict import Payable, Reason, Verdict
@@ -21,7 +22,9 @@ async def notify(filing: Filing, verdict: Verdict, world: DeliveryWorld) -> Sign
     return await world.notary.issued(partial(world.notary.verdict_notice, filing, verdict, world.clock()))
 
 
-async def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: DeliveryWorld) -> Outcome:
+async def verdict_outcome(
+    claim: Claim, answer: adapters.Verdict, attempt: Attempt, world: DeliveryWorld
+) -> Outcome:
     """A verdict that came as the answer to a question of ours."""
     verdict = verdict_of(answer)
     return Outcome(
@@ -33,6 +36,7 @@ async def verdict_outcome(claim: Claim, answer: adapters.Verdict, world: Deliver
         verdict=verdict,
         notice=await notify(claim.filing, verdict, world),
         handovers=await handovers(claim.filing, verdict.status, world),
+        attempt=attempt,
     )
 
 

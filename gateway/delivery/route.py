@@ -20,7 +20,7 @@ async def route(claim: Claim, world: DeliveryWorld) -> Outcome:
     Where the directory tells none, or no back-end serves it, an operator must (stuck).
     """
     try:
-        lead = _route(claim.filing, claim.filing.received_at, world).lead
+        lead = lead_of(_summary(claim.filing), claim.filing.received_at, world.directory())
     except directory.NoRoute as error:
         return Outcome(claim, Status.STUCK, "stuck", str(error))
     backend = backend_of(lead.id, lead.office, await world.registry.agencies())
@@ -43,7 +43,7 @@ async def handovers(filing: Filing, status: Status, world: DeliveryWorld) -> tup
     if status is not Status.ACCEPTED:
         return ()
     try:
-        found = _route(filing, world.clock(), world)
+        found = _route(_summary(filing), world.clock(), world.directory())
     except directory.NoRoute:
         return ()  # nobody leads the service any more: whoever cooperated is not told either
     return tuple(_handovers(found, await world.registry.agencies()))
@@ -60,18 +60,27 @@ def backend_of(agency: str, office: str, agencies: Sequence[Agency]) -> Agency |
 
 def _handovers(found: directory.Route, agencies: Sequence[Agency]) -> Iterator[Handover]:
     for agency in found.cooperating:
-        joined = backend_of(agency.id, agency.office, agencies) is not None
-        status = HandoverStatus.WAITING if joined else HandoverStatus.NOT_JOINED
-        reason = "" if joined else f"no back-end serves {agency.id}"
-        yield Handover(agency.id, agency.office, agency.name_vi, status, reason)
+        backend = backend_of(agency.id, agency.office, agencies)
+        status = HandoverStatus.WAITING if backend else HandoverStatus.NOT_JOINED
+        reason = "" if backend else f"no back-end serves {agency.id}"
+        yield Handover(
+            agency.id, agency.office, agency.name_vi, status, reason, backend=backend.id if backend else ""
+        )
     for office, reason in found.missing:
         yield Handover(office, office, office, HandoverStatus.NOT_JOINED, reason)
 
 
-def _route(filing: Filing, at: datetime, world: DeliveryWorld) -> directory.Route:
-    summary = filing.summary
-    assert summary is not None, "only readable filings are acknowledged"
-    tables = world.directory()
+def lead_of(summary: Summary, received: datetime, tables: directory.Directory) -> directory.Agency:
+    """The lead of a filing's service at its place, on the day of its receipt. Raises NoRoute."""
+    return _route(summary, received, tables).lead
+
+
+def _summary(filing: Filing) -> Summary:
+    assert filing.summary is not None, "only readable filings are acknowledged"
+    return filing.summary
+
+
+def _route(summary: Summary, at: datetime, tables: directory.Directory) -> directory.Route:
     return tables.route(_service(summary, tables), summary.places, at.astimezone(VIETNAM).date())
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import adapters
+from gateway.delivery.ask import ask
 from gateway.delivery.deliver import poll_seconds
 from gateway.delivery.notify import verdict_outcome
-from gateway.delivery.world import DeliveryWorld, key_of, without_adapter
+from gateway.delivery.world import DeliveryWorld, failed, key_of, without_adapter
 from gateway.filing.filing import Filing
 from gateway.filing.portal import AGENCY_PROGRESS
 from gateway.filing.status import Status
-from gateway.filing.story import told
 from gateway.ports import Claim, Outcome
 
 
@@ -20,16 +20,16 @@ async def track(claim: Claim, world: DeliveryWorld) -> Outcome:
     adapter = world.adapters.get(filing.agency or "")
     if adapter is None:
         return without_adapter(claim, "poll-failed", world)
-    try:
-        found = await adapter.fetch(key_of(filing))
-    except (adapters.Unavailable, adapters.Rejected) as error:
-        delay = world.backoff.delay(claim.failures, getattr(error, "retry_after", None))
-        event = told("poll-failed", claim.failures)
-        return Outcome(claim, Status.DELIVERED, event, str(error), due_seconds=delay, progress=False)
+    found, attempt = await ask("track", filing.agency or "", adapter.fetch(key_of(filing)))
+    if isinstance(found, adapters.Unavailable | adapters.Rejected):
+        return failed(claim, "poll-failed", attempt, world)
     if isinstance(found, adapters.Verdict):
-        return await verdict_outcome(claim, found, world)
+        return await verdict_outcome(claim, found, attempt, world)
     if isinstance(found, adapters.Unknown):
-        return Outcome(claim, Status.DELIVERING, "unknown-to-agency", filing.agency or "", due_seconds=0.0)
+        detail = filing.agency or ""
+        return Outcome(
+            claim, Status.DELIVERING, "unknown-to-agency", detail, due_seconds=0.0, attempt=attempt
+        )
     progress = await _news(filing, found, world)
     delay = await poll_seconds(filing, world, 0 if progress else claim.failures)
     return Outcome(
@@ -40,6 +40,7 @@ async def track(claim: Claim, world: DeliveryWorld) -> Outcome:
         due_seconds=delay,
         progress=bool(progress),
         reference=found.reference,
+        attempt=attempt,
     )
 
 

@@ -10,6 +10,7 @@ import adapters
 import schemas
 from gateway.delivery.room import Room
 from gateway.directory import Directory
+from gateway.filing.attempt import Attempt
 from gateway.filing.filing import Event, Filing
 from gateway.filing.story import told
 from gateway.intake.verify import SignatureRules
@@ -50,6 +51,19 @@ class DeliveryWorld:
 def key_of(filing: Filing) -> str:
     """The idempotency key towards the agency: one filing, one key, for ever."""
     return filing.number
+
+
+def failed(claim: Claim, event: str, attempt: Attempt, world: DeliveryWorld) -> Outcome:
+    """The agency is out of reach: the filing stays where it is and is tried again ever more seldom."""
+    return Outcome(
+        claim,
+        claim.filing.status,
+        told(event, claim.failures),
+        attempt.answer,
+        due_seconds=world.backoff.delay(claim.failures, attempt.retry_after),
+        progress=False,
+        attempt=attempt,
+    )
 
 
 def without_adapter(claim: Claim, event: str, world: DeliveryWorld) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from gateway.filing.attachments import NewPaper
@@ -40,6 +40,8 @@ class Summary:
     """What a dossier brought: each file's kind and name."""
     signed_papers: tuple[PaperSignatures, ...] = ()
     """Those of them that are PDFs with signatures."""
+    due: date | None = None
+    """The last day of the form's legal term; days off, extensions and incidents not counted."""
 
 
 class NoticeKind(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -32,7 +32,7 @@ class Handover:
     """`agency` and `office` are the directory's, `name` is the agency's in Vietnamese.
 
     `detail`: why it has not joined or is stuck, or the agency's own reference. `answer`: what it made of the filing,
-    where it told us by itself; nobody asks for it.
+    where it told us by itself; nobody asks for it. `backend`: by which it is reached, as of the last look.
     """
 
     agency: str
@@ -41,3 +41,4 @@ class Handover:
     status: HandoverStatus
     detail: str = ""
     answer: str = ""
+    backend: str = field(default="", compare=False)

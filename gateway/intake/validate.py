@@ -215,7 +215,9 @@ def _summary(examination: schemas.Examination) -> Summary | None:
     )
     places = tuple(_short(code) for code in declaration.places)
     papers = tuple(_short(paper) for paper in declaration.papers)
-    return Summary(**{name: _short(value) for name, value in values.items()}, places=places, papers=papers)
+    due = examination.due if declaration.kind == "C" else None  # what supplements comes when it comes
+    texts = {name: _short(value) for name, value in values.items()}
+    return Summary(**texts, places=places, papers=papers, due=due)
 
 
 def _short(value: Any) -> Any:

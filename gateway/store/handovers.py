@@ -1,4 +1,4 @@
-"""The queue of handovers: claimed, fenced and written down like the deliveries, without any order among them."""
+"""The queue of handovers: fenced and written down like the deliveries, without any order among them."""
 
 from __future__ import annotations
 
@@ -6,38 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.ports import LONGEST_WAIT_SECONDS, HandoverClaim, HandoverOutcome, Written
-from gateway.store.operations import FARTHEST, INSERT_EVENT, READ_FILING, Request
-from gateway.store.rows import HANDOVER_COLUMNS, Row, filing_of, handover_of, time_text
-from gateway.store.statements import NOW, SKIP_LOCKED, Statement, Steps
+from gateway.ports import LONGEST_WAIT_SECONDS, HandoverOutcome, Written
+from gateway.store.attempts import attempt_of, write_attempts
+from gateway.store.lanes import learn
+from gateway.store.operations import INSERT_EVENT
+from gateway.store.rows import HANDOVER_COLUMNS, Row, time_text
+from gateway.store.statements import NOW, Statement, Steps
 
 READ_HANDOVERS = f"SELECT {HANDOVER_COLUMNS} FROM handover WHERE number = ? ORDER BY seq"
-
-_CLAIM = f"""
-WITH picked AS MATERIALIZED (
-    SELECT seq FROM handover WHERE due_at IS NOT NULL AND (due_at <= {NOW} OR due_at > {FARTHEST})
-    AND (lease_until IS NULL OR lease_until < {NOW} OR lease_until > {FARTHEST})
-    ORDER BY due_at LIMIT ?3 {SKIP_LOCKED})
-UPDATE handover SET owner = ?1, lease_until = {NOW} + ?2, attempt = attempt + 1
-WHERE seq IN (SELECT seq FROM picked) RETURNING number, attempt, failures, {HANDOVER_COLUMNS}
-"""
-
-
-def claim_handovers(batch: Sequence[Request]) -> Steps:
-    """`Deliveries.claim_handovers`."""
-    results = []
-    for request in batch:
-        (claimed,) = yield Statement(
-            _CLAIM, [(request.owner, request.lease_seconds, request.limit)], fetch=True
-        )
-        read = yield Statement(READ_FILING, [(row[0],) for row in claimed], fetch=True)
-        results.append(
-            [
-                HandoverClaim(filing_of(rows[0]), handover_of(columns), request.owner, attempt, failures)
-                for (_, attempt, failures, *columns), rows in zip(claimed, read, strict=True)
-            ]
-        )
-    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +28,9 @@ def record_handover(batch: Sequence[Tried]) -> Steps:
     """`Deliveries.record_handover`: whoever still holds the lease writes."""
     fenced = yield Statement(
         f"""UPDATE handover
-            SET status = ?, detail = ?, due_at = {NOW} + ?,
-                failures = CASE WHEN ? THEN failures + 1 ELSE 0 END, owner = NULL, lease_until = NULL
+            SET status = ?, detail = ?, backend = COALESCE(?, backend), due_at = {NOW} + ?,
+                failures = CASE WHEN ? THEN failures + 1 ELSE 0 END,
+                owner = NULL, lease_until = NULL, claimed_at = NULL
             WHERE number = ? AND agency = ? AND owner = ? AND attempt = ? RETURNING seq""",
         [_fence_row(item.outcome) for item in batch],
         fetch=True,
@@ -66,6 +43,15 @@ def record_handover(batch: Sequence[Tried]) -> Steps:
             if rows and item.outcome.event is not None
         ],
     )
+    applied = [item for item, rows in zip(batch, fenced, strict=True) if rows]
+    yield from write_attempts(
+        [
+            attempt_of(claim.filing.number, claim.handover.agency, claim.owner, item.outcome.attempt, item.at)
+            for item in applied
+            if (claim := item.outcome.claim) and item.outcome.attempt is not None
+        ]
+    )
+    yield from learn([item.outcome.attempt for item in applied])
     return [Written(applied=bool(rows)) for rows in fenced]
 
 
@@ -105,7 +91,7 @@ def _told(outcome: HandoverOutcome) -> str:
 
 def _fence_row(outcome: HandoverOutcome) -> Row:
     claim, status = outcome.claim, outcome.status
-    waits = outcome.due_seconds is not None
+    waits = outcome.due_seconds is not None and outcome.backend is None
     due = None if outcome.due_seconds is None else min(outcome.due_seconds, LONGEST_WAIT_SECONDS)
     fence = (claim.filing.number, claim.handover.agency, claim.owner, claim.attempt)
-    return (status.value, outcome.detail, due, waits, *fence)
+    return (status.value, outcome.detail, outcome.backend, due, waits, *fence)

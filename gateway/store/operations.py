@@ -8,38 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from gateway.errors import GatewayError, KeyReused, NumberTaken, PapersDiffer
 from gateway.filing.filing import Filing, Recorded, SignedAhead, SignedNotice
-from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.status import FINAL, Status
-from gateway.ports import LONGEST_WAIT_SECONDS, Claim, Outcome, Prepared, Written
+from gateway.ports import LONGEST_WAIT_SECONDS, Prepared
 from gateway.store.rows import (
     FILING_COLUMNS,
-    HANDOVER_COLUMNS,
     PAPER_COLUMNS,
     Row,
     filing_of,
     filing_row,
-    handover_row,
-    json_text,
     notice_of,
     notice_row,
-    pack,
     paper_row,
     time_text,
 )
-from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, Part, Statement, Steps
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A worker's wish for work."""
-
-    owner: str
-    limit: int
-    lease_seconds: float
+from gateway.store.statements import FOR_UPDATE, NOW, Part, Statement, Steps
 
 
 def add(batch: Sequence[Prepared]) -> Steps:
@@ -253,23 +238,6 @@ INSERT_EVIDENCE = "INSERT INTO evidence (number, at, report) VALUES (?, ?, ?)"
 INSERT_EVENT = "INSERT INTO event (number, at, name, detail) VALUES (?, ?, ?, ?)"
 
 
-def claim_due(batch: Sequence[Request]) -> Steps:
-    """`Deliveries.claim_due`: one request after another, so that no filing is claimed twice in a batch."""
-    results = []
-    for request in batch:
-        (claimed,) = yield Statement(
-            CLAIM, [(request.owner, request.lease_seconds, request.limit)], fetch=True
-        )
-        read = yield Statement(READ_FILING, [(row[0],) for row in claimed], fetch=True)
-        results.append(
-            [
-                Claim(filing_of(rows[0]), request.owner, attempt, failures)
-                for (_, attempt, failures), rows in zip(claimed, read, strict=True)
-            ]
-        )
-    return results
-
-
 FARTHEST = f"{NOW} + {LONGEST_WAIT_SECONDS + 1.0}"
 """No wait and no lease ends later: what lies beyond was written while the clock was ahead, and is void."""
 
@@ -277,144 +245,6 @@ HOLD_DELIVERY = f"SELECT seq FROM delivery WHERE number = ? {FOR_UPDATE}"
 """Before anything that also an outcome changes: the two wait for each other in one order."""
 
 READ_FILING = f"SELECT {FILING_COLUMNS} FROM filing WHERE number = ?"
-
-_FREE = f"""
-SELECT d.seq FROM delivery d
-WHERE d.due_at {{}} AND (d.lease_until IS NULL OR d.lease_until < {NOW} OR d.lease_until > {FARTHEST})
-  AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.holds = 1 AND e.seq < d.seq)
-ORDER BY d.due_at LIMIT ?3 {SKIP_LOCKED}
-"""
-
-CLAIM = f"""
-WITH picked AS MATERIALIZED (
-    SELECT seq FROM (SELECT * FROM ({_FREE.format(f"<= {NOW}")}) due
-                     UNION ALL SELECT * FROM ({_FREE.format(f"> {FARTHEST}")}) void) free LIMIT ?3)
-UPDATE delivery SET owner = ?1, lease_until = {NOW} + ?2, attempt = attempt + 1
-WHERE seq IN (SELECT seq FROM picked) RETURNING number, attempt, failures
-"""
-"""Both halves follow the index of due times: a long queue is not sorted for each claim. Materialized: picked once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempted:
-    """An outcome and the time of business at which it came."""
-
-    outcome: Outcome
-    at: datetime
-
-
-def record_outcome(batch: Sequence[Attempted]) -> Steps:
-    """`Deliveries.record_outcome`: whoever still holds the lease writes; the others learn that they do not."""
-    fenced = yield Statement(
-        f"""UPDATE delivery
-            SET due_at = {NOW} + ?, holds = ?, failures = CASE WHEN ? THEN 0 ELSE failures + 1 END,
-                owner = NULL, lease_until = NULL
-            WHERE number = ? AND owner = ? AND attempt = ? RETURNING seq""",
-        [_fence_row(item.outcome) for item in batch],
-        fetch=True,
-    )
-    applied = [item for item, rows in zip(batch, fenced, strict=True) if rows]
-    yield from _move_on(applied)
-    yield from _write_down(applied)
-    return [Written(applied=bool(rows)) for rows in fenced]
-
-
-def _move_on(applied: Sequence[Attempted]) -> Part:
-    """The filing's new place; what is final leaves the queue, and refused bytes may come again."""
-    yield Statement(
-        """UPDATE filing SET status = ?, agency = COALESCE(?, agency), lead = COALESCE(?, lead),
-           lead_name = COALESCE(?, lead_name), agency_reference = COALESCE(?, agency_reference),
-           findings = COALESCE(?, findings) WHERE number = ?""",
-        [
-            (
-                item.outcome.status.value,
-                item.outcome.agency,
-                *(item.outcome.lead or (None, None)),
-                item.outcome.reference,
-                None if item.outcome.findings is None else json_text(item.outcome.findings),
-                item.outcome.claim.filing.number,
-            )
-            for item in applied
-        ],
-    )
-    yield Statement(
-        "DELETE FROM repeat_key WHERE kind = 'bytes' AND number = ? AND provider = ?",  # judged anew from now on
-        [
-            (item.outcome.claim.filing.number, item.outcome.claim.filing.provider)
-            for item in applied
-            if item.outcome.status is Status.REFUSED
-        ],
-    )
-    yield Statement(
-        "DELETE FROM delivery WHERE number = ?",
-        [(item.outcome.claim.filing.number,) for item in applied if item.outcome.status in FINAL],
-    )
-
-
-def _write_down(applied: Sequence[Attempted]) -> Part:
-    """What is told and kept: verdict, notice, evidence, event."""
-    yield Statement(
-        "INSERT INTO verdict (number, verdict) VALUES (?, ?)",
-        [
-            (item.outcome.claim.filing.number, json_text(item.outcome.verdict))
-            for item in applied
-            if item.outcome.verdict is not None
-        ],
-    )
-    yield Statement(
-        INSERT_NOTICE,
-        [
-            notice_row(item.outcome.claim.filing.number, item.outcome.notice)
-            for item in applied
-            if item.outcome.notice is not None
-        ],
-    )
-    yield Statement(
-        INSERT_EVIDENCE,
-        [
-            (item.outcome.claim.filing.number, time_text(item.at), pack(item.outcome.evidence))
-            for item in applied
-            if item.outcome.evidence is not None
-        ],
-    )
-    yield Statement(
-        INSERT_EVENT,
-        [
-            (item.outcome.claim.filing.number, time_text(item.at), item.outcome.event, item.outcome.detail)
-            for item in applied
-            if item.outcome.event is not None
-        ],
-    )
-    yield from plan_handovers(
-        [(item.outcome.claim.filing.number, item.outcome.handovers, item.at) for item in applied]
-    )
-
-
-def plan_handovers(planned: Sequence[tuple[str, Sequence[Handover], datetime]]) -> Part:
-    """Filing number, handovers, time: in the verdict's own transaction, so that none is lost and none comes twice."""
-    rows = [(number, handover, at) for number, handovers, at in planned for handover in handovers]
-    yield Statement(
-        f"""INSERT INTO handover (number, {HANDOVER_COLUMNS}, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, {NOW} + ?)
-            ON CONFLICT DO NOTHING""",
-        [
-            (number, *handover_row(one), 0.0 if one.status is HandoverStatus.WAITING else None)
-            for number, one, _ in rows
-        ],
-    )
-    yield Statement(
-        INSERT_EVENT,
-        [
-            (number, time_text(at), f"handover-{one.status}", f"{one.name}: {one.detail}".rstrip(": "))
-            for number, one, at in rows
-        ],
-    )
-
-
-def _fence_row(outcome: Outcome) -> Row:
-    holds = outcome.status is not Status.DELIVERED
-    claim = outcome.claim
-    due = None if outcome.due_seconds is None else min(outcome.due_seconds, LONGEST_WAIT_SECONDS)
-    return (due, holds, outcome.progress, claim.filing.number, claim.owner, claim.attempt)
 
 
 def probe(batch: Sequence[None]) -> Steps:

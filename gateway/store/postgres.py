@@ -125,6 +125,10 @@ class PostgresDriver:
                     raise
         raise AssertionError("unreachable")
 
+    async def survey(self, sql: str, row: Row = ()) -> Sequence[Row]:
+        """See `statements.Driver.survey`: nothing on this side waits for the server."""
+        return await self.read(sql, row)
+
     def fault(self) -> str | None:
         """See `statements.Driver.fault`."""
         oldest = min(self._since.values(), default=time.monotonic())

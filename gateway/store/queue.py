@@ -1,4 +1,4 @@
-"""What an operator does with the delivery queue: look, and send a dead letter on its way again."""
+"""What an operator sees of the delivery queue: what waits and why, by filter; and how the agencies stand."""
 
 from __future__ import annotations
 
@@ -6,23 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.errors import NotFound
-from gateway.filing.handover import HandoverStatus
+from gateway.calendar import closed_until
 from gateway.filing.status import Status
-from gateway.ports import STATUS_LOST
-from gateway.store.operations import HOLD_DELIVERY, INSERT_EVENT
-from gateway.store.rows import time_text
-from gateway.store.seeds import append_audit
-from gateway.store.statements import FOR_UPDATE, NOW, Statement, Steps
-
-
-class NotStuck(Exception):
-    """Only a dead letter can be replayed; the message says where the filing stands."""
+from gateway.store.rows import Row, time_text, windows_of
+from gateway.store.statements import NOW
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One filing in the queue. `due_seconds`: until its next step, None for a dead letter."""
+    """One filing in the queue. `due_seconds`: until its next step, None for a dead letter and for what is held."""
 
     number: str
     status: str
@@ -33,90 +25,141 @@ class Waiting:
     failures: int
     last_event: str
     last_detail: str
+    held: str | None
+    received_at: str
 
 
 HANDOVERS = f"""
-SELECT h.number, h.status, '', h.agency, h.due_at - {NOW}, h.attempt, h.failures, 'handover-' || h.status, h.detail
-FROM handover h WHERE h.status IN ('stuck', 'not-joined') OR (? AND h.status = 'waiting') ORDER BY h.seq
-"""
-
-WAITING = f"""
-SELECT d.number, f.status, d.order_key, f.agency, d.due_at - {NOW}, d.attempt, d.failures, e.name, e.detail
-FROM delivery d JOIN filing f ON f.number = d.number
-JOIN event e ON e.seq = (SELECT max(seq) FROM event WHERE number = d.number)
-WHERE f.status = 'stuck' OR ? ORDER BY d.seq
+SELECT h.number, h.status, '', h.agency, h.due_at - {NOW}, h.attempt, h.failures, 'handover-' || h.status, h.detail,
+    NULL, f.received_at
+FROM handover h JOIN filing f ON f.number = h.number
+WHERE h.status IN ('stuck', 'not-joined') OR (? AND h.status = 'waiting') ORDER BY h.seq
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """An operator's order, with who and why for the audit record."""
+class QueueFilter:
+    """Which filings of the queue: all that is given must hold.
 
-    number: str
-    actor: str
-    why: str
-    at: datetime
-    agency: str | None = None
-    """A cooperating agency: only its handover is sent on its way again."""
-
-
-def replay_handover(batch: Sequence[Replay]) -> Steps:
-    """A handover that is stuck, or whose agency had not joined, waits again."""
-    results: list[NotFound | NotStuck | None] = []
-    for order in batch:
-        (found,) = yield Statement(
-            f"SELECT status, name FROM handover WHERE number = ? AND agency = ? {FOR_UPDATE}",
-            [(order.number, order.agency)],
-            fetch=True,
-        )
-        if not found:
-            results.append(NotFound(f"{order.number} {order.agency}"))
-        elif found[0][0] not in (HandoverStatus.STUCK, HandoverStatus.NOT_JOINED):
-            results.append(NotStuck(f"{order.number} {order.agency} is {found[0][0]}, not stuck"))
-        else:
-            yield Statement(
-                f"""UPDATE handover SET status = 'waiting', detail = '', due_at = {NOW}, failures = 0
-                    WHERE number = ? AND agency = ?""",
-                [(order.number, order.agency)],
-            )
-            told = f"{found[0][1]}: {order.why}"
-            yield Statement(INSERT_EVENT, [(order.number, time_text(order.at), "handover-replayed", told)])
-            subject = f"{order.number} {order.agency}"
-            yield from append_audit(order.at, order.actor, "handover.replay", subject, order.why)
-            results.append(None)
-    return results
-
-
-def replay(batch: Sequence[Replay]) -> Steps:
-    """A stuck filing becomes `acknowledged` again: it is routed anew, since its route may have been the trouble.
-
-    One whose certificate's status was lost becomes `provisional`: its signatures are judged before anything else.
+    `agency`: the back-end. `received_before` (aware). `reason`: in the last event, its detail, or the reason of a hold,
+    in any case of letters. `limit`: the oldest so many.
     """
-    results: list[NotFound | NotStuck | None] = []
-    for order in batch:
-        yield Statement(HOLD_DELIVERY, [(order.number,)], fetch=True)
-        (found,) = yield Statement(
-            "SELECT status FROM filing WHERE number = ?", [(order.number,)], fetch=True
-        )
-        if not found:
-            results.append(NotFound(order.number))
-            continue
-        if found[0][0] != Status.STUCK:
-            results.append(NotStuck(f"{order.number} is {found[0][0]}, not stuck"))
-            continue
-        yield Statement(
-            f"UPDATE delivery SET due_at = {NOW}, failures = 0, owner = NULL, lease_until = NULL WHERE number = ?",
-            [(order.number,)],
-        )
-        (why_stuck,) = yield Statement(
-            "SELECT name FROM event WHERE number = ? AND name IN (?, 'stuck') ORDER BY seq DESC LIMIT 1",
-            [(order.number, STATUS_LOST)],
-            fetch=True,
-        )
-        lost = bool(why_stuck) and why_stuck[0][0] == STATUS_LOST
-        status = Status.PROVISIONAL if lost else Status.ACKNOWLEDGED
-        yield Statement("UPDATE filing SET status = ? WHERE number = ?", [(status.value, order.number)])
-        yield Statement(INSERT_EVENT, [(order.number, time_text(order.at), "replayed", order.why)])
-        yield from append_audit(order.at, order.actor, "filing.replay", order.number, order.why)
-        results.append(None)
-    return results
+
+    numbers: tuple[str, ...] = ()
+    agency: str | None = None
+    form: str | None = None
+    status: Status | None = None
+    received_before: datetime | None = None
+    reason: str | None = None
+    held: bool | None = None
+    limit: int = 1000
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it asks for anything at all."""
+        about = (self.agency, self.form, self.status, self.received_before, self.reason, self.held)
+        return bool(self.numbers) or any(one is not None for one in about)
+
+
+def waiting_query(wanted: QueueFilter) -> tuple[str, Row]:
+    """The queue in order of receipt, as columns of Waiting."""
+    conditions, row = ["1 = 1"], list[object]()
+    if wanted.numbers:
+        conditions.append(f"d.number IN ({', '.join('?' * len(wanted.numbers))})")
+        row += wanted.numbers
+    if wanted.held is not None:
+        conditions.append("d.held IS NOT NULL" if wanted.held else "d.held IS NULL")
+    for condition, value in (
+        ("f.agency = ?", wanted.agency),
+        ("f.summary LIKE ?", wanted.form and f'%"form_code":"{wanted.form}"%'),
+        ("f.status = ?", wanted.status and wanted.status.value),
+        ("f.received_at < ?", wanted.received_before and time_text(wanted.received_before)),
+        (
+            "LOWER(e.name || ': ' || e.detail || COALESCE(d.held, '')) LIKE ?",
+            wanted.reason and f"%{wanted.reason.lower()}%",
+        ),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            row.append(value)
+    sql = f"""
+SELECT d.number, f.status, d.order_key, f.agency, d.due_at - {NOW}, d.attempt, d.failures, e.name, e.detail,
+    d.held, f.received_at
+FROM delivery d JOIN filing f ON f.number = d.number
+JOIN event e ON e.seq = (SELECT max(seq) FROM event WHERE number = d.number)
+WHERE {" AND ".join(conditions)} ORDER BY d.seq LIMIT ?
+"""
+    return sql, [*row, wanted.limit]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How a back-end stands, for all processes: `state` in a word, `why` or until when, how much waits for it."""
+
+    agency: str
+    state: str
+    why: str
+    waiting: int
+    in_flight: int
+    oldest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The whole queue in figures. `filings`: by STANDS, how many there are."""
+
+    lanes: list[Lane]
+    filings: dict[str, int]
+
+
+STANDS = ("to-forward", "awaiting-verdict", "stuck", "held")
+
+LANES = f"""
+SELECT a.id, a.held, a.maintenance, a.failures, a.breaker_failures, a.closed_until - {NOW}, a.asked_until - {NOW}
+FROM agency a ORDER BY a.id
+"""
+
+COUNTS = """
+SELECT s.agency, s.stands, s.counted, s.leased, f.received_at
+FROM (SELECT agency,
+        CASE WHEN held IS NOT NULL THEN 'held' WHEN due_at IS NULL AND owner IS NULL THEN 'stuck'
+             WHEN holds = 1 THEN 'to-forward' ELSE 'awaiting-verdict' END AS stands,
+        count(*) AS counted, count(owner) AS leased, min(seq) AS oldest
+      FROM delivery GROUP BY agency, stands) s
+JOIN delivery d ON d.seq = s.oldest JOIN filing f ON f.number = d.number
+"""
+"""One walk over the queue, whatever its length; the oldest is the first in the order of receipt."""
+
+
+def survey_of(lanes: Sequence[Row], counts: Sequence[Row], at: datetime) -> Survey:
+    """From rows of LANES and COUNTS; `at` is the time of business."""
+    filings = dict.fromkeys(STANDS, 0)
+    by_agency: dict[str, list[Row]] = {}
+    for row in counts:
+        filings[row[1]] += row[2]
+        by_agency.setdefault(row[0], []).append(row)
+    found = []
+    for lane in lanes:
+        own = by_agency.get(lane[0], [])
+        waiting, leased = sum(row[2] for row in own), sum(row[3] for row in own)
+        oldest = min((row[4] for row in own), default=None)
+        found.append(Lane(lane[0], *_state(lane, at), waiting, leased, oldest))
+    return Survey(found, filings)
+
+
+def _state(row: Row, at: datetime) -> tuple[str, str]:
+    _, held, maintenance, failures, breaker, closed, asked = row
+    if held is not None:
+        return "held", held
+    if (until := closed_until(windows_of(maintenance), at)) is not None:
+        return "maintenance", f"until {until.isoformat(timespec='minutes')}"
+    if closed is not None and closed > 0:
+        return "open", f"{failures} failures in a row; one call tries in {closed:.0f} s"
+    if asked is not None and asked > 0:
+        return "asked", f"it asked not to be called for {asked:.0f} s"
+    if failures >= breaker:
+        return "half-open", f"{failures} failures in a row; one call at a time"
+    return "closed", f"{failures} failures in a row" if failures else ""
+
+
+LENGTH = "SELECT count(*) FROM (SELECT 1 FROM delivery LIMIT ?) counted"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import zstandard
 
+from gateway.calendar import Window, read_windows
 from gateway.filing.attachments import FiledPaper
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice, Summary
 from gateway.filing.findings import Finding
@@ -25,7 +27,7 @@ FILING_COLUMNS = (
 )
 PAPER_COLUMNS = "place, kind, name, media_type, size, digest"
 AGENCY_COLUMNS = "id, name, adapter, config, serves, poll_seconds"
-HANDOVER_COLUMNS = "agency, office, name, status, detail, answer"
+HANDOVER_COLUMNS = "agency, office, name, status, detail, answer, backend"
 PROVIDER_COLUMNS = "id, name, tax_code, active, signs_filings"
 
 _COMPRESSION_LEVEL = 3
@@ -40,6 +42,17 @@ _verdict = msgspec.json.Decoder(Verdict)
 def time_text(at: datetime) -> str:
     """An aware time as ISO 8601 UTC text, microseconds always written, so that text order is time order."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def time_of_seconds(seconds: float) -> datetime:
+    """From the database's clock."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@lru_cache(maxsize=256)
+def windows_of(text: str) -> tuple[Window, ...]:
+    """An agency's maintenance windows, from the JSON list of their texts."""
+    return read_windows(msgspec.json.decode(text))
 
 
 def json_text(value: object) -> str:
@@ -115,12 +128,12 @@ def notice_of(row: Row) -> SignedNotice:
 def handover_row(handover: Handover) -> Row:
     """In the order of HANDOVER_COLUMNS."""
     about = (handover.agency, handover.office, handover.name)
-    return (*about, handover.status.value, handover.detail, handover.answer)
+    return (*about, handover.status.value, handover.detail, handover.answer, handover.backend)
 
 
 def handover_of(row: Row) -> Handover:
     """From a row in the order of HANDOVER_COLUMNS."""
-    return Handover(row[0], row[1], row[2], HandoverStatus(row[3]), row[4], row[5])
+    return Handover(row[0], row[1], row[2], HandoverStatus(row[3]), row[4], row[5], row[6])
 
 
 def agency_of(row: Row) -> Agency:

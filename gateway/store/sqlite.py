@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -125,6 +125,17 @@ class SqliteDriver:
         """Rows of a query, as of the newest commit; on the event loop, since a look-up takes some microseconds."""
         try:
             return self._reader.execute(in_sqlite(sql), row).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+
+    async def survey(self, sql: str, row: Row = ()) -> Sequence[Row]:
+        """See `statements.Driver.survey`: a connection and a thread of its own."""
+        return await asyncio.to_thread(self._survey, in_sqlite(sql), row)
+
+    def _survey(self, sql: str, row: Row) -> Sequence[Row]:
+        try:
+            with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
+                return connection.execute(sql, row).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the store cannot be read: {error}") from error
 

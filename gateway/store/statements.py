@@ -51,6 +51,10 @@ class Driver(Protocol):
         """Rows of a query, as of the newest commit. Raises StoreUnavailable."""
         ...
 
+    async def survey(self, sql: str, row: Row = ()) -> Sequence[Row]:
+        """The same for a query that may take long: nothing else waits for it. Raises StoreUnavailable."""
+        ...
+
     def fault(self) -> str | None:
         """Why no promise can be kept now, in a word: the last write failed, or one hangs. None when fine."""
         ...

@@ -12,8 +12,11 @@ from typing import Any
 
 from gateway.errors import StoreUnavailable
 from gateway.filing.attachments import FiledPaper
+from gateway.filing.attempt import Attempts
+from gateway.filing.deadline import Level, Watched
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.handover import Handover
+from gateway.filing.incident import Incident
 from gateway.filing.verdict import Verdict
 from gateway.ports import (
     Agency,
@@ -28,9 +31,31 @@ from gateway.ports import (
     Provider,
     Written,
 )
-from gateway.store import handovers, operations, seeds, verdicts
+from gateway.store import (
+    claims,
+    handovers,
+    incidents,
+    operations,
+    orders,
+    outcomes,
+    seeds,
+    verdicts,
+    watching,
+)
+from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.blobs import Blobs
-from gateway.store.queue import HANDOVERS, WAITING, Replay, Waiting, replay, replay_handover
+from gateway.store.orders import Order
+from gateway.store.queue import (
+    COUNTS,
+    HANDOVERS,
+    LANES,
+    LENGTH,
+    QueueFilter,
+    Survey,
+    Waiting,
+    survey_of,
+    waiting_query,
+)
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     FILING_COLUMNS,
@@ -44,6 +69,7 @@ from gateway.store.rows import (
     pack_paper,
     paper_of,
     provider_of,
+    time_text,
     unpack,
     unpack_paper,
     verdict_of,
@@ -168,6 +194,10 @@ class Store:
         )
         return [Event(datetime.fromisoformat(at), name, detail) for at, name, detail in rows]
 
+    async def attempts(self, number: str) -> Sequence[Attempts]:
+        """See `ports.Filings.attempts`."""
+        return [attempts_of(row) for row in await self._driver.read(READ_ATTEMPTS, (number,))]
+
     async def judged(self, number: str) -> Mapping[str, Any] | None:
         """See `ports.Filings.judged`."""
         reports = await self.evidence(number)
@@ -186,14 +216,19 @@ class Store:
 
     async def claim_due(self, owner: str, limit: int, lease_seconds: float) -> Sequence[Claim]:
         """See `ports.Deliveries.claim_due`."""
-        request = operations.Request(owner, limit, lease_seconds)
-        claims: list[Claim] = await self._driver.write(operations.claim_due, request)
-        return claims
+        request = claims.Request(owner, limit, lease_seconds, self._clock())
+        claimed: list[Claim] = await self._driver.write(claims.claim_due, request)
+        return claimed
+
+    async def renew(self, claim: Claim, lease_seconds: float) -> bool:
+        """See `ports.Deliveries.renew`."""
+        held: bool = await self._driver.write(claims.renew, claims.Renewal(claim, lease_seconds))
+        return held
 
     async def record_outcome(self, outcome: Outcome) -> Written:
         """See `ports.Deliveries.record_outcome`."""
-        item = operations.Attempted(outcome, self._clock())
-        written: Written = await self._driver.write(operations.record_outcome, item)
+        item = outcomes.Attempted(outcome, self._clock())
+        written: Written = await self._driver.write(outcomes.record_outcome, item)
         return written
 
     async def record_verdict(
@@ -218,9 +253,14 @@ class Store:
 
     async def claim_handovers(self, owner: str, limit: int, lease_seconds: float) -> Sequence[HandoverClaim]:
         """See `ports.Deliveries.claim_handovers`."""
-        request = operations.Request(owner, limit, lease_seconds)
-        claims: list[HandoverClaim] = await self._driver.write(handovers.claim_handovers, request)
-        return claims
+        request = claims.Request(owner, limit, lease_seconds, self._clock())
+        claimed: list[HandoverClaim] = await self._driver.write(claims.claim_handovers, request)
+        return claimed
+
+    async def renew_handover(self, claim: HandoverClaim, lease_seconds: float) -> bool:
+        """See `ports.Deliveries.renew_handover`."""
+        held: bool = await self._driver.write(claims.renew_handover, claims.Renewal(claim, lease_seconds))
+        return held
 
     async def record_handover(self, outcome: HandoverOutcome) -> Written:
         """See `ports.Deliveries.record_handover`."""
@@ -300,18 +340,93 @@ class Store:
         rows = await self._driver.read("SELECT report FROM evidence WHERE number = ? ORDER BY seq", (number,))
         return [json.loads(unpack(row[0])) for row in rows]
 
-    async def waiting(self, *, stuck: bool) -> list[Waiting]:
-        """The delivery queue in order of receipt; only dead letters where `stuck`."""
-        return [Waiting(*row) for row in await self._driver.read(WAITING, (not stuck,))]
+    async def waiting(self, wanted: QueueFilter) -> list[Waiting]:
+        """The filings of the delivery queue that a filter wants, in order of receipt."""
+        return [Waiting(*row) for row in await self._driver.survey(*waiting_query(wanted))]
 
     async def waiting_handovers(self, *, stuck: bool) -> list[Waiting]:
         """Handovers on their way, stuck or not joined; without the first where `stuck`."""
-        return [Waiting(*row) for row in await self._driver.read(HANDOVERS, (not stuck,))]
+        return [Waiting(*row) for row in await self._driver.survey(HANDOVERS, (not stuck,))]
+
+    async def survey(self) -> Survey:
+        """The queue in figures, and how each back-end stands, for all processes."""
+        lanes, counts = await self._driver.survey(LANES), await self._driver.survey(COUNTS)
+        return survey_of(lanes, counts, self._clock())
+
+    async def reckon_by(self, basis: str) -> bool:
+        """See `jobs.watch.Watching.reckon_by`."""
+        rows = await self._driver.read("SELECT basis FROM reckoned")
+        if rows[0][0] == basis:
+            return False
+        changed: bool = await self._driver.write(watching.reckon_by, basis)
+        return changed
+
+    async def to_look_at(self, limit: int) -> list[Watched]:
+        """See `jobs.watch.Watching.to_look_at`."""
+        rows = await self._driver.read(watching.UNRECKONED, (limit,))
+        rows = rows or await self._driver.read(watching.DUE, (time_text(self._clock()), limit))
+        return [watching.watched_of(row) for row in rows]
+
+    async def record_told(self, watched: Watched, at: datetime | None, level: Level) -> bool:
+        """See `jobs.watch.Watching.record_told`."""
+        first: bool = await self._driver.write(watching.record_told, watching.Told(watched, at, level))
+        return first
+
+    async def late(self, limit: int, *, all_that_waits: bool = False) -> list[Watched]:
+        """What has been warned of or should be by now, in order of receipt; or all that waits."""
+        row: tuple[str | int, ...] = (limit,) if all_that_waits else (time_text(self._clock()), limit)
+        sql = watching.ALL if all_that_waits else watching.LATE
+        return [watching.watched_of(one) for one in await self._driver.survey(sql, row)]
+
+    async def overdue(self) -> dict[str, int]:
+        """How many are overdue, by what they wait for."""
+        counted = await self._driver.survey(watching.OVERDUE, (int(Level.OVERDUE),))
+        found = {bool(holds): count for holds, count in counted}
+        return {"forwarding": found.get(True, 0), "verdict": found.get(False, 0)}
+
+    # Incidents
+
+    async def incidents(self) -> list[Incident]:
+        """All that were declared, in order of their beginning."""
+        return [incidents.incident_of(row) for row in await self._driver.read(incidents.READ_INCIDENTS)]
+
+    async def declare_incident(
+        self, agency: str, first: datetime, until: datetime | None, why: str, actor: str
+    ) -> Incident:
+        """Declare that a back-end could not be reached. Raises NotFound."""
+        one = incidents.Declaration(agency, first, until, why, actor, self._clock())
+        declared: Incident = await self._driver.write(incidents.declare, one)
+        return declared
+
+    async def end_incident(self, id: str, until: datetime, why: str, actor: str) -> None:
+        """It is back since `until`. Raises NotFound, or IncidentRefused."""
+        await self._driver.write(incidents.end, incidents.End(id, until, why, actor, self._clock()))
+
+    async def queue_length(self, most: int) -> int:
+        """How many filings wait, counted up to `most`."""
+        ((counted,),) = await self._driver.survey(LENGTH, (most,))
+        return int(counted)
 
     async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
         """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""
-        order = Replay(number, actor, why, self._clock(), agency)
-        await self._driver.write(replay if agency is None else replay_handover, order)
+        order = Order(number, actor, why, self._clock(), agency)
+        await self._driver.write(orders.replay if agency is None else orders.replay_handover, order)
+
+    async def hold(self, number: str, actor: str, why: str) -> None:
+        """Hold a filing. Raises NotFound, or NotHeld where it is held already."""
+        await self._driver.write(orders.hold, Order(number, actor, why, self._clock()))
+
+    async def release(self, number: str, actor: str, why: str) -> None:
+        """Let a held filing go on. Raises NotFound, or NotHeld."""
+        await self._driver.write(orders.release, Order(number, actor, why, self._clock()))
+
+    async def hold_agency(self, agency: str, actor: str, why: str) -> None:
+        """Hold a back-end: no process calls it. Raises NotFound, or NotHeld where it is held already."""
+        await self._driver.write(orders.hold_agency, Order(agency, actor, why, self._clock()))
+
+    async def release_agency(self, agency: str, actor: str, why: str) -> None:
+        """Call a back-end again. Raises NotFound, or NotHeld."""
+        await self._driver.write(orders.release_agency, Order(agency, actor, why, self._clock()))
 
     async def sweep(self) -> int:
         """Remove large bodies that no filing names, a day after they were put; answers how many. For one task."""

@@ -15,7 +15,8 @@ from gateway.filing.status import Status
 from gateway.filing.story import told
 from gateway.filing.verdict import Verdict
 from gateway.ports import Concluded
-from gateway.store.operations import HOLD_DELIVERY, INSERT_EVENT, INSERT_NOTICE, READ_FILING, plan_handovers
+from gateway.store.operations import HOLD_DELIVERY, INSERT_EVENT, INSERT_NOTICE, READ_FILING
+from gateway.store.outcomes import plan_handovers
 from gateway.store.rows import Row, filing_of, json_text, notice_row, time_text, verdict_of
 from gateway.store.statements import Statement, Steps
 

@@ -27,8 +27,10 @@ def unsigned(tmp_path: Path, pki: certs_dev.DevPki) -> Path:
 
 COMMANDS = (
     "check",
+    "deadlines",
     "demo",
     "dev-pki",
+    "incident",
     "queue",
     "receipt",
     "serve",
@@ -240,6 +242,44 @@ class TestQueue:
         for unknown in (number, "SLA-20261124-000000000000-0"):
             assert (await efile_beside("queue", "replay", unknown, "--why", "x", *config)).returncode == 1
         assert json.loads((await efile_beside("queue", "list", *config, "--json")).stdout) == []
+
+    async def test_hold_show_and_release(self, house: House) -> None:
+        config = ("--config", house.installation.settings)
+        held = await efile_beside(
+            "queue", "hold", "--whole-agency", "tax", "--why", "they move house", *config
+        )
+        assert held.returncode == 0, held.stdout + held.stderr
+        async with house.client() as client:
+            number = (await client.submit(signed(house.pki))).body["number"]
+            await house.follow(client, number, until=("delivering",))
+            agencies = await efile_beside("queue", "agencies", *config)
+            assert "held" in agencies.stdout
+            assert "they move house" in agencies.stdout
+            done = await efile_beside("queue", "hold", "--form", "842", "--why", "asked by them", *config)
+            assert f"{number}: done" in done.stdout
+            listed = await efile_beside("queue", "list", "--held", *config)
+            assert f"{number}  delivering" in listed.stdout
+            assert "held: asked by them" in listed.stdout
+            await efile_beside("queue", "release", "--whole-agency", "tax", "--why", "they moved", *config)
+            again = await efile_beside("queue", "release", "--whole-agency", "tax", "--why", "x", *config)
+            assert again.returncode == 1
+            assert house.simulator.books == {}, "the filing itself is held still"
+            await efile_beside("queue", "release", number, "--why", "they agree", *config)
+            assert (await house.follow(client, number))["status"] == "accepted"
+        shown = json.loads((await efile_beside("queue", "show", number, *config, "--json")).stdout)
+        assert shown["queue"] is None
+        assert [e["event"] for e in shown["events"]][1:4] == ["routed", "held", "released"]
+        assert shown["attempts"][0]["node"]
+        assert f"{number}" in (await efile_beside("queue", "show", number, *config)).stdout
+        assert (await efile_beside("queue", "show", "SLA-1", *config)).returncode == 1
+
+    async def test_everything_is_never_meant_by_nothing(self, house: House) -> None:
+        config = ("--config", house.installation.settings)
+        for command in ("replay", "hold", "release"):
+            assert (await efile_beside("queue", command, "--why", "x", *config)).returncode == 2
+            both = await efile_beside("queue", command, "SLA-1", "--form", "842", "--why", "x", *config)
+            assert both.returncode == 2
+        assert (await efile_beside("queue", "list", "--older-than", "soon", *config)).returncode == 2
 
 
 class TestVerifyReceipt:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 import certs_dev
+from gateway.store.queue import QueueFilter
 from tests.cli.running import efile, efile_beside
 from tests.documents import signed
 from tests.house import House
@@ -82,7 +83,7 @@ async def test_what_is_filed_is_told_though_its_receipt_cannot_be_saved(house: H
     done = await efile_beside("submit", file, *connection, "--receipt", "/proc/self/comm/r.xml", "--json")
     assert done.returncode == 2
     assert "there is no such folder" in done.stderr
-    assert await house.gateway.store.waiting(stuck=False) == []
+    assert await house.gateway.store.waiting(QueueFilter()) == []
     done = await efile_beside("submit", file, *connection, "--receipt", "/proc/receipt.xml")
     assert done.returncode == 2
     number = done.stdout.splitlines()[0]

@@ -15,8 +15,10 @@ import schemas
 from adapters.simulator import Refusal
 from gateway.app import clock
 from gateway.delivery.world import Backoff
+from gateway.filing.status import Status
 from gateway.filing.story import told as retold
-from gateway.store.queue import NotStuck
+from gateway.store.orders import NotStuck
+from gateway.store.queue import QueueFilter
 from gateway.store.seeds import Seed
 from tests.documents import signed
 from tests.house import House, house_at
@@ -251,7 +253,7 @@ class TestProvisional:
                 while await self.status(house, number) == "provisional":
                     await asyncio.sleep(0.05)
             assert await self.status(house, number) == "stuck"
-            (waiting,) = await house.gateway.store.waiting(stuck=True)
+            (waiting,) = await house.gateway.store.waiting(QueueFilter(status=Status.STUCK))
             assert waiting.last_event == "status-lost"
             assert not house.simulator.books
             await house.gateway.store.replay(number, "operator", "asked the authority")
@@ -278,7 +280,7 @@ class TestRoute:
             async with house.client() as client:
                 assert (await house.follow(client, number, until=("stuck",)))["status"] == "stuck"
                 assert (await client.part(number, "receipt")).status == 200
-                (waiting,) = await house.gateway.store.waiting(stuck=True)
+                (waiting,) = await house.gateway.store.waiting(QueueFilter(status=Status.STUCK))
                 assert (waiting.number, waiting.due_seconds, waiting.last_event) == (number, None, "stuck")
                 await house.gateway.store.seed([Seed("agency", {"id": "tax", "serves": '["tax"]'})], "test")
                 await house.gateway.store.replay(number, "operator", "route mended")
@@ -286,7 +288,7 @@ class TestRoute:
                     await house.gateway.store.replay(number, "operator", "twice")
                 assert (await house.follow(client, number))["status"] == "accepted"
             assert "replayed" in await story(house, number)
-            assert await house.gateway.store.waiting(stuck=False) == []
+            assert await house.gateway.store.waiting(QueueFilter()) == []
 
 
 async def test_a_fault_of_ours_leaves_the_filing_where_it_is(house: House) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.simulator import Refusal
 from gateway.filing.handover import Handover, HandoverStatus
-from gateway.store.queue import NotStuck
+from gateway.store.orders import NotStuck
 from gateway.store.seeds import Seed
 from tests.door.test_services import example, handed_over
 from tests.house import House, house_at

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.api.callbacks import CallbackDoor
 from gateway.api.filings import FilingsDoor
-from gateway.api.health import health_routes
+from gateway.api.health import health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
 from gateway.filing.filing import NoticeKind
@@ -25,6 +26,7 @@ def routes() -> set[tuple[str, str]]:
     kinds = (FilingsDoor, PagesDoor, PapersDoor, CallbackDoor)
     doors = [kind.__new__(kind) for kind in kinds]
     found = [route for door in doors for route in door.routes()] + health_routes({})
+    found.append(metrics_route(lambda: asyncio.sleep(0, b"")))
     return {(route.method, route.path) for route in found}
 
 

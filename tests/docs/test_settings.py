@@ -19,6 +19,7 @@ from adapters.queue import QueueConfig
 from adapters.sftp import SftpConfig
 from adapters.tax import TaxConfig
 from gateway import settings
+from gateway.calendar import OWN_CALENDAR
 from gateway.directory import OWN_DIRECTORY
 from tests.docs.papers import DOCS, headings, section, table
 
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[trust]": settings.TrustSettings,
     "[catalogue]": settings.CatalogueSettings,
     "[directory]": settings.DirectorySettings,
+    "[calendar]": settings.CalendarSettings,
     "[notices]": settings.NoticeSettings,
     "[notices.pkcs11]": settings.TokenKeySettings,
     "[notices.csc]": settings.ServiceKeySettings,
@@ -59,7 +61,7 @@ def as_toml(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if value in (schemas.OWN_CATALOGUE, OWN_DIRECTORY):
+    if value in (schemas.OWN_CATALOGUE, OWN_DIRECTORY, OWN_CALENDAR):
         return "the package's own"
     if isinstance(value, str | Path):
         return f'`"{value}"`'

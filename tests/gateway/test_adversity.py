@@ -22,6 +22,7 @@ from gateway.filing.filing import NoticeKind, SignedNotice
 from gateway.filing.status import Status
 from gateway.ports import LONGEST_WAIT_SECONDS, Outcome
 from gateway.store.opening import open_store
+from gateway.store.queue import QueueFilter
 from gateway.store.seeds import Roster, Seed
 from gateway.store.statements import Statement, Steps
 from gateway.store.store import Store
@@ -80,7 +81,7 @@ class TestClock:
         outcome = Outcome(claim, Status.DELIVERING, None, due_seconds=30 * 86400, progress=False)
         await store.record_outcome(outcome)
         assert await store.claim_due("w", 5, 60) == []
-        (waiting,) = await store.waiting(stuck=False)
+        (waiting,) = await store.waiting(QueueFilter())
         assert waiting.due_seconds is not None
         assert LONGEST_WAIT_SECONDS - 10 < waiting.due_seconds <= LONGEST_WAIT_SECONDS
 
@@ -110,7 +111,7 @@ class TestStall:
             assert embedded._driver._queue.qsize() <= 10
         monkeypatch.undo()
         await embedded.add(prepared(b"<after/>"))
-        assert len(await embedded.waiting(stuck=False)) == 1
+        assert len(await embedded.waiting(QueueFilter())) == 1
 
     async def test_too_many_writes_are_refused(
         self, embedded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

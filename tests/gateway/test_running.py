@@ -118,15 +118,15 @@ class TestProduction:
 
 
 class TestFitness:
-    async def test_a_lease_shorter_than_a_call_does_not_start(self, tmp_path: Path, pki_home: Path) -> None:
-        """It would send without end: every answer would come after the claim has been lost."""
-        with pytest.raises(
-            ConfigurationError, match=r"lease_seconds is 12, .* tax may take 10 s: at least 12\.5"
-        ):
-            async with house_at(tmp_path, pki_home, delivery={"lease_seconds": 12.0}):
+    async def test_a_maintenance_window_that_nobody_can_read_does_not_start(
+        self, tmp_path: Path, pki_home: Path
+    ) -> None:
+        async with house_at(tmp_path, pki_home) as house:
+            settings = house.settings
+        faulty = msgspec.structs.replace(settings.agency[0], maintenance=("some day",))
+        with pytest.raises(ConfigurationError, match=r"'some day' is no maintenance window"):
+            async with running(msgspec.structs.replace(settings, agency=(faulty,))):
                 pass
-        async with house_at(tmp_path, pki_home, delivery={"lease_seconds": 12.5}):
-            pass
 
     @pytest.mark.parametrize("who", ["expired", "taxpayer-revoked", "gateway-client", "agency-server"])
     async def test_notices_that_nobody_could_prove_are_not_begun(

@@ -1,0 +1,36 @@
+"""What the operator's commands share: the gateway's own store, beside a running gateway or without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway.app import clock
+from gateway.cli.place import settings_of
+from gateway.store.opening import open_store
+from gateway.store.store import Store
+
+T = TypeVar("T")
+Command = Callable[..., Any]
+
+
+def why_option(command: Command) -> Command:
+    """`--why`, on every command that changes something."""
+    return click.option("--why", required=True, help="For the audit record.")(command)
+
+
+def with_store(config: Path, ask: Callable[[Store], Awaitable[T]]) -> T:
+    """Run `ask` on the store that the settings name."""
+
+    async def run() -> T:
+        store = await open_store(settings_of(config).store, clock)
+        try:
+            return await ask(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,65 @@
+"""The gate before intake: closed while nothing can be promised, or too much waits; asked before a body is read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from gateway.errors import Busy, StoreUnavailable
+
+log = structlog.get_logger("jobs")
+_SECONDS = 1.0
+_RETRY_AFTER_FAULT = 5
+_RETRY_AFTER_QUEUE = 60
+
+
+class Promises(Protocol):
+    """The part of the store that knows whether it can keep a promise."""
+
+    async def fault(self) -> str | None:
+        """Why no promise can be kept now, in a word; None when fine."""
+        ...
+
+    async def queue_length(self, most: int) -> int:
+        """How many filings wait, counted up to `most`."""
+        ...
+
+
+class Gate:
+    """`most_waiting`: a queue longer than this takes nothing more in. Of one process, looked at every second."""
+
+    def __init__(self, store: Promises, most_waiting: int) -> None:
+        self._store = store
+        self._most = most_waiting
+        self._why: str | None = None
+        self._retry_after = _RETRY_AFTER_FAULT
+
+    def refuse_when_closed(self) -> None:
+        """Raises Busy, with how long to wait."""
+        if self._why is not None:
+            raise Busy(self._why, self._retry_after)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_SECONDS)
+
+    async def look(self) -> None:
+        """Open or close it, as the store stands now."""
+        why, retry_after = await self._reason()
+        if (why is None) is not (self._why is None):
+            log.warning("intake-closed" if why else "intake-open", why=why or self._why)
+        self._why, self._retry_after = why, retry_after
+
+    async def _reason(self) -> tuple[str | None, int]:
+        try:
+            if (fault := await self._store.fault()) is not None:
+                return f"the store: {fault}", _RETRY_AFTER_FAULT
+            if await self._store.queue_length(self._most + 1) > self._most:
+                return "too many filings wait for their agencies", _RETRY_AFTER_QUEUE
+        except StoreUnavailable as error:
+            return f"the store: {error}", _RETRY_AFTER_FAULT
+        return None, 0

@@ -1,0 +1,114 @@
+"""Back-pressure: 503 with Retry-After before a body is read, and never after an acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import ssl
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Busy, StoreUnavailable
+from gateway.jobs.gate import Gate
+from tests.documents import signed
+from tests.house import House, house_at
+
+
+class Standing:
+    """A store that stands as it is told."""
+
+    def __init__(self) -> None:
+        self.word: str | None = None
+        self.length = 0
+        self.lost = False
+
+    async def fault(self) -> str | None:
+        return self.word
+
+    async def queue_length(self, most: int) -> int:
+        if self.lost:
+            raise StoreUnavailable("gone")
+        return min(self.length, most)
+
+
+async def test_the_gate_closes_and_opens_as_the_store_stands() -> None:
+    store = Standing()
+    gate = Gate(store, 10)
+    for changes, retry_after in (
+        ({"length": 11}, 60),
+        ({"length": 10}, None),
+        ({"word": "full"}, 5),
+        ({"word": None, "lost": True}, 5),
+        ({"lost": False}, None),
+    ):
+        for name, value in changes.items():
+            setattr(store, name, value)
+        await gate.look()
+        if retry_after is None:
+            gate.refuse_when_closed()
+            continue
+        with pytest.raises(Busy) as busy:
+            gate.refuse_when_closed()
+        assert busy.value.retry_after == retry_after
+
+
+async def refused_unread(house: House, length: int = 10_000_000) -> bytes:
+    """The answer to a filing whose body is announced and never sent."""
+    beta = house.pki["provider-b"]
+    tls = ssl.create_default_context(cafile=house.pki.tls_ca)
+    tls.load_cert_chain(beta.certificate, beta.key)
+    reader, writer = await asyncio.open_connection("localhost", house.gateway.port, ssl=tls)
+    writer.write(
+        b"POST /v1/filings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/xml\r\n"
+        b"Content-Length: %d\r\n\r\n" % length
+    )
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    finally:
+        writer.close()
+
+
+async def test_a_queue_beyond_its_limit_takes_nothing_in_and_goes_on_delivering(
+    tmp_path: Path, pki_home: Path
+) -> None:
+    async with house_at(tmp_path, pki_home, limits={"waiting_filings": 1}) as house, house.client() as client:
+        house.simulator.behaviour = house.simulator.behaviour.changed({"down": True})
+        numbers = []
+        async with asyncio.timeout(60):
+            for period in ("Q1/2025", "Q2/2025", "Q3/2025", "Q4/2025", "Q1/2026", "Q2/2026", "Q3/2024"):
+                filed = await client.submit(signed(house.pki, period=period))
+                if filed.status == 503:
+                    break
+                numbers.append(filed.body["number"])
+                await asyncio.sleep(1.2)
+        assert filed.status == 503
+        assert len(numbers) == 2
+        answer = await refused_unread(house)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 60" in answer
+        assert (await client.status(numbers[0])).status == 200
+        checked = await client.check(signed(house.pki))
+        assert checked.status == 200, "a dry run adds nothing to the queue"
+        house.simulator.behaviour = house.simulator.behaviour.changed({"down": False})
+        for number in numbers:
+            assert (await house.follow(client, number))["status"] == "accepted"
+        async with asyncio.timeout(20):
+            while (await client.submit(signed(house.pki))).status == 503:
+                await asyncio.sleep(0.1)
+
+
+async def test_a_lost_database_is_said_before_a_body_is_read(house: House) -> None:
+    with sqlite3.connect(house.settings.store) as other:
+        other.execute("ALTER TABLE delivery RENAME TO away")
+    answer = b""
+    async with asyncio.timeout(60):
+        while not answer:
+            with suppress(TimeoutError):  # not closed yet: it waits for the body
+                async with asyncio.timeout(2):
+                    answer = await refused_unread(house)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 5" in answer
+    with sqlite3.connect(house.settings.store) as other:
+        other.execute("ALTER TABLE away RENAME TO delivery")
