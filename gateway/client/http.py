@@ -86,7 +86,7 @@ class GatewayClient:
         return await self._call("GET", f"/v1/filings/{number}")
 
     async def part(self, number: str, name: str) -> Reply:
-        """Of a filing: `receipt`, `verdict`, `document`, `attempts`, `events`, `attachments[/{n}]`, `notices/{kind}`."""
+        """`receipt`, `verdict`, `document`, `attempts`, `events`, `attachments[/{n}]` or `notices/{kind}`."""
         return await self._call("GET", f"/v1/filings/{number}/{name}")
 
     async def _send(
