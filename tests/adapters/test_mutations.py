@@ -16,8 +16,9 @@ from adapters.soap import VERSIONS, open_envelope
 from adapters.xml import NotOfTheForm, Schema
 from tests.adapters.families.edxml import ORGANS
 from tests.adapters.families.permit import PARTIES
+from tests.adapters.test_mtom import package
 from tests.adapters.test_permit import DECIDED, escaped, pushed
-from tests.adapters.test_soap import package, result, soap, state
+from tests.adapters.test_soap import result, soap, state
 
 AT = datetime(2026, 7, 16, 2, tzinfo=UTC)
 HEAD = edxml.Head("G22.99", "H52", "12/QĐ", "f-1/842", "H52")
