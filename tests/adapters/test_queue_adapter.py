@@ -14,6 +14,7 @@ from lxml import etree
 
 from adapters import ConfigError, MalformedCallback, Pending, Submitted, Unavailable, Verdict, open_adapter
 from adapters import queue_wire as wire
+from adapters.result_wire import NAMESPACE
 from adapters.simulator import Behaviour
 from tests.adapters import broker
 from tests.adapters.families.queue import authority_at, own_queues, queue_settings
@@ -162,7 +163,7 @@ def reply(transaction="KET_QUA", key="f-1", inner="", **changes):
         **changes,
     }
     told = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items() if value is not None)
-    result = f'<KetQua xmlns="urn:efile-gateway:ket-qua:1">{told}{inner}</KetQua>'
+    result = f'<KetQua xmlns="{NAMESPACE}">{told}{inner}</KetQua>'
     named = "" if key is None else f"<MA_GIAO_DICH>{key}</MA_GIAO_DICH>"
     return (
         f"<DATA><HEADER><TRAN_CODE>{transaction}</TRAN_CODE></HEADER>"

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import msgspec
@@ -280,6 +282,13 @@ def test_a_key_that_is_not_the_certificates(settings, pki):
 def test_an_unknown_kind_says_which_there_are():
     with pytest.raises(ConfigError, match="rest"):
         open_adapter("carrier-pigeon", {})
+
+
+def test_a_library_is_loaded_with_the_first_agency_that_needs_it():
+    """Of asyncssh, aiormq and SOAP a process that speaks to none knows nothing: they are slow to load."""
+    loaded = "import sys, adapters; print(sorted({'asyncssh', 'aiormq', 'adapters.soap'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_settings_are_frozen():
