@@ -60,7 +60,7 @@ class Taken(msgspec.Struct, frozen=True):
 class EdxmlAdapter:
     """Fulfils `adapters.base.Adapter`. Verdicts are asked for; an exchange may also bring the agency's message."""
 
-    carries_papers = False
+    carries_papers = True
 
     def __init__(self, config: EdxmlConfig) -> None:
         """Reads the TLS files and the schema. Raises ConfigError."""
@@ -76,7 +76,7 @@ class EdxmlAdapter:
     async def submit(self, parcel: Parcel) -> Submitted:
         sender = self._config.sender
         receiver = self._config.receivers.get(parcel.agency, self._config.receiver)
-        message = await off_loop(len(parcel.document), lambda: wire.document(parcel, sender, receiver))
+        message = await off_loop(parcel.size, lambda: wire.document(parcel, sender, receiver))
         headers = {
             "Content-Type": "application/xml; charset=utf-8",
             "Idempotency-Key": parcel.key,

@@ -42,7 +42,7 @@ class PermitConfig(SoapConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 class PermitAdapter:
     """Fulfils `adapters.base.Adapter`. The ministry may bring its result by itself, in an envelope of its own."""
 
-    carries_papers = False
+    carries_papers = True
 
     def __init__(self, config: PermitConfig) -> None:
         """Reads the TLS files and the schemas. Raises ConfigError."""
@@ -61,7 +61,7 @@ class PermitAdapter:
         )
         message = wire.message_id(parcel.key)
         payload = await off_loop(
-            len(parcel.document), lambda: wire.write(message, self._parties, subject, wire.dossier(parcel))
+            parcel.size, lambda: wire.write(message, self._parties, subject, wire.dossier(parcel))
         )
         content = await self._ask(message, parcel.key, payload)
         if content.tag != "BienNhan":
