@@ -13,6 +13,7 @@ from adapters.base import (
     MalformedCallback,
     Parcel,
     Pending,
+    Progress,
     Rejected,
     Submitted,
     Unavailable,
@@ -83,7 +84,10 @@ class PermitAdapter:
         if content.tag == RESULT:
             return _verdict(content)
         if content.tag == "DangXuLy":
-            return Pending(texts(content).get("soTiepNhan") or None)
+            said = texts(content)
+            words = printable(said.get("noiDung", ""), 4000)
+            progress = Progress(int(said["trangThai"]), words) if "trangThai" in said else None
+            return Pending(said.get("soTiepNhan") or None, progress)
         raise Unavailable("the agency's answer is not of the agreed form: no answer to a question")
 
     def read_callback(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, Verdict]:

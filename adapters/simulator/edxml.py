@@ -10,6 +10,7 @@ from aiohttp import web
 from adapters import edxml_wire as wire
 from adapters.result_wire import write_result
 from adapters.simulator.authority import Authority, Failure, Fault, Handed, HandedPaper
+from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.rest import json_answer
 from adapters.simulator.wire import Handler
@@ -18,7 +19,7 @@ from adapters.xml import NotOfTheForm, encoded
 
 _STATUS: dict[Fault, int] = {"malformed": 400, "damaged": 422, "conflict": 409, "unknown": 404, "busy": 503}
 _LARGEST, _MOST = 200 << 20, 201
-_ARRIVED = "01"
+_ARRIVED, _STAGES = "01", {2: "03", 4: "05"}
 _ORGAN, _CODE = "G22.99", "12/QĐ-MP"
 
 
@@ -45,7 +46,11 @@ class EdxmlWire:
             organ = request.query.get("organid", "")
             entry = authority.find(request.query.get("codenumber", ""))
             verdict = authority.decided(entry)
-            octets = _status(entry, organ) if verdict is None else _decision(entry.key, organ, verdict)
+            octets = (
+                _status(entry, organ, authority.behaviour)
+                if verdict is None
+                else _decision(entry.key, organ, verdict)
+            )
             return web.Response(body=octets, content_type="application/xml", charset="utf-8")
 
         return [("POST", "/edxml/edocs", take_in), ("GET", "/edxml/edocs", tell)]
@@ -98,9 +103,9 @@ def _head(key: str, organ: str) -> wire.Head:
     return wire.Head(_ORGAN, organ, _CODE, f"{key}/", organ)
 
 
-def _status(entry: Entry, organ: str) -> bytes:
+def _status(entry: Entry, organ: str, behaviour: Behaviour) -> bytes:
     at = datetime.now(UTC)
-    status = wire.Status(_ARRIVED, f"Đã đến, số {entry.reference}", at)
+    status = wire.Status(_STAGES.get(behaviour.stage, _ARRIVED), behaviour.stage_words, at)
     return wire.answer(_head(entry.key, organ), at, status=status)
 
 

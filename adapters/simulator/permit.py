@@ -86,6 +86,8 @@ async def _answer(authority: Authority, letter: wire.Letter) -> etree._Element:
             return write_result(verdict)
         content = etree.Element("DangXuLy")
         add(content, "soTiepNhan", entry.reference)
+        add(content, "trangThai", str(authority.behaviour.stage))
+        add(content, "noiDung", authority.behaviour.stage_words)
         return content
     raise Failure("malformed", "Neither a dossier nor a question")
 
