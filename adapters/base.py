@@ -74,6 +74,11 @@ class Parcel:
     dossier_code: str = ""
     papers: tuple[Paper, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Octets of the document and its papers."""
+        return len(self.document) + sum(len(paper.content) for paper in self.papers)
+
     def __post_init__(self) -> None:
         check_key(self.key)
         if self.received_at.tzinfo is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,6 +14,7 @@ from adapters.base import (
     MalformedCallback,
     Parcel,
     Pending,
+    Progress,
     Reason,
     Rejected,
     Submitted,
@@ -37,13 +38,17 @@ class EdxmlConfig(HttpConfig, frozen=True, forbid_unknown_fields=True, kw_only=T
     """As HttpConfig; `sender` is the gateway and `receiver` the agency on the exchange.
 
     `receivers`: where a back-end serves several agencies of the gateway's directory, the organ of each by its
-    identifier there. `refusal_codes`: the status codes by which an agency refuses a document for good.
+    identifier there. `refusal_codes`: the status codes by which an agency refuses a document for good;
+    `progress_codes`: what others are among the statuses of the national portal.
     """
 
     sender: wire.Organ
     receiver: wire.Organ
     receivers: dict[str, wire.Organ] = msgspec.field(default_factory=dict)
     refusal_codes: tuple[Short, ...] = ("02",)
+    progress_codes: dict[str, Annotated[int, msgspec.Meta(ge=1, le=10)]] = msgspec.field(
+        default_factory=lambda: {"03": 2, "04": 4, "05": 4, "06": 9}
+    )
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -60,7 +65,7 @@ class Taken(msgspec.Struct, frozen=True):
 class EdxmlAdapter:
     """Fulfils `adapters.base.Adapter`. Verdicts are asked for; an exchange may also bring the agency's message."""
 
-    carries_papers = False
+    carries_papers = True
 
     def __init__(self, config: EdxmlConfig) -> None:
         """Reads the TLS files and the schema. Raises ConfigError."""
@@ -76,7 +81,7 @@ class EdxmlAdapter:
     async def submit(self, parcel: Parcel) -> Submitted:
         sender = self._config.sender
         receiver = self._config.receivers.get(parcel.agency, self._config.receiver)
-        message = await off_loop(len(parcel.document), lambda: wire.document(parcel, sender, receiver))
+        message = await off_loop(parcel.size, lambda: wire.document(parcel, sender, receiver))
         headers = {
             "Content-Type": "application/xml; charset=utf-8",
             "Idempotency-Key": parcel.key,
@@ -157,7 +162,9 @@ class EdxmlAdapter:
 
     def _of(self, status: wire.Status) -> Pending | Verdict:
         if status.code not in self._config.refusal_codes:
-            return Pending()
+            known = self._config.progress_codes.get(status.code)
+            words = printable(status.description, 4000)
+            return Pending(progress=None if known is None else Progress(known, words))
         words = printable(status.description, 4000) or "Cơ quan từ chối nhận văn bản"
         reason = Reason(printable(status.code), "", words, "")
         return Verdict("rejected", None, status.at, reasons=(reason,))

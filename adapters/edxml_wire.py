@@ -29,7 +29,6 @@ DIGEST = "SHA-256 "
 VIETNAM = timezone(timedelta(hours=7))
 DAY, MOMENT = "%Y/%m/%d", "%Y/%m/%d %H:%M:%S"
 _PARTS = UUID("5f6a5d36-7f0f-5c39-a5d8-0a3c8e4f1b77")
-_MOST_PARTS = 16
 _E = f"{{{NAMESPACE}}}"
 _UNZIPPING = (
     zipfile.BadZipFile,
@@ -93,8 +92,13 @@ def document(parcel: Parcel, sender: Organ, receiver: Organ) -> bytes:
     _rest(about)
     _trace(header, sender, at)
     name = parcel.filing_number + (".xml" if parcel.media_type == "application/xml" else ".bin")
-    part = Part(name, parcel.media_type, DIGEST + parcel.digest_hex, parcel.document)
-    return _attached(root, part)
+    papers = (
+        Part(one.name, one.media_type, f"{DIGEST}{one.digest_hex} {one.kind}", one.content)
+        for one in parcel.papers
+    )
+    return _attached(
+        root, Part(name, parcel.media_type, DIGEST + parcel.digest_hex, parcel.document), *papers
+    )
 
 
 def answer(head: Head, at: datetime, *, status: Status | None = None, part: Part | None = None) -> bytes:
@@ -154,15 +158,15 @@ def read_status(root: etree._Element) -> Status | None:
     return Status(said.get("StatusCode", ""), said.get("Description", ""), at)
 
 
-def read_parts(root: etree._Element, limit: int) -> list[Part]:
-    """The attachments, each of one file in its ZIP, of at most `limit` octets in all.
+def read_parts(root: etree._Element, limit: int, most: int = 16) -> list[Part]:
+    """The attachments, at most `most`, each of one file in its ZIP, of at most `limit` octets in all.
 
     Raises:
-        NotOfTheForm: more than 16, not base64, not a ZIP of one file, encrypted, or larger than `limit`.
+        NotOfTheForm: more, not base64, not a ZIP of one file, encrypted, or larger than `limit`.
     """
     found = root.findall(f"{_E}AttachmentEncoded/{_E}Attachment")
-    if len(found) > _MOST_PARTS:
-        raise NotOfTheForm(f"more than {_MOST_PARTS} attachments")
+    if len(found) > most:
+        raise NotOfTheForm(f"more than {most} attachments")
     parts = []
     for said in map(texts, found):
         octets = unzipped(said.get("ContentTransferEncoded", ""), limit)
@@ -259,20 +263,21 @@ def _trace(header: etree._Element, sender: Organ, at: datetime) -> None:
     add(step, "Timestamp", at.strftime(MOMENT))
 
 
-def _attached(root: etree._Element, part: Part) -> bytes:
-    name = f"cid:{uuid5(_PARTS, part.description or part.name)}"
+def _attached(root: etree._Element, *parts: Part) -> bytes:
     envelope = root.find(f"{_E}edXMLEnvelope")
     assert envelope is not None
     manifest = add(add(envelope, "edXMLBody"), "edXMLManifest")
     manifest.set("version", "1.0")
-    reference = add(manifest, "Reference")
-    attachment = add(add(root, "AttachmentEncoded"), "Attachment")
-    for place in (reference, attachment):
-        add(place, "ContentId", name)
-        add(place, "ContentType", part.media_type)
-        add(place, "Description", part.description)
-        add(place, "AttachmentName", part.name)
-    add(attachment, "ContentTransferEncoded", zipped(part.name, part.octets))
+    attachments = add(root, "AttachmentEncoded")
+    for number, part in enumerate(parts):
+        name = f"cid:{uuid5(_PARTS, f'{number} {part.description} {part.name}')}"
+        attachment = add(attachments, "Attachment")
+        for place in (add(manifest, "Reference"), attachment):
+            add(place, "ContentId", name)
+            add(place, "ContentType", part.media_type)
+            add(place, "Description", part.description)
+            add(place, "AttachmentName", part.name)
+        add(attachment, "ContentTransferEncoded", zipped(part.name, part.octets))
     return encoded(root)
 
 

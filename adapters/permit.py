@@ -13,6 +13,7 @@ from adapters.base import (
     MalformedCallback,
     Parcel,
     Pending,
+    Progress,
     Rejected,
     Submitted,
     Unavailable,
@@ -42,7 +43,7 @@ class PermitConfig(SoapConfig, frozen=True, forbid_unknown_fields=True, kw_only=
 class PermitAdapter:
     """Fulfils `adapters.base.Adapter`. The ministry may bring its result by itself, in an envelope of its own."""
 
-    carries_papers = False
+    carries_papers = True
 
     def __init__(self, config: PermitConfig) -> None:
         """Reads the TLS files and the schemas. Raises ConfigError."""
@@ -61,7 +62,7 @@ class PermitAdapter:
         )
         message = wire.message_id(parcel.key)
         payload = await off_loop(
-            len(parcel.document), lambda: wire.write(message, self._parties, subject, wire.dossier(parcel))
+            parcel.size, lambda: wire.write(message, self._parties, subject, wire.dossier(parcel))
         )
         content = await self._ask(message, parcel.key, payload)
         if content.tag != "BienNhan":
@@ -83,7 +84,10 @@ class PermitAdapter:
         if content.tag == RESULT:
             return _verdict(content)
         if content.tag == "DangXuLy":
-            return Pending(texts(content).get("soTiepNhan") or None)
+            said = texts(content)
+            words = printable(said.get("noiDung", ""), 4000)
+            progress = Progress(int(said["trangThai"]), words) if "trangThai" in said else None
+            return Pending(said.get("soTiepNhan") or None, progress)
         raise Unavailable("the agency's answer is not of the agreed form: no answer to a question")
 
     def read_callback(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, Verdict]:

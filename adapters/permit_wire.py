@@ -104,7 +104,7 @@ def read(payload: str, schema: Schema, *, large: bool = False) -> Letter:
 
 
 def dossier(parcel: Parcel) -> etree._Element:
-    """HoSo: the dossier and what it is about."""
+    """HoSo: the dossier, what it is about, and its papers."""
     content = etree.Element("HoSo")
     for name, text in {
         "coQuan": parcel.agency,
@@ -121,6 +121,13 @@ def dossier(parcel: Parcel) -> etree._Element:
         "tep": base64.b64encode(parcel.document).decode(),
     }.items():
         add(content, name, text)
+    for paper in parcel.papers:
+        place = add(content, "giayTo")
+        add(place, "maGiayTo", paper.kind)
+        add(place, "tenGiayTo", paper.name)
+        add(place, "kieuTep", paper.media_type)
+        add(place, "bamSHA256", paper.digest_hex)
+        add(place, "tep", base64.b64encode(paper.content).decode())
     return content
 
 

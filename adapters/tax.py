@@ -28,7 +28,7 @@ class TaxConfig(SoapConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class TaxAdapter:
     """Fulfils `adapters.base.Adapter`. The authority never calls by itself: verdicts are asked for."""
 
-    carries_papers = False
+    carries_papers = True
 
     def __init__(self, config: TaxConfig) -> None:
         """Reads the TLS files and the schema. Raises ConfigError."""
@@ -39,8 +39,8 @@ class TaxAdapter:
         return self._soap.longest_call_s
 
     async def submit(self, parcel: Parcel) -> Submitted:
-        message, document = wire.enclose(parcel)
-        answer = await self._soap.call("NhanHSoThue", message, document)
+        message, files = wire.enclose(parcel)
+        answer = await self._soap.call("NhanHSoThue", message, *files)
         try:
             taken = wire.read_taken(answer)
         except NotOfTheForm as error:

@@ -32,8 +32,8 @@ class Taken:
     verdict: Verdict | None
 
 
-def enclose(parcel: Parcel) -> tuple[etree._Element, Attachment]:
-    """NhanHSoThue, and the document that goes beside it as it was filed, octet for octet."""
+def enclose(parcel: Parcel) -> tuple[etree._Element, list[Attachment]]:
+    """NhanHSoThue, and the document and its papers, which go beside it as they were filed, octet for octet."""
     message = new(NAMESPACE, "NhanHSoThue")
     for name, text in {
         "maGDich": parcel.key,
@@ -51,9 +51,19 @@ def enclose(parcel: Parcel) -> tuple[etree._Element, Attachment]:
         "bamSHA256": parcel.digest_hex,
     }.items():
         add(message, name, text)
-    document = Attachment(f"{parcel.digest_hex}@efile-gateway", parcel.media_type, parcel.document)
-    include(add(message, "hoSo"), document)
-    return message, document
+    files = [Attachment(f"0.{parcel.digest_hex}@efile-gateway", parcel.media_type, parcel.document)]
+    include(add(message, "hoSo"), files[0])
+    for number, paper in enumerate(parcel.papers, start=1):
+        place = add(message, "giayTo")
+        add(place, "maGiayTo", paper.kind)
+        add(place, "tenGiayTo", paper.name)
+        add(place, "kieuTep", paper.media_type)
+        add(place, "bamSHA256", paper.digest_hex)
+        files.append(
+            Attachment(f"{number}.{paper.digest_hex}@efile-gateway", paper.media_type, paper.content)
+        )
+        include(add(place, "tep"), files[-1])
+    return message, files
 
 
 def ask(key: str) -> etree._Element:

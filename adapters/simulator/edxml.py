@@ -9,7 +9,8 @@ from aiohttp import web
 
 from adapters import edxml_wire as wire
 from adapters.result_wire import write_result
-from adapters.simulator.authority import Authority, Failure, Fault, Handed
+from adapters.simulator.authority import Authority, Failure, Fault, Handed, HandedPaper
+from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.rest import json_answer
 from adapters.simulator.wire import Handler
@@ -17,8 +18,8 @@ from adapters.told import Verdict
 from adapters.xml import NotOfTheForm, encoded
 
 _STATUS: dict[Fault, int] = {"malformed": 400, "damaged": 422, "conflict": 409, "unknown": 404, "busy": 503}
-_LARGEST = 64 << 20
-_ARRIVED = "01"
+_LARGEST, _MOST = 200 << 20, 201
+_ARRIVED, _STAGES = "01", {2: "03", 4: "05"}
 _ORGAN, _CODE = "G22.99", "12/QĐ-MP"
 
 
@@ -45,7 +46,11 @@ class EdxmlWire:
             organ = request.query.get("organid", "")
             entry = authority.find(request.query.get("codenumber", ""))
             verdict = authority.decided(entry)
-            octets = _status(entry, organ) if verdict is None else _decision(entry.key, organ, verdict)
+            octets = (
+                _status(entry, organ, authority.behaviour)
+                if verdict is None
+                else _decision(entry.key, organ, verdict)
+            )
             return web.Response(body=octets, content_type="application/xml", charset="utf-8")
 
         return [("POST", "/edxml/edocs", take_in), ("GET", "/edxml/edocs", tell)]
@@ -60,7 +65,7 @@ class EdxmlWire:
     def bomb(self, request: web.Request) -> web.Response:
         if request.method == "POST":
             return web.Response(body=b"[" * 500_000, content_type="application/json")
-        part = wire.Part(wire.RESULT_FILE, "application/xml", "", b" " * _LARGEST)
+        part = wire.Part(wire.RESULT_FILE, "application/xml", "", b" " * (64 << 20))
         head = _head(request.query.get("codenumber", ""), request.query.get("organid", ""))
         octets = wire.answer(head, datetime.now(UTC), part=part)
         return web.Response(body=octets, content_type="application/xml", charset="utf-8")
@@ -73,30 +78,34 @@ def _handed(octets: bytes, key: str) -> Handed:
     try:
         root = wire.read(octets, large=True)
         head = wire.read_head(root)
-        (part,) = wire.read_parts(root, _LARGEST)
+        part, *papers = wire.read_parts(root, _LARGEST, _MOST)
     except (NotOfTheForm, ValueError) as error:
-        raise Failure("malformed", f"Not a document with one attachment: {error}") from error
+        raise Failure("malformed", f"Not a document with attachments: {error}") from error
     number = head.code.partition("/")[0]
     if number != key:
         raise Failure("malformed", "The Idempotency-Key header and CodeNumber differ")
-    digest = part.description.removeprefix(wire.DIGEST)
     return Handed(
         wire=EdxmlWire.name,
         key=number,
         agency=head.receiver,
         number=part.name.rpartition(".")[0],
-        digest=digest,
+        digest=_digest(part),
         document=part.octets,
+        papers=tuple(HandedPaper(paper.name, _digest(paper), paper.octets) for paper in papers),
     )
+
+
+def _digest(part: wire.Part) -> str:
+    return part.description.removeprefix(wire.DIGEST).partition(" ")[0]
 
 
 def _head(key: str, organ: str) -> wire.Head:
     return wire.Head(_ORGAN, organ, _CODE, f"{key}/", organ)
 
 
-def _status(entry: Entry, organ: str) -> bytes:
+def _status(entry: Entry, organ: str, behaviour: Behaviour) -> bytes:
     at = datetime.now(UTC)
-    status = wire.Status(_ARRIVED, f"Đã đến, số {entry.reference}", at)
+    status = wire.Status(_STAGES.get(behaviour.stage, _ARRIVED), behaviour.stage_words, at)
     return wire.answer(_head(entry.key, organ), at, status=status)
 
 

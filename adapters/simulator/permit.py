@@ -12,7 +12,7 @@ from adapters import permit_wire as wire
 from adapters.permit import NAMESPACE
 from adapters.result_wire import write_result
 from adapters.simulator import soap
-from adapters.simulator.authority import Authority, Failure, Fault, Handed
+from adapters.simulator.authority import Authority, Failure, Fault, Handed, HandedPaper
 from adapters.simulator.wire import Handler
 from adapters.soap import VERSIONS
 from adapters.told import Verdict
@@ -78,7 +78,7 @@ async def _answer(authority: Authority, letter: wire.Letter) -> etree._Element:
     if letter.subject.type == wire.DOSSIER and letter.content.tag == "HoSo":
         if letter.message_id != wire.message_id(key):
             raise Failure("malformed", "Another message about this dossier")
-        return await _take_in(authority, key, texts(letter.content))
+        return await _take_in(authority, key, letter.content)
     if letter.subject.type == wire.QUESTION and letter.content.tag == "CauHoi":
         entry = authority.find(key)
         verdict = authority.decided(entry)
@@ -86,11 +86,14 @@ async def _answer(authority: Authority, letter: wire.Letter) -> etree._Element:
             return write_result(verdict)
         content = etree.Element("DangXuLy")
         add(content, "soTiepNhan", entry.reference)
+        add(content, "trangThai", str(authority.behaviour.stage))
+        add(content, "noiDung", authority.behaviour.stage_words)
         return content
     raise Failure("malformed", "Neither a dossier nor a question")
 
 
-async def _take_in(authority: Authority, key: str, said: dict[str, str]) -> etree._Element:
+async def _take_in(authority: Authority, key: str, dossier: etree._Element) -> etree._Element:
+    said, papers = texts(dossier), [texts(paper) for paper in dossier.findall("giayTo")]
     taken = await authority.take_in(
         Handed(
             wire=PermitWire.name,
@@ -99,6 +102,10 @@ async def _take_in(authority: Authority, key: str, said: dict[str, str]) -> etre
             number=said["soHSo"],
             digest=said["bamSHA256"],
             document=base64.b64decode(said["tep"]),
+            papers=tuple(
+                HandedPaper(paper["tenGiayTo"], paper["bamSHA256"], base64.b64decode(paper["tep"]))
+                for paper in papers
+            ),
         )
     )
     content = etree.Element("BienNhan")

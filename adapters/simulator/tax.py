@@ -8,10 +8,12 @@ from lxml import etree
 from adapters import tax_wire as wire
 from adapters.result_wire import write_result
 from adapters.simulator import soap
-from adapters.simulator.authority import Authority, Failure, Handed
+from adapters.simulator.authority import Authority, Failure, Handed, HandedPaper
 from adapters.simulator.wire import Handler
 from adapters.told import Verdict
 from adapters.xml import Schema, add, new, texts
+
+_DOCUMENT, _PAPER, _FILE = (f"{{{wire.NAMESPACE}}}{name}" for name in ("hoSo", "giayTo", "tep"))
 
 
 class TaxWire:
@@ -46,12 +48,10 @@ class TaxWire:
 
 async def _take_in(authority: Authority, asked: soap.Asked, schema: Schema) -> etree._Element:
     message = asked.message
-    (place,) = message.findall(f"{{{wire.NAMESPACE}}}hoSo") or [message]
-    document = asked.octets(place)
-    for included in list(place):
-        place.remove(included)
+    document, *contents = [_taken_out(asked, place) for place in message.iter(_DOCUMENT, _FILE)] or [b""]
     soap.check(schema, message)
     said = texts(message)
+    papers = [texts(paper) for paper in message.findall(_PAPER)]
     taken = await authority.take_in(
         Handed(
             wire=TaxWire.name,
@@ -60,6 +60,10 @@ async def _take_in(authority: Authority, asked: soap.Asked, schema: Schema) -> e
             number=said["soHSo"],
             digest=said["bamSHA256"],
             document=document,
+            papers=tuple(
+                HandedPaper(paper["tenGiayTo"], paper["bamSHA256"], content)
+                for paper, content in zip(papers, contents, strict=True)
+            ),
         )
     )
     answer = new(wire.NAMESPACE, "NhanHSoThueResponse")
@@ -68,6 +72,14 @@ async def _take_in(authority: Authority, asked: soap.Asked, schema: Schema) -> e
     add(answer, "trung", "false" if taken.fresh else "true")
     add(answer, "soTiepNhan", taken.entry.reference)
     return _with(answer, taken.verdict)
+
+
+def _taken_out(asked: soap.Asked, place: etree._Element) -> bytes:
+    """The octets for which an element stands; what includes them goes, so that the schema can be asked."""
+    octets = asked.octets(place)
+    for included in list(place):
+        place.remove(included)
+    return octets
 
 
 def _tell(authority: Authority, key: str) -> etree._Element:

@@ -18,6 +18,7 @@ from adapters import (
     ConfigError,
     MalformedCallback,
     Pending,
+    Progress,
     Rejected,
     Submitted,
     Unavailable,
@@ -265,6 +266,16 @@ async def test_only_the_exchanges_own_404_says_never_seen(asking):
     assert found == Unknown()
     with pytest.raises(Unavailable, match="404"):
         await asking(taken(404, kind="text/html"), lambda a: a.fetch("f-1"))
+
+
+async def test_a_status_tells_how_far_the_agency_is_in_the_portals_terms(asking):
+    found, _ = await asking(message(status("05")), lambda a: a.fetch("f-1"))
+    assert found.progress == Progress(4, "Sai thẩm quyền")
+    found, _ = await asking(message(status("77")), lambda a: a.fetch("f-1"), progress_codes={"77": 6})
+    assert found.progress == Progress(6, "Sai thẩm quyền")
+    found, _ = await asking(message(status("99")), lambda a: a.fetch("f-1"))
+    assert found == Pending()
+    assert found.progress is None
 
 
 async def test_which_statuses_refuse_is_a_setting(asking):

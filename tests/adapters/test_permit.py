@@ -15,6 +15,7 @@ from adapters import (
     ConfigError,
     MalformedCallback,
     Pending,
+    Progress,
     Rejected,
     Submitted,
     Unavailable,
@@ -185,6 +186,16 @@ async def test_what_has_become_of_it(asking, content, function, expected):
         return
     with pytest.raises(Unavailable, match=expected):
         await asking(payload, lambda a: a.fetch("f-1"))
+
+
+async def test_a_ministry_tells_how_far_it_is(config, settings, parcel):
+    told = Behaviour(verdict_delay_s=3600, stage=6, stage_words="Nộp phí thẩm định")
+    async with Simulator(config(behaviour=told)) as simulator:
+        adapter = open_adapter("permit", settings(simulator.url + "/permit", **PARTIES))
+        sent = await adapter.submit(parcel())
+        found = await adapter.fetch("f-1")
+        await adapter.close()
+    assert (found, found.progress) == (Pending(sent.reference), Progress(6, "Nộp phí thẩm định"))
 
 
 async def test_a_result_comes_by_itself_and_is_the_one_that_is_asked_for(config, settings, parcel, callbacks):

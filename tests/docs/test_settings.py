@@ -65,7 +65,7 @@ def as_toml(value: Any) -> str:
         return "the package's own"
     if isinstance(value, str | Path):
         return f'`"{value}"`'
-    return f"`{json.dumps(list(value))}`" if isinstance(value, tuple) else f"`{value}`"
+    return f"`{json.dumps(value)}`" if isinstance(value, tuple | dict) else f"`{value}`"
 
 
 def expected(kind: type[msgspec.Struct], *, top: bool) -> list[tuple[str, str]]:
