@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -84,6 +87,22 @@ def print_problem(body: Mapping[str, Any], http_status: int) -> None:
     details = body.get("details")
     if details:
         click.echo(f"  {details['vi']}\n  {details['en']}")
+
+
+def write_whole(file: Path, octets: bytes) -> None:
+    """Over a file that is there: all or nothing, so that a full disk costs nobody what it held. Raises OSError."""
+    target = file.resolve()
+    if not target.is_file():
+        target.write_bytes(octets)
+        return
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(octets)
+        shutil.copymode(target, beside)
+        beside.replace(target)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def refused() -> NoReturn:

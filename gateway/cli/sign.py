@@ -15,7 +15,7 @@ import schemas
 import signing
 from gateway.cli.catalogue import catalogue_option
 from gateway.cli.keys import key_options, open_key
-from gateway.cli.output import EXIT_REFUSED, EXIT_UNREACHABLE, json_option, print_json
+from gateway.cli.output import EXIT_REFUSED, EXIT_UNREACHABLE, json_option, print_json, write_whole
 from gateway.cli.trust_options import Places, trust_options
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -97,7 +97,7 @@ def sign(
         if stamping and chosen in _LEVELS:
             signed = _augmented(signed, _LEVELS[chosen], stamping, places)
     target = out or file
-    target.write_bytes(signed)
+    write_whole(target, signed)
     subject = signing_key.certificate.subject.rfc4514_string()
     if as_json:
         print_json({"file": str(target), "profile": chosen, "signer": subject})

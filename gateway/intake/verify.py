@@ -127,14 +127,14 @@ def judgements(report: signing.Report, family: schemas.Family) -> Iterator[Findi
     """The checks that did not pass, of the document and of each signature."""
     for check in report.checks:
         yield from _finding(check)
-    for position, signature in enumerate(report.signatures, 1):
+    for which, signature in enumerate(report.signatures, 1):
         signer = signature.signer.common_name if signature.signer else None
         for check in signature.checks:
             for finding in _finding(check):
                 yield replace(
                     finding,
                     line=signature.location.line,
-                    path=f"{texts.block_path(family)}/Signature[{position}]",
+                    path=texts.signature_path(family, which),
                     value=signer,
                 )
 
@@ -182,12 +182,13 @@ def _coverage(report: signing.Report, body: etree._Element, parsed: Parsed) -> I
     """Every signature lies directly in an element that may hold some, and covers exactly the body."""
     family = parsed.family
     holders = {position(holder) for holder in family.holders(parsed.document.root)}
-    for signature in report.signatures:
+    for which, signature in enumerate(report.signatures, 1):
         path, line = signature.location.path, signature.location.line
         if path[:-1] not in holders or not path:
             yield texts.misplaced_signature(family, line)
         if signature.covered and _covers(signature, body) is None:
-            yield texts.wrong_coverage(family, line, [covered.uri for covered in signature.covered])
+            uris = [covered.uri for covered in signature.covered]
+            yield texts.wrong_coverage(family, which, line, uris)
 
 
 def _roles(
@@ -198,12 +199,12 @@ def _roles(
     agent = family.value(element, "agent") or None
     roles: set[Role] = set()
     findings: list[Finding] = []
-    for signature in report.signatures:
+    for which, signature in enumerate(report.signatures, 1):
         if signature.signer is None:
             continue
         found = roles_of(signature.signer, filer, agent, provider)
         if not found:
-            findings.append(texts.stranger_signs(signature, filer, family))
+            findings.append(texts.stranger_signs(signature, which, filer, family))
         roles |= found
     if any(signature.signer is None for signature in report.signatures):
         return _ordered(roles), findings  # whose those are cannot be told: nobody is called missing

@@ -46,6 +46,11 @@ def block_path(family: schemas.Family) -> str:
     return "/".join(filter(None, (family.root, family.signatures[0])))
 
 
+def signature_path(family: schemas.Family, position: int) -> str:
+    """Which signature of the document, from 1."""
+    return f"{block_path(family)}/Signature[{position}]"
+
+
 def skeleton(family: schemas.Family) -> Text:
     """What a file of this family consists of."""
     if not family.body:
@@ -137,7 +142,7 @@ def misplaced_signature(family: schemas.Family, line: int | None) -> Finding:
     )
 
 
-def wrong_coverage(family: schemas.Family, line: int | None, uris: Sequence[str]) -> Finding:
+def wrong_coverage(family: schemas.Family, position: int, line: int | None, uris: Sequence[str]) -> Finding:
     """A signature over something else than the body that will be read."""
     signed = ", ".join(uri[:60] for uri in uris[:5]) or "(nothing)"
     return _error(
@@ -151,10 +156,13 @@ def wrong_coverage(family: schemas.Family, line: int | None, uris: Sequence[str]
             f"Sign again with exactly one reference, to the id of {family.body_name}.",
         ),
         line=line,
+        path=signature_path(family, position),
     )
 
 
-def stranger_signs(signature: signing.SignatureReport, filer: str, family: schemas.Family) -> Finding:
+def stranger_signs(
+    signature: signing.SignatureReport, position: int, filer: str, family: schemas.Family
+) -> Finding:
     """A certificate that belongs to nobody in the document."""
     signer = signature.signer
     assert signer is not None
@@ -171,6 +179,7 @@ def stranger_signs(signature: signing.SignatureReport, filer: str, family: schem
             f"Sign with a certificate that bears the number of {who.en} or of {agent.en}.",
         ),
         line=signature.location.line,
+        path=signature_path(family, position),
     )
 
 

@@ -75,3 +75,20 @@ def test_a_key_that_others_can_read_is_told_and_signs(tmp_path: Path, pki: certs
         done = efile("sign", file, "--key", key, "--cert", certificate, "-o", tmp_path / "out.xml", "--json")
         assert (done.returncode, "readable by others" in done.stderr) == (0, told), done.stderr
         assert "readable" not in done.stdout
+
+
+def test_a_full_disk_costs_nobody_the_document_that_was_to_be_signed(
+    tmp_path: Path, pki: certs_dev.DevPki
+) -> None:
+    file = tmp_path / "declaration.xml"
+    file.write_bytes(signed(pki))
+    before = file.read_bytes()
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *EFILE, "sign", file, "--key", pki["tvan"].key],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False), done.stderr
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]

@@ -347,6 +347,22 @@ async def test_a_bad_signature_is_refused_for_its_reason(house: House, name: str
     assert code in await _refused(house, make(house.pki))
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "which"),
+    [
+        ("a stranger beside the taxpayer", "signature.signer-not-in-declaration", 2),
+        ("base64 in place of the body", "signature.coverage", 1),
+        ("two signatures, one bad", "signature.value", 2),
+    ],
+)
+async def test_it_is_told_which_signature_is_bad(house: House, name: str, code: str, which: int) -> None:
+    async with house.client() as client:
+        findings = (await client.check(BAD[name][1](house.pki))).body["findings"]
+    (found,) = [finding for finding in findings if finding["code"] == code]
+    assert found["path"] == f"HSoThueDTu/CKyDTu/Signature[{which}]"
+    assert found["line"] > 1
+
+
 async def test_a_ca_certificate_does_not_sign(house: House) -> None:
     """The sub CA itself signs a declaration, with its own key: a certificate authority is nobody's taxpayer."""
 
