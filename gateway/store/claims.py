@@ -74,15 +74,15 @@ _STEPS = {Status.PROVISIONAL: "recheck", Status.DELIVERING: "deliver", Status.DE
 
 
 def _claim(queue: Queue, request: Request) -> Rows:
-    """Rows without an agency first, which bind nobody; then each agency its share, and what others left over."""
-    claimed = yield from _take(queue, "", request.limit, request)
-    lanes = yield from open_lanes(queue, request.at)
+    """Each lane its share, rows without an agency too, which bind nobody; then what others left over."""
+    lanes = ["", *(yield from open_lanes(queue, request.at))]
+    claimed: list[Row] = []
     wants = dict.fromkeys(lanes, True)
     while (left := request.limit - len(claimed)) > 0 and (hungry := [lane for lane in lanes if wants[lane]]):
         share = -(-left // len(hungry))
         for lane in hungry:
             wish = min(share, request.limit - len(claimed))
-            allowed = (yield from room(lane, wish)) if wish else 0
+            allowed = (yield from room(lane, wish)) if lane and wish else wish
             taken = (yield from _take(queue, lane, allowed, request)) if allowed else []
             claimed += taken
             wants[lane] = 0 < wish == len(taken)

@@ -116,6 +116,15 @@ async def test_one_agencys_backlog_leaves_room_for_the_others(both: Two) -> None
     assert sorted(claim.filing.agency or "" for claim in claims) == ["tax"] * 4 + ["zoo"] * 2
 
 
+async def test_what_is_to_be_routed_leaves_room_for_what_is_to_be_delivered(both: Two) -> None:
+    await both.agency("tax")
+    await both.routed(4)
+    for i in range(20):
+        await both.one.add(prepared(f"<new>{i}</new>".encode(), period=f"Q1/{2001 + i}"))
+    claims = await both.one.claim_due("w", 8, 30)
+    assert sorted(claim.filing.agency or "" for claim in claims) == [""] * 4 + ["tax"] * 4
+
+
 async def test_calls_a_second_are_bounded_over_all_processes(both: Two) -> None:
     await both.agency(per_second=4)
     await both.routed(20)
