@@ -77,6 +77,19 @@ async def test_one_body_in_anothers_place_does_not_open(place: str) -> None:
     await store.close()
 
 
+@pytest.mark.parametrize("seal_with", [None, "k"])
+async def test_papers_are_sealed_too_and_one_that_seems_sealed_is_not_taken_for_it(
+    place: str, seal_with: str | None
+) -> None:
+    papers = (b"%PDF-1.7 text text text text", b"EFS1\x01k" + os.urandom(500))
+    store = await open_with(place, BodyKeys({"k": OLD}, seal_with))
+    number = (await store.add(store.prepare(new_filing(papers=papers)))).filing.number
+    assert [await store.paper(number, one.place) for one in await store.papers(number)] == list(papers)
+    rows = await store._driver.read("SELECT octets FROM paper")
+    assert {bytes(row[0]).startswith(b"EFS1\x01k") for row in rows} == {seal_with is not None}
+    await store.close()
+
+
 @pytest.mark.parametrize(
     "cut", [b"EFS1", b"EFS1\x01", b"EFS1\x01k", b"EFS1\x01k" + bytes(12), b"EFS1\xff\xff"]
 )
