@@ -58,7 +58,9 @@ from gateway.production import require_fit_for_production
 from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import BodySettings, Settings
 from gateway.store.blobs import FolderBlobs
+from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
+from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
 from signing.answers import AnswerFolder
 from signing.list_refresh import ListRefresher
@@ -167,7 +169,7 @@ async def _assembled(
     async with AsyncExitStack() as stack:
         rules = load_signature_rules(settings, now)
         notary = await asyncio.to_thread(open_notary, settings, rules(), now())
-        store = await open_store(settings.store, now, fatal, _blobs(settings.bodies))
+        store = await open_store(settings.store, now, fatal, _bodies(settings.bodies))
         stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings, notary.certificate), "settings file", rosters_of(settings))
         limits = await store.limits()
@@ -279,8 +281,9 @@ def _catalogue(settings: Settings, own: signing.Policy) -> Reloading[schemas.Cat
     )
 
 
-def _blobs(bodies: BodySettings) -> FolderBlobs | None:
-    return None if bodies.folder is None else FolderBlobs(bodies.folder, bodies.over_bytes)
+def _bodies(bodies: BodySettings) -> Bodies:
+    folder = None if bodies.folder is None else FolderBlobs(bodies.folder, bodies.over_bytes)
+    return Bodies(folder, BodyKeys.from_files(bodies.keys, bodies.seal_with))
 
 
 def _pools(limits: Mapping[str, float], stack: AsyncExitStack) -> tuple[HybridCheckPool, HybridCheckPool]:

@@ -50,7 +50,7 @@ def _faults(settings: Settings) -> Iterator[str]:
                 yield f"{file}: a development certificate; production does not start with it"
     yield from _store_faults(settings.store)
     secrets = (*_notice_secrets(settings.notices), *_agency_files(settings, _CREDENTIALS))
-    for file in (settings.door.key, *secrets):
+    for file in (settings.door.key, *settings.bodies.keys.values(), *secrets):
         if file.exists() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             yield f"{file}: the key is readable by others; chmod 600"
 

@@ -128,10 +128,15 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class BodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Bodies that take more than `over_bytes` compressed lie in `folder`, shared by all nodes; none: in the store."""
+    """Bodies that take more than `over_bytes` compressed lie in `folder`, shared by all nodes; none: in the store.
+
+    `keys`: files of 32 octets by name; `seal_with` names the one for new bodies, none: they are not encrypted.
+    """
 
     folder: Path | None = None
     over_bytes: Count = 262_144
+    seal_with: str | None = None
+    keys: dict[str, Path] = {}
 
 
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

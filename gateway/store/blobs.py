@@ -1,4 +1,4 @@
-"""Large bodies in a folder, by the SHA-256 of what they unpack to: on the disk before the commit that names them.
+"""Large bodies in a folder, by the SHA-256 of the document: on the disk before the commit that names them.
 
 Nodes share the folder (a network file system with `flock` and `fsync`), processes of one machine any.
 """
@@ -6,7 +6,6 @@ Nodes share the folder (a network file system with `flock` and `fsync`), process
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 import tempfile
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.store.room import require_room
-from gateway.store.rows import unpack
 
 ORPHANED_SECONDS = 86_400.0
 """Nothing younger is swept: its commit may still come."""
@@ -31,14 +29,14 @@ class Blobs(Protocol):
     over_bytes: int
 
     def put(self, name: str, octets: bytes) -> None:
-        """Keep what unpacks to the document whose SHA-256 (hex) is `name`; durable on return, idempotent.
+        """Keep the stored form of the document whose SHA-256 (hex) is `name`; durable on return, idempotent.
 
         Raises OSError: nothing is known to be durable.
         """
         ...
 
     def get(self, name: str) -> bytes:
-        """The document. Raises FileNotFoundError where it is not there, ValueError where it is not what was put."""
+        """What was put. Raises FileNotFoundError."""
         ...
 
     def require_room(self) -> None:
@@ -78,10 +76,7 @@ class FolderBlobs:
 
     def get(self, name: str) -> bytes:
         """See `Blobs.get`."""
-        document = unpack(self._place(name).read_bytes())
-        if hashlib.sha256(document).hexdigest() != name:
-            raise ValueError(f"the body {name} is not what was filed")
-        return document
+        return self._place(name).read_bytes()
 
     def require_room(self) -> None:
         """See `Blobs.require_room`."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from gateway.ports import Clock
 from gateway.settings import URL_SCHEMES
 from gateway.store import postgres, sqlite_connection
-from gateway.store.blobs import Blobs
+from gateway.store.bodies import Bodies
 from gateway.store.migrate import missing
 from gateway.store.postgres import PostgresDriver
 from gateway.store.sqlite import SqliteDriver
@@ -18,9 +18,9 @@ from gateway.store.store import Store
 
 
 async def open_store(
-    place: str, clock: Clock, on_fatal: Callable[[], None] | None = None, blobs: Blobs | None = None
+    place: str, clock: Clock, on_fatal: Callable[[], None] | None = None, bodies: Bodies | None = None
 ) -> Store:
-    """The store at `place`, with the schema of this version; large bodies in `blobs`.
+    """The store at `place`, with the schema of this version; its bodies as `bodies` has them.
 
     `on_fatal` is called once, from any thread, where this process can make no further promise.
 
@@ -33,7 +33,7 @@ async def open_store(
         driver = await PostgresDriver.open(place, on_fatal)
     else:
         driver = SqliteDriver(Path(place), on_fatal)
-    return Store(driver, clock, blobs)
+    return Store(driver, clock, bodies)
 
 
 async def migrate_store(place: str) -> list[str]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +42,7 @@ from gateway.store import (
     watching,
 )
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
-from gateway.store.blobs import Blobs
+from gateway.store.bodies import READ_BODY, READ_PAPER, Bodies
 from gateway.store.orders import Order
 from gateway.store.queue import (
     COUNTS,
@@ -65,13 +64,10 @@ from gateway.store.rows import (
     filing_of,
     handover_of,
     notice_of,
-    pack,
-    pack_paper,
     paper_of,
     provider_of,
     time_text,
     unpack,
-    unpack_paper,
     verdict_of,
 )
 from gateway.store.statements import Driver
@@ -85,36 +81,23 @@ WHERE c.fingerprint = ?
 
 
 class Store:
-    """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events.
+    """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events."""
 
-    Without `blobs` every body lies in the database.
-    """
-
-    def __init__(self, driver: Driver, clock: Clock, blobs: Blobs | None = None) -> None:
+    def __init__(self, driver: Driver, clock: Clock, bodies: Bodies | None = None) -> None:
         self._driver = driver
         self._clock = clock
-        self._blobs = blobs
-        self._blobs_fail = False
+        self._bodies = bodies or Bodies()
         self._probe: asyncio.Task[None] | None = None
 
     # Filings
 
     def prepare(self, new: NewFiling) -> Prepared:
         """See `ports.Filings.prepare`."""
-        papers = tuple(pack_paper(paper.content) for paper in new.papers)
-        return Prepared(new, pack(new.document), pack(new.evidence), papers)
+        return self._bodies.prepared(new)
 
     async def add(self, prepared: Prepared) -> Recorded:
-        """See `ports.Filings.add`. A large body is on its disk before the commit that names it."""
-        if self._blobs is not None and len(prepared.octets) > self._blobs.over_bytes:
-            name = prepared.new.filing.digest.hex()
-            try:
-                await asyncio.to_thread(self._blobs.put, name, prepared.octets)
-                self._blobs_fail = False
-            except OSError as error:
-                self._blobs_fail = True
-                raise StoreUnavailable(f"the folder of bodies cannot take one now: {error}") from error
-            prepared = replace(prepared, octets=b"", blob=name)
+        """See `ports.Filings.add`."""
+        prepared = await self._bodies.put_away(prepared)
         recorded: Recorded = await self._driver.write(operations.add, prepared)
         return recorded
 
@@ -151,18 +134,8 @@ class Store:
 
     async def document(self, number: str) -> bytes | None:
         """See `ports.Filings.document`."""
-        rows = await self._driver.read("SELECT octets, blob FROM body WHERE number = ?", (number,))
-        if not rows:
-            return None
-        octets, blob = rows[0]
-        if blob is None:
-            return await asyncio.to_thread(unpack, octets)
-        if self._blobs is None:
-            raise StoreUnavailable(f"the body of {number} lies in a folder that this process was not told of")
-        try:
-            return await asyncio.to_thread(self._blobs.get, blob)
-        except OSError as error:
-            raise StoreUnavailable(f"the body of {number} cannot be read: {error}") from error
+        rows = await self._driver.read(READ_BODY, (number,))
+        return await self._bodies.document(rows[0]) if rows else None
 
     async def papers(self, number: str) -> Sequence[FiledPaper]:
         """See `ports.Filings.papers`."""
@@ -173,12 +146,10 @@ class Store:
 
     async def paper(self, number: str, place: int) -> bytes:
         """See `ports.Filings.paper`."""
-        rows = await self._driver.read(
-            "SELECT encoding, octets FROM paper WHERE number = ? AND place = ?", (number, place)
-        )
+        rows = await self._driver.read(READ_PAPER, (number, place))
         if not rows:
             raise KeyError((number, place))
-        return await asyncio.to_thread(unpack_paper, *rows[0])
+        return await self._bodies.paper(rows[0])
 
     async def notice(self, number: str, kinds: Sequence[NoticeKind]) -> SignedNotice | None:
         """See `ports.Filings.notice`."""
@@ -311,12 +282,8 @@ class Store:
             if self._probe is None or self._probe.done():
                 self._probe = asyncio.create_task(self._try())
             await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
-        if self._blobs is not None and self._blobs_fail:
-            try:
-                await asyncio.to_thread(self._blobs.require_room)
-                self._blobs_fail = False
-            except OSError:
-                return "bodies"
+        if await self._bodies.fault():
+            return "bodies"
         try:
             await self.epoch()
         except StoreUnavailable:
@@ -430,14 +397,12 @@ class Store:
 
     async def sweep(self) -> int:
         """Remove large bodies that no filing names, a day after they were put; answers how many. For one task."""
-        if self._blobs is None:
-            return 0
         orphans = [
             name
-            for name in await asyncio.to_thread(self._blobs.orphans)
+            for name in await self._bodies.orphans()
             if not await self._driver.read("SELECT 1 FROM body WHERE blob = ? LIMIT 1", (name,))
         ]
-        return await asyncio.to_thread(self._blobs.remove, orphans)
+        return await self._bodies.remove(orphans)
 
     async def close(self) -> None:
         """Finish what is queued, then close."""

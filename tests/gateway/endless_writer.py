@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from gateway.store.blobs import FolderBlobs
+from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
 from gateway.store.store import Store
 from tests.gateway.builders import AT, prepared
@@ -21,7 +22,7 @@ async def write(store: Store) -> None:
 
 async def main() -> None:
     blobs = FolderBlobs(Path(sys.argv[2]), over_bytes=1000) if sys.argv[2:] else None
-    store = await open_store(sys.argv[1], lambda: AT, blobs=blobs)
+    store = await open_store(sys.argv[1], lambda: AT, bodies=Bodies(blobs))
     await asyncio.gather(*(write(store) for _ in range(16)))
 
 

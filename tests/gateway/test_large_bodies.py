@@ -18,6 +18,7 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.store import blobs as module
 from gateway.store.blobs import ORPHANED_SECONDS, FolderBlobs
+from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
 from gateway.store.store import Store
 from tests.gateway.builders import AT, prepared
@@ -32,7 +33,7 @@ def folder(tmp_path: Path) -> FolderBlobs:
 
 @pytest.fixture
 async def store(place: str, folder: FolderBlobs) -> AsyncIterator[Store]:
-    opened = await open_store(place, lambda: AT, blobs=folder)
+    opened = await open_store(place, lambda: AT, bodies=Bodies(folder))
     yield opened
     await opened.close()
 
@@ -158,7 +159,7 @@ async def test_a_killed_process_loses_no_large_body(place: str, tmp_path: Path, 
         writer.kill()
         acknowledged |= {line.strip() for line in writer.stdout if line.endswith("\n")}
         writer.wait()
-    store = await open_store(place, lambda: AT, blobs=folder)
+    store = await open_store(place, lambda: AT, bodies=Bodies(folder))
     for number in acknowledged:
         assert len(await store.body(number)) == 2000
     await store.close()
