@@ -127,7 +127,7 @@ def run(script: str, place: Path) -> subprocess.CompletedProcess[str]:
         )
         try:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=60)
+                process.wait(timeout=300)  # against a walk that never ends, not a measure
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
