@@ -22,9 +22,10 @@ from schemas.example_checks import example_faults
 from schemas.families import IDENTIFYING, OWN_CATALOGUE, TAX, Families, Family, SummaryKind, Term
 from schemas.faults import Fault, Place, make_fault
 from schemas.fields import Labels
+from schemas.folder import KnownForm
 from schemas.forms import Form, LoadedForm
 from schemas.lexical import Kind
-from schemas.loading import CatalogueError, CatalogueFiles, FormKey, KnownForm
+from schemas.loading import CatalogueError, CatalogueFiles, FormKey
 from schemas.period import vietnam_day
 from schemas.reading import Reading, UnreadableError, parse, read, read_children, too_many_elements
 
