@@ -10,12 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import structlog
 from aiohttp import web
-from cryptography import x509
 
 import adapters
 import schemas
@@ -23,25 +21,20 @@ import signing
 from gateway.api.answers import errors_as_problems
 from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
-from gateway.api.clients import Clients, ClientTrust
+from gateway.api.clients import Clients
 from gateway.api.filings import FilingsDoor
 from gateway.api.health import ReadyCheck, health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
-from gateway.api.protocol import DoorRunner
-from gateway.api.tls import server_context
 from gateway.calendar import CalendarError, Deadlines, load_deadlines
 from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
 from gateway.errors import ConfigurationError
 from gateway.filing.dossier_codes import DossierCodes
-from gateway.intake.form_policy import with_policies
 from gateway.intake.receive import SizeLimits
 from gateway.intake.signed_papers import PaperLimits
-from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
-from gateway.jobs.fetch import keep_fetching
 from gateway.jobs.gate import Gate
 from gateway.jobs.incidents import KnownIncidents
 from gateway.jobs.listen import keep_listening
@@ -49,12 +42,14 @@ from gateway.jobs.refresh import Reloading
 from gateway.jobs.sweep import keep_sweeping
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
+from gateway.listening import listen
 from gateway.metrics import AgencyFigures, Metrics, QueueFigures
 from gateway.notary import XmlNotary
 from gateway.notice_keys import open_notary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
+from gateway.reloaded import fetching, load_client_trust, load_forms, load_signature_rules
 from gateway.seeding import rosters_of, seeds_of
 from gateway.settings import BodySettings, Settings
 from gateway.store.blobs import FolderBlobs
@@ -62,16 +57,10 @@ from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
 from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
-from signing.answers import AnswerFolder
-from signing.list_refresh import ListRefresher
-from signing.refresh import Refresher
 
 log = structlog.get_logger("app")
 _STEP_SECONDS = 120.0
 """What a step may take beside its call: twice the store's own bound for a write that hangs, and the signing."""
-_ACCEPTED_SECONDS = 0.05
-_HEALTH_SHUTDOWN_SECONDS = 2.0
-_WORTH_A_WORD = ("ended", "ends-soon")
 Role = Literal["all", "intake", "delivery"]
 
 
@@ -89,27 +78,6 @@ class Running:
     store: Store
     worker: Worker[Claim]
     refresh: Callable[[], None]
-
-
-def load_signature_rules(settings: Settings, now: Clock) -> Reloading[SignatureRules]:
-    """The policy, and the trust, which is read again when its files change; what of it ends is told."""
-    policy = signing.load_policy(settings.trust.policy)
-    before: list[signing.TrustStore] = []
-    told: set[tuple[signing.Holding, str]] = set()
-
-    def make(directory: Path) -> SignatureRules:
-        trust = signing.TrustStore.load(directory, before=before[-1] if before else None)
-        before[:] = [trust]
-        for left_out in trust.left_out:
-            log.warning("fetched-answer-left-out", reason=left_out)
-        for one in signing.holdings(trust):
-            state = one.state(now())
-            if state in _WORTH_A_WORD and (one, state) not in told:
-                told.add((one, state))
-                log.warning(f"trust-{state}", kind=one.kind, name=one.name, until=one.until.isoformat())
-        return SignatureRules(policy, trust)
-
-    return Reloading(settings.trust.directory, make)
 
 
 UNFIT = (
@@ -173,7 +141,7 @@ async def _assembled(
         stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings, notary.certificate), "settings file", rosters_of(settings))
         limits = await store.limits()
-        catalogue = _catalogue(settings, rules().policy)
+        catalogue = load_forms(settings, rules().policy)
         sizes, parse_limits, papers = _check_limits(limits)
 
         def checks() -> Checks:
@@ -236,7 +204,7 @@ async def _assembled(
         jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
         jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
         if settings.trust.fetch_hosts or settings.trust.list_urls:
-            jobs["fetching"] = _fetching(settings, rules, now)
+            jobs["fetching"] = fetching(settings, rules, now)
         if role != "intake":
             jobs |= {name: job() for name, job in delivering.items()} | _listening(opened, delivery, store)
             jobs["sweeping"] = keep_sweeping(store.sweep)
@@ -251,7 +219,7 @@ async def _assembled(
         for routes in (*(door.routes() for door in doors), ready):
             app.add_routes(routes)
         health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
-        port, health_port = await _listen(
+        port, health_port = await listen(
             settings, None if role == "delivery" else app, health, stack, share_ports
         )
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
@@ -271,13 +239,6 @@ def _showing(
     return (
         PagesDoor(intake, filings.own, bodies=bodies, body_seconds=seconds),
         PapersDoor(intake, filings.own, bodies=bodies, body_seconds=seconds),
-    )
-
-
-def _catalogue(settings: Settings, own: signing.Policy) -> Reloading[schemas.Catalogue]:
-    """Read again when its files change; no form asks for less than the gateway's own policy."""
-    return Reloading(
-        settings.catalogue.directory, lambda folder: with_policies(schemas.load_catalogue(folder), own)
     )
 
 
@@ -306,31 +267,6 @@ def _check_limits(limits: Mapping[str, float]) -> tuple[SizeLimits, signing.Pars
     papers = PaperLimits(count, octets, limits["signed_papers_seconds"])
     sizes = SizeLimits(int(limits["body_bytes"]), int(limits["parts_bytes"]))
     return sizes, signing.ParseLimits(max_bytes=sizes.body), papers
-
-
-def load_client_trust(client_ca: Path, crls: Path) -> ClientTrust:
-    """The issuers of client certificates and their revocation lists."""
-    certificates = x509.load_pem_x509_certificates(client_ca.read_bytes())
-    index = signing.RevocationIndex(certificates)
-    for file in sorted(crls.glob("*.crl")):
-        index.add_crl(file.read_bytes())
-    return ClientTrust({c.subject.public_bytes(): c for c in certificates}, index)
-
-
-def _fetching(
-    settings: Settings, rules: Reloading[SignatureRules], now: Clock
-) -> Coroutine[None, None, None]:
-    hosts = frozenset(host.lower() for host in settings.trust.fetch_hosts)
-    refresher = Refresher(AnswerFolder(settings.trust.directory / "fetched"), hosts)
-    lists = ListRefresher(settings.trust.directory / "lists", settings.trust.list_urls, refresher.allows)
-    return keep_fetching(
-        refresher,
-        lists,
-        lambda: rules().trust,
-        rules.refresh,
-        seconds=settings.trust.fetch_seconds,
-        now=now,
-    )
 
 
 def _backoff(settings: Settings) -> Backoff:
@@ -402,72 +338,6 @@ async def _open_adapters(store: Store, stack: AsyncExitStack) -> dict[str, adapt
         stack.push_async_callback(adapter.close)
         opened[agency.id] = adapter
     return opened
-
-
-async def _listen(
-    settings: Settings,
-    app: web.Application | None,
-    health: list[web.RouteDef],
-    stack: AsyncExitStack,
-    share_ports: bool,
-) -> tuple[int, int | None]:
-    """The ports of the machines' door (0: none) and of the health door (None: none); both closed with the stack."""
-    runners = [] if app is None else [await _open_door(settings, app, stack, share_ports)]
-    port = _port(runners[0]) if runners else 0
-    health_port = None
-    if settings.door.health_port != 0:
-        runners.append(await _open_health(settings, health, stack, share_ports))
-        health_port = _port(runners[-1])
-    stack.push_async_callback(_stop_listening, runners)
-    return port, health_port
-
-
-async def _open_door(
-    settings: Settings, app: web.Application, stack: AsyncExitStack, share_port: bool
-) -> web.AppRunner:
-    door = settings.door
-    runner = DoorRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=door.idle_seconds,
-        shutdown_timeout=door.body_seconds,
-        lingering_time=2.0,
-        auto_decompress=False,
-    )
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    context = server_context(door.certificate, door.key, door.client_ca)
-    site = web.TCPSite(runner, door.host, door.port, ssl_context=context, reuse_port=share_port, backlog=1024)
-    await site.start()
-    return runner
-
-
-async def _open_health(
-    settings: Settings, routes: list[web.RouteDef], stack: AsyncExitStack, share_port: bool
-) -> web.AppRunner:
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_HEALTH_SHUTDOWN_SECONDS)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, "127.0.0.1", settings.door.health_port, reuse_port=share_port).start()
-    return runner
-
-
-async def _stop_listening(runners: Sequence[web.AppRunner]) -> None:
-    """Free all ports at once, before any connection is waited for: who comes next needs them.
-
-    Then a moment for connections just accepted: one whose handler has not begun when aiohttp is told to end is
-    neither answered nor closed until its time-out.
-    """
-    for runner in runners:
-        for site in list(runner.sites):
-            await site.stop()
-    await asyncio.sleep(_ACCEPTED_SECONDS)
-
-
-def _port(runner: web.AppRunner) -> int:
-    return int(runner.addresses[0][1])
 
 
 def _background(
