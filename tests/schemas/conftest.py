@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from schemas import Catalogue, Examination, example_declaration, load_catalogue
+from schemas import (
+    OWN_CATALOGUE,
+    Catalogue,
+    Examination,
+    example_declaration,
+    export_catalogue,
+    load_catalogue,
+)
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 VIETNAM = timezone(timedelta(hours=7))
@@ -21,6 +28,17 @@ Examine = Callable[..., Examination]
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
     return load_catalogue()
+
+
+def copy_of_catalogue(target: Path, *codes: str) -> Path:
+    """A copy to change, of which only the forms with these codes are listed: each load judges every form it has."""
+    export_catalogue(OWN_CATALOGUE, target)
+    table = target / "catalogue.toml"
+    head, *rows = table.read_text("utf-8").split("\n[[form]]\n")
+    kept = [row for row in rows if any(f'code = "{code}"\n' in row for code in codes)]
+    assert len(kept) >= len(codes)
+    table.write_text("\n[[form]]\n".join([head, *kept]), "utf-8")
+    return target
 
 
 def signed_part(document: bytes) -> bytes:

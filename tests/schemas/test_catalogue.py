@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import schemas
-from schemas import Catalogue, CatalogueError, export_catalogue, load_catalogue, open_catalogue
+from schemas import Catalogue, CatalogueError, load_catalogue, open_catalogue
 from schemas.faults import FaultText, fault_texts, text_faults
+from tests.schemas.conftest import copy_of_catalogue
 
 OWN = Path(schemas.__file__).parent
 FORM = "tax/842-2.8.3"
@@ -19,8 +20,7 @@ PERMIT = "permits/karaoke-licence-1.0.0"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    export_catalogue(OWN, tmp_path / "catalogue")
-    return tmp_path / "catalogue"
+    return copy_of_catalogue(tmp_path / "catalogue", "830", "842", "karaoke-licence")
 
 
 def change(folder: Path, file: str, old: str, new: str) -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from schemas import OWN_CATALOGUE, CatalogueError, export_catalogue, load_catalogue
+from schemas import CatalogueError, load_catalogue
 from schemas.safety import MOST_PATTERN, pattern_fault
+from tests.schemas.conftest import copy_of_catalogue
 
 FORM = "tax/914-2.8.3"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    export_catalogue(OWN_CATALOGUE, tmp_path / "catalogue")
-    return tmp_path / "catalogue"
+    return copy_of_catalogue(tmp_path / "catalogue", "914")
 
 
 def refused(folder: Path) -> str:
