@@ -112,7 +112,7 @@ async def test_workers_end_with_their_supervisor_and_come_back_when_they_die(
     assert gateway.process is not None
     workers = await children(gateway.process.pid, 2)
     subprocess.run(["kill", "-9", str(workers[0])], check=True)
-    for _ in range(200):
+    for _ in range(1200):
         await asyncio.sleep(0.05)
         now = await children(gateway.process.pid, 2)
         if workers[0] not in now:
@@ -120,7 +120,7 @@ async def test_workers_end_with_their_supervisor_and_come_back_when_they_die(
     else:
         raise AssertionError("the dead worker was not replaced")
     gateway.kill()
-    for _ in range(200):
+    for _ in range(1200):
         await asyncio.sleep(0.05)
         if not any(Path(f"/proc/{pid}").exists() for pid in now):
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 import adapters
+from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import OWN_DIRECTORY, load_directory
 from gateway.errors import BadRequest
@@ -105,6 +106,9 @@ class Overtaken:
 class PlainNotary:
     """Signs nothing; only verdicts are asked of it here."""
 
+    async def issued(self, make: Callable[[], SignedNotice]) -> SignedNotice:
+        return make()
+
     def verdict_notice(self, filing: Filing, verdict: Verdict, at: datetime) -> SignedNotice:
         return verdict_notice("<second/>")
 
@@ -127,6 +131,7 @@ async def test_a_verdict_whose_call_was_overtaken_is_kept(store: Store, says: st
         Backoff(),
         lambda: AT,
         store.events,
+        Room(10**9),
     )
     await carry_on(claim, world)
     events = [event.name for event in await store.events(number)]

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import adapters
+from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import OWN_DIRECTORY, load_directory
 from gateway.errors import StoreUnavailable
@@ -82,6 +84,9 @@ class Agency:
 class Notary:
     """Signs nothing; only verdicts are asked of it here."""
 
+    async def issued(self, make: Callable[[], Any]) -> Any:
+        return make()
+
     def verdict_notice(self, *_: object) -> Any:
         return verdict_notice()
 
@@ -97,6 +102,7 @@ async def run(place: str, home: Path, fault: str) -> None:
     world = DeliveryWorld(
         store, store, {"tax": Agency(home / "books")}, Notary(), lambda: None, lambda: None,  # type: ignore
         lambda: load_directory(OWN_DIRECTORY), Backoff(0.02, 0.05), lambda: datetime.now(UTC), store.events,
+        Room(10**9),
     )  # fmt: skip
     worker = Worker(
         f"node-{os.getpid()}", store.claim_due, partial(carry_on, world=world), store.renew,
