@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from gateway.api.health import ReadyCheck, health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
 from gateway.calendar import CalendarError, Deadlines, load_deadlines
+from gateway.clock import clock
 from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
@@ -62,11 +63,6 @@ log = structlog.get_logger("app")
 _STEP_SECONDS = 120.0
 """What a step may take beside its call: twice the store's own bound for a write that hangs, and the signing."""
 Role = Literal["all", "intake", "delivery"]
-
-
-def clock() -> datetime:
-    """The time of business."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

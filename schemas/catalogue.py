@@ -6,7 +6,7 @@ Loading checks everything there is and refuses the whole with every fault named.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -152,21 +152,14 @@ class Catalogue:
 
     def descriptions(self) -> tuple[Description, ...]:
         """Every form, its kinds together, in the catalogue's order."""
-        folders: dict[Path, list[LoadedForm]] = {}
-        for one in self._loaded.values():
-            folders.setdefault(one.form.folder, []).append(one)
-        return tuple(
-            Description(
-                family=kinds[0].family,
-                form=kinds[0].form,
-                kinds=tuple(one.form.kind for one in kinds),
-                annexes={one.form.kind: one.annexes for one in kinds if one.annexes},
-                fields=tuple(kinds[0].fields.by_path.values()),
-                rules=kinds[0].rules,
-                codes={field.path: codes for field, codes in kinds[0].codes},
-            )
-            for kinds in folders.values()
-        )
+        return _described(self._loaded.values())
+
+    def named(self, text: str) -> tuple[Description, ...]:
+        """The forms that `text` names: 842, 842-2.8.3 or 01/GTGT. By a code, only those are read that have it."""
+        keys = [key for key in self._loaded if text in (key[1], f"{key[1]}-{key[2]}")]
+        if keys:
+            return _described([self._loaded[key] for key in keys])
+        return tuple(one for one in self.descriptions() if one.form.label == text)
 
     def check_examples(self) -> None:
         """Raises CatalogueError where an example of a form's folder surprises: file, and what it shows."""
@@ -272,6 +265,25 @@ class Catalogue:
             words["accepted"] = ", ".join(sorted({f"{form.code} ({form.label})" for form in family_forms}))
         place = reading.place_of(family.paths.get(term, ""), self._header_labels[family.name])
         return make_fault(found, place, value=said(reading, family, term), **words)
+
+
+def _described(loaded: Iterable[LoadedForm]) -> tuple[Description, ...]:
+    """The kinds of a form together."""
+    folders: dict[Path, list[LoadedForm]] = {}
+    for one in loaded:
+        folders.setdefault(one.form.folder, []).append(one)
+    return tuple(
+        Description(
+            family=kinds[0].family,
+            form=kinds[0].form,
+            kinds=tuple(one.form.kind for one in kinds),
+            annexes={one.form.kind: one.annexes for one in kinds if one.annexes},
+            fields=tuple(kinds[0].fields.by_path.values()),
+            rules=kinds[0].rules,
+            codes={field.path: codes for field, codes in kinds[0].codes},
+        )
+        for kinds in folders.values()
+    )
 
 
 def _key(reading: Reading, family: Family) -> FormKey:

@@ -34,10 +34,6 @@ class Description:
     rules: tuple[Rule, ...]
     codes: Mapping[str, CodeList]
 
-    def named(self, text: str) -> bool:
-        """Whether `text` names it: 842, 842-2.8.3 or 01/GTGT."""
-        return text in (self.form.code, f"{self.form.code}-{self.form.version}", self.form.label)
-
     @property
     def examples(self) -> Mapping[str, tuple[str, ...]]:
         folder = self.form.folder / "examples"

@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 import certs_dev
 from adapters.simulator import Behaviour, Simulator, SimulatorConfig
-from gateway.app import Running, clock, running
+from gateway.app import Running, running
 from gateway.client.http import Connection, GatewayClient
+from gateway.clock import clock
 from gateway.development import Installation, Ports, install
 from gateway.ports import Clock
 from gateway.settings import AgencySettings, Settings, load_settings

@@ -132,3 +132,23 @@ class Authority:
             verdict=decide(handed.document, reference, decides_at, self.behaviour.refuse),
             wire=handed.wire,
         )
+
+
+class Simulated:
+    """What every simulated agency shows of its authority, whatever it is spoken to in."""
+
+    _authority: Authority
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """How it behaves now."""
+        return self._authority.behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        self._authority.behaviour = behaviour
+
+    @property
+    def books(self) -> dict[str, Entry]:
+        """Every filing taken in, by key."""
+        return self._authority.books.entries

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from adapters import drop_wire as wire
-from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed, HandedPaper
+from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed, HandedPaper, Simulated
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.calling import messages
@@ -22,7 +22,7 @@ _LOOK_S = 0.02
 _BOMB = b"[" * 500_000
 
 
-class DropAuthority:
+class DropAuthority(Simulated):
     """`async with DropAuthority(out, answers, behaviour) as authority:`; the folders are made where they are missing.
 
     What is down looks at nothing. An answer that is lost is not written, though the filing is taken in and away.
@@ -34,20 +34,6 @@ class DropAuthority:
         self._tasks: set[asyncio.Task[None]] = set()
         for folder in (out, answers):
             folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def behaviour(self) -> Behaviour:
-        """How it behaves now."""
-        return self._authority.behaviour
-
-    @behaviour.setter
-    def behaviour(self, behaviour: Behaviour) -> None:
-        self._authority.behaviour = behaviour
-
-    @property
-    def books(self) -> dict[str, Entry]:
-        """Every filing taken in, by key."""
-        return self._authority.books.entries
 
     async def start(self) -> None:
         """Look into the folder from now on."""

@@ -17,7 +17,7 @@ from lxml import etree
 from pamqp.commands import Basic
 
 from adapters import queue_wire as wire
-from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed
+from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed, Simulated
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.calling import messages
@@ -40,7 +40,7 @@ class Queues:
     dead_letters: str = "verdicts.dead"
 
 
-class QueueAuthority:
+class QueueAuthority(Simulated):
     """`async with QueueAuthority(url, tls) as authority:`; the queues are made where they are missing, durable.
 
     What is down takes nothing from its queue. An answer that is lost is neither sent nor, for a question, made up for.
@@ -62,20 +62,6 @@ class QueueAuthority:
         self._ready = asyncio.Event()
         self._promised: set[asyncio.Task[None]] = set()
         self._channel: AbstractChannel | None = None
-
-    @property
-    def behaviour(self) -> Behaviour:
-        """How it behaves now."""
-        return self._authority.behaviour
-
-    @behaviour.setter
-    def behaviour(self, behaviour: Behaviour) -> None:
-        self._authority.behaviour = behaviour
-
-    @property
-    def books(self) -> dict[str, Entry]:
-        """Every filing taken in, by key."""
-        return self._authority.books.entries
 
     async def start(self) -> None:
         """Read the queue, again after the broker has been away."""

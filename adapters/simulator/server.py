@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from adapters.simulator.authority import AnswerLost, Authority, Failure
+from adapters.simulator.authority import AnswerLost, Authority, Failure, Simulated
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.bus import BusWire
@@ -58,7 +58,7 @@ class SimulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             raise ValueError(f"to listen on {self.host} the simulator needs tls_cert and client_ca")
 
 
-class Simulator:
+class Simulator(Simulated):
     """A believable authority in this process.
 
     `async with Simulator(config) as simulator:` or start() and stop(), once each. `behaviour` may be set at
@@ -74,20 +74,6 @@ class Simulator:
         self._authority = Authority(config.books, config.behaviour, config.seed, clock)
         self._caller: Caller | None = None
         self._runner: web.AppRunner | None = None
-
-    @property
-    def behaviour(self) -> Behaviour:
-        """How it behaves now."""
-        return self._authority.behaviour
-
-    @behaviour.setter
-    def behaviour(self, behaviour: Behaviour) -> None:
-        self._authority.behaviour = behaviour
-
-    @property
-    def books(self) -> dict[str, Entry]:
-        """Every filing taken in, by key."""
-        return self._authority.books.entries
 
     async def start(self) -> str:
         """Listen; returns the base URL. Raises OSError where the address is taken."""

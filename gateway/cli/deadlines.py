@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from gateway.app import clock
 from gateway.calendar import Deadlines, load_deadlines
 from gateway.cli.operator import with_store
 from gateway.cli.output import json_option, print_json
 from gateway.cli.place import settings_of, settings_options
+from gateway.clock import clock
 from gateway.filing.deadline import Level, Watched
 from gateway.filing.identifiers import VIETNAM
 from gateway.jobs.watch import standing

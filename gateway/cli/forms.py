@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import click
 
 import schemas
 import signing
-from gateway.app import clock
 from gateway.cli.output import json_option, print_json
+from gateway.clock import clock
 from gateway.directory import OWN_DIRECTORY, Directory, load_directory
 from gateway.intake.form_policy import with_policies
 from schemas.codes import CodeList
@@ -47,7 +48,7 @@ def forms(
         schemas.export_catalogue(directory or schemas.OWN_CATALOGUE, export)
         click.echo(f"{export}: {len(catalogue.forms)} forms; name it in [catalogue] directory")
         return
-    chosen = [one for one in catalogue.descriptions() if form is None or one.named(form)]
+    chosen = catalogue.descriptions() if form is None else catalogue.named(form)
     if form is not None and not chosen:
         raise click.UsageError(f"no form is called {form!r}: see efile forms")
     if as_json:
@@ -112,7 +113,7 @@ def _row(one: schemas.Description) -> None:
     click.echo(f"    {form.name_vi} / {form.name_en}")
 
 
-def _table(chosen: list[schemas.Description]) -> str:
+def _table(chosen: Sequence[schemas.Description]) -> str:
     tables, today = load_directory(OWN_DIRECTORY), schemas.vietnam_day(clock())
     lines = [
         "| form | kinds | name | legal form | in force | goes to | rules |",

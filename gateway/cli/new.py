@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 import schemas
-from gateway.app import clock
 from gateway.cli.catalogue import catalogue_option
 from gateway.cli.output import json_option, print_json
+from gateway.clock import clock
 
 
 @click.command()
@@ -41,8 +41,7 @@ def new(
 
     Other examples are broken on purpose: `efile forms FORM` says which faults each one shows.
     """
-    catalogue = schemas.load_catalogue(directory or schemas.OWN_CATALOGUE)
-    chosen = [one for one in catalogue.descriptions() if one.named(form)]
+    chosen = schemas.open_catalogue(directory or schemas.OWN_CATALOGUE).named(form)
     if len(chosen) != 1:
         names = ", ".join(f"{one.form.code}-{one.form.version}" for one in chosen)
         raise click.UsageError(

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.app import clock
 from gateway.cli.place import settings_of
+from gateway.clock import clock
 from gateway.store.opening import open_store
 from gateway.store.store import Store
 

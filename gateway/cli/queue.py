@@ -15,11 +15,11 @@ import click
 import msgspec
 
 from gateway.api.answers import attempt_json, filing_json
-from gateway.app import clock
 from gateway.cli.operator import Command, why_option, with_store
 from gateway.cli.output import json_option, print_attempt, print_filing, print_json, refused
 from gateway.cli.place import settings_options
 from gateway.cli.times import age, vietnam
+from gateway.clock import clock
 from gateway.errors import NotFound
 from gateway.filing.status import Status
 from gateway.store.orders import NotHeld, NotStuck

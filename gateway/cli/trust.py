@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 import signing
-from gateway.app import clock
 from gateway.cli.output import json_option, print_json
+from gateway.clock import clock
 from signing.holdings import WORDS, State
 
 _COLOURS = {State.ENDED: "red", State.SOON: "yellow", State.NOT_YET: "yellow", State.IN_FORCE: "green"}

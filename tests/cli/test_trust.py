@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 import certs_dev
-from gateway.app import clock
+from gateway.clock import clock
 from gateway.development import Ports, install
 from gateway.reloaded import load_signature_rules
 from gateway.settings import load_settings

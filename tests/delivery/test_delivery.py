@@ -13,7 +13,7 @@ from cryptography import x509
 
 import schemas
 from adapters.simulator import Refusal
-from gateway.app import clock
+from gateway.clock import clock
 from gateway.delivery.world import Backoff
 from gateway.filing.status import Status
 from gateway.filing.story import told as retold

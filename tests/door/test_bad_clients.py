@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.app import clock
 from gateway.client.http import GatewayClient, Unreachable
+from gateway.clock import clock
 from gateway.store.seeds import Seed
 from tests.documents import signed
 from tests.house import House, house_at

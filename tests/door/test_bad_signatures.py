@@ -15,7 +15,7 @@ from lxml import etree
 import certs_dev
 import schemas
 import signing
-from gateway.app import clock
+from gateway.clock import clock
 from tests.cost import affordable
 from tests.documents import declaration, key_of, sign, signed
 from tests.house import House

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.app import clock
+from gateway.clock import clock
 from gateway.filing.attempt import AttemptResult
 from gateway.metrics import BREAKER_STATES, AgencyFigures, Metrics, QueueFigures
 from tests.docs.papers import DOCS, ROOT, section, table

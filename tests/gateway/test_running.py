@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 import certs_dev
-from gateway.app import clock, running
+from gateway.app import running
+from gateway.clock import clock
 from gateway.errors import ConfigurationError
 from gateway.jobs.refresh import Reloading
 from gateway.production import require_fit_for_production
