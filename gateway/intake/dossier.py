@@ -115,18 +115,17 @@ def _instructions(nodes: Iterable[etree._Element], family: schemas.Family, where
 
 def _second_body(parsed: Parsed, blocks: Sequence[tuple[etree._Element, str]]) -> Iterator[Finding]:
     """No element beside the body bears the name of one inside it, in whatever namespace; what holds signatures may."""
-    holders = {block for block, _ in blocks}
+    holders, body, family = {block for block, _ in blocks}, parsed.body, parsed.family
     beside = {
         _local(str(element.tag)): element
         for child in parsed.document.root.iterchildren("*")
-        if child is not parsed.body
+        if child is not body
         for element in child.iter("*")
         if element not in holders
     }
     strange = beside.keys() - _OF_SIGNATURES
     if not strange:
         return
-    body, family = parsed.body, parsed.family
     inside = {family.root} | ({_local(str(e.tag)) for e in body.iter("*")} if body is not None else set())
     for name in sorted(strange & inside)[:1]:
         yield texts.stray_content(family, texts.block_path(family), f"<{name[:60]}>", line_of(beside[name]))

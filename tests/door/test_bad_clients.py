@@ -216,7 +216,7 @@ class TestSlowAndBroken:
             writer.transport.abort()
             await asyncio.sleep(0.2)
         assert [log for log in logs if log["event"] == "internal-error"] == []
-        assert _count(house) == 0
+        assert await _count(house) == 0
 
     async def test_a_length_too_short_is_told(self, house: House) -> None:
         """The rest of the body is then read as a next request, which it is not."""
@@ -279,7 +279,7 @@ class TestSlowAndBroken:
         assert problem["type"] == "urn:efile:problem:http-malformed"
         assert problem["titles"]["vi"] != problem["titles"]["en"]
         assert "b'" not in body.decode()  # what was sent is not sent back
-        assert _count(house) == 0
+        assert await _count(house) == 0
 
     @pytest.mark.parametrize(
         ("method", "path", "status"), [("GET", "/nope", 404), ("DELETE", "/v1/filings", 405)]
@@ -300,7 +300,7 @@ class TestSlowAndBroken:
         assert answer.startswith(b"HTTP/1.1 400 ")
         details = json.loads(answer.partition(b"\r\n\r\n")[2])["details"]
         assert details["vi"] != details["en"]
-        assert _count(house) == 0
+        assert await _count(house) == 0
 
     async def test_too_large_is_told_before_the_body_is_read(self, house: House) -> None:
         answer = await _raw(house, _request(b"", "Expect: 100-continue", length=30_000_000), then_wait=1.0)
