@@ -9,7 +9,7 @@ from schemas.families import Family, Term
 from schemas.faults import Fault, Place, make_fault
 from schemas.forms import Case, HeaderRule
 from schemas.header_rules import unicode
-from schemas.lexical import read_date
+from schemas.lexical import is_no_day, read_date
 from schemas.period import show_day, vietnam_day
 from schemas.reading import Reading
 from schemas.taxcode import judge_tax_code
@@ -82,11 +82,20 @@ def tax_codes(case: Case) -> Iterator[Fault]:
 
 
 def signed_on(case: Case) -> Iterator[Fault]:
-    """The day of signing is not to come. Whether it is on the calendar is told of every day of the form."""
-    day, today = read_date(said(case.reading, case.loaded.family, "signed_on")), vietnam_day(case.received_at)
+    """The day of signing is on the calendar, and not to come."""
+    text, today = said(case.reading, case.loaded.family, "signed_on"), vietnam_day(case.received_at)
+    day, place = read_date(text), _place_of(case, "signed_on")
+    if is_no_day(text) and not _told_as_a_day(case):
+        yield make_fault("date.not-real", place, value=text)
     if day is not None and day > today:
-        place = _place_of(case, "signed_on")
         yield make_fault("header.date.in-future", place, value=day.isoformat(), today=show_day(today))
+
+
+def _told_as_a_day(case: Case) -> bool:
+    """Of a heading only the schemas of other houses say what is on the calendar; of the rest, `examine.py` does."""
+    path = case.loaded.family.paths["signed_on"]
+    known = case.loaded.fields.by_path.get(path)
+    return not case.loaded.family.is_heading(path) or (known is not None and known.foreign)
 
 
 DOCUMENT_RULES: Mapping[str, HeaderRule] = {

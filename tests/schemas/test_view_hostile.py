@@ -12,7 +12,7 @@ from lxml import etree
 import schemas
 from schemas import Catalogue, example_declaration
 from schemas.faults import Words
-from schemas.view import About, Remark, Signature, view_page
+from schemas.view import About, Paper, Remark, Signature, view_page
 from schemas.view.blocks import MAX_CELLS, MAX_TABLE_ROWS
 from tests.cost import affordable
 from tests.pages import page_of, tables, text_of, values
@@ -38,13 +38,14 @@ def test_a_value_is_text_wherever_it_stands(catalogue: Catalogue, value: str) ->
     words = Words(value, value)
     signature = Signature(value, (value,), value, None, None, "broken", "TOTAL-FAILED", True, (words,))
     remark = Remark("842.36", "ERROR", words, words, 1, value, value, value)
-    about = About((signature,), (remark,), number=value, policy=value, status=words, caveats=(words,))
+    papers = (Paper(value, "sound", (value,)),)
+    about = About((signature,), papers, (remark,), number=value, policy=value, status=words, caveats=(words,))
     tree = page_of(shown(catalogue, example_declaration("842", overrides=places), about))
     printed = " ".join(value.split())
     found = values(tree)
     assert found["[37] Điều chỉnh giảm"] == printed
     assert found["Ngành nghề kinh doanh"] == printed
-    assert text_of(tree).count(printed) >= 9
+    assert text_of(tree).count(printed) >= 11
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
