@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import structlog
 from aiohttp import web
@@ -63,6 +63,12 @@ log = structlog.get_logger("app")
 _STEP_SECONDS = 120.0
 """What a step may take beside its call: twice the store's own bound for a write that hangs, and the signing."""
 Role = Literal["all", "intake", "delivery"]
+
+
+class Door(Protocol):
+    """Handlers behind routes of their own."""
+
+    def routes(self) -> list[web.RouteDef]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,6 @@ async def _assembled(
         def checks() -> Checks:
             return Checks(parse_limits, rules(), catalogue(), papers)
 
-        pool, paper_pool = _pools(limits, stack)
         directory = Reloading(settings.directory.folder, load_directory)
         deadlines = Reloading(settings.calendar.folder, load_deadlines)
         incidents = KnownIncidents(store, directory, deadlines, settings.calendar.refresh_seconds)
@@ -155,8 +160,7 @@ async def _assembled(
             checks,
             store,
             notary,
-            pool,
-            paper_pool,
+            *_pools(limits, stack),
             now,
             incidents.in_time,
         )
@@ -206,14 +210,8 @@ async def _assembled(
             jobs["sweeping"] = keep_sweeping(store.sweep)
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
-        app = web.Application(middlewares=[errors_as_problems])
-        doors = (
-            filings,
-            *_showing(intake, filings, bodies, settings.door.body_seconds),
-            CallbackDoor(delivery, store, clients),
-        )
-        for routes in (*(door.routes() for door in doors), ready):
-            app.add_routes(routes)
+        showing = _showing(intake, filings, bodies, settings.door.body_seconds)
+        app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
         health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
         port, health_port = await listen(
             settings, None if role == "delivery" else app, health, stack, share_ports
@@ -226,6 +224,14 @@ async def _assembled(
 
         yield Running(port, health_port, store, worker, refresh)
         log.info("stopping", pid=os.getpid())
+
+
+def _application(doors: Sequence[Door], ready: list[web.RouteDef]) -> web.Application:
+    """What the machines' port serves."""
+    app = web.Application(middlewares=[errors_as_problems])
+    for routes in (*(door.routes() for door in doors), ready):
+        app.add_routes(routes)
+    return app
 
 
 def _showing(

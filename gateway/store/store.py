@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -12,10 +11,8 @@ from typing import Any
 from gateway.errors import StoreUnavailable
 from gateway.filing.attachments import FiledPaper
 from gateway.filing.attempt import Attempts
-from gateway.filing.deadline import Level, Watched
 from gateway.filing.filing import Event, Filing, NewFiling, NoticeKind, Recorded, SignedNotice
 from gateway.filing.handover import Handover
-from gateway.filing.incident import Incident
 from gateway.filing.verdict import Verdict
 from gateway.ports import (
     Agency,
@@ -33,28 +30,13 @@ from gateway.ports import (
 from gateway.store import (
     claims,
     handovers,
-    incidents,
     operations,
-    orders,
     outcomes,
-    seeds,
     verdicts,
-    watching,
 )
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.bodies import READ_BODY, READ_PAPER, Bodies
-from gateway.store.orders import Order
-from gateway.store.queue import (
-    COUNTS,
-    HANDOVERS,
-    LANES,
-    LENGTH,
-    QueueFilter,
-    Survey,
-    Waiting,
-    survey_of,
-    waiting_query,
-)
+from gateway.store.operator_side import OperatorSide
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     FILING_COLUMNS,
@@ -66,8 +48,6 @@ from gateway.store.rows import (
     notice_of,
     paper_of,
     provider_of,
-    time_text,
-    unpack,
     verdict_of,
 )
 from gateway.store.statements import Driver
@@ -80,7 +60,7 @@ WHERE c.fingerprint = ?
 """
 
 
-class Store:
+class Store(OperatorSide):
     """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events."""
 
     def __init__(self, driver: Driver, clock: Clock, bodies: Bodies | None = None) -> None:
@@ -293,107 +273,6 @@ class Store:
     async def _try(self) -> None:
         with suppress(StoreUnavailable, OSError):
             await self._driver.probe()
-
-    # Administration
-
-    async def seed(self, rows: Sequence[seeds.Seed], actor: str, rosters: Sequence[seeds.Roster] = ()) -> int:
-        """Bring rows in, retire client certificates that a roster no longer lists; answers how many changed."""
-        seeding = seeds.Seeding(tuple(rows), actor, self._clock(), tuple(rosters))
-        changed: int = await self._driver.write(seeds.seed, seeding)
-        return changed
-
-    async def evidence(self, number: str) -> list[dict[str, Any]]:
-        """The reports of the signature checks, oldest first: at intake, and after a recheck."""
-        rows = await self._driver.read("SELECT report FROM evidence WHERE number = ? ORDER BY seq", (number,))
-        return [json.loads(unpack(row[0])) for row in rows]
-
-    async def waiting(self, wanted: QueueFilter) -> list[Waiting]:
-        """The filings of the delivery queue that a filter wants, in order of receipt."""
-        return [Waiting(*row) for row in await self._driver.survey(*waiting_query(wanted))]
-
-    async def waiting_handovers(self, *, stuck: bool) -> list[Waiting]:
-        """Handovers on their way, stuck or not joined; without the first where `stuck`."""
-        return [Waiting(*row) for row in await self._driver.survey(HANDOVERS, (not stuck,))]
-
-    async def survey(self) -> Survey:
-        """The queue in figures, and how each back-end stands, for all processes."""
-        lanes, counts = await self._driver.survey(LANES), await self._driver.survey(COUNTS)
-        return survey_of(lanes, counts, self._clock())
-
-    async def reckon_by(self, basis: str) -> bool:
-        """See `jobs.watch.Watching.reckon_by`."""
-        rows = await self._driver.read("SELECT basis FROM reckoned")
-        if rows[0][0] == basis:
-            return False
-        changed: bool = await self._driver.write(watching.reckon_by, basis)
-        return changed
-
-    async def to_look_at(self, limit: int) -> list[Watched]:
-        """See `jobs.watch.Watching.to_look_at`."""
-        rows = await self._driver.read(watching.UNRECKONED, (limit,))
-        rows = rows or await self._driver.read(watching.DUE, (time_text(self._clock()), limit))
-        return [watching.watched_of(row) for row in rows]
-
-    async def record_told(self, watched: Watched, at: datetime | None, level: Level) -> bool:
-        """See `jobs.watch.Watching.record_told`."""
-        first: bool = await self._driver.write(watching.record_told, watching.Told(watched, at, level))
-        return first
-
-    async def late(self, limit: int, *, all_that_waits: bool = False) -> list[Watched]:
-        """What has been warned of or should be by now, in order of receipt; or all that waits."""
-        row: tuple[str | int, ...] = (limit,) if all_that_waits else (time_text(self._clock()), limit)
-        sql = watching.ALL if all_that_waits else watching.LATE
-        return [watching.watched_of(one) for one in await self._driver.survey(sql, row)]
-
-    async def overdue(self) -> dict[str, int]:
-        """How many are overdue, by what they wait for."""
-        counted = await self._driver.survey(watching.OVERDUE, (int(Level.OVERDUE),))
-        found = {bool(holds): count for holds, count in counted}
-        return {"forwarding": found.get(True, 0), "verdict": found.get(False, 0)}
-
-    # Incidents
-
-    async def incidents(self) -> list[Incident]:
-        """All that were declared, in order of their beginning."""
-        return [incidents.incident_of(row) for row in await self._driver.read(incidents.READ_INCIDENTS)]
-
-    async def declare_incident(
-        self, agency: str, first: datetime, until: datetime | None, why: str, actor: str
-    ) -> Incident:
-        """Declare that a back-end could not be reached. Raises NotFound."""
-        one = incidents.Declaration(agency, first, until, why, actor, self._clock())
-        declared: Incident = await self._driver.write(incidents.declare, one)
-        return declared
-
-    async def end_incident(self, id: str, until: datetime, why: str, actor: str) -> None:
-        """It is back since `until`. Raises NotFound, or IncidentRefused."""
-        await self._driver.write(incidents.end, incidents.End(id, until, why, actor, self._clock()))
-
-    async def queue_length(self, most: int) -> int:
-        """How many filings wait, counted up to `most`."""
-        ((counted,),) = await self._driver.survey(LENGTH, (most,))
-        return int(counted)
-
-    async def replay(self, number: str, actor: str, why: str, agency: str | None = None) -> None:
-        """Send a stuck filing on its way again, or its handover to one agency. Raises NotFound, or NotStuck."""
-        order = Order(number, actor, why, self._clock(), agency)
-        await self._driver.write(orders.replay if agency is None else orders.replay_handover, order)
-
-    async def hold(self, number: str, actor: str, why: str) -> None:
-        """Hold a filing. Raises NotFound, or NotHeld where it is held already."""
-        await self._driver.write(orders.hold, Order(number, actor, why, self._clock()))
-
-    async def release(self, number: str, actor: str, why: str) -> None:
-        """Let a held filing go on. Raises NotFound, or NotHeld."""
-        await self._driver.write(orders.release, Order(number, actor, why, self._clock()))
-
-    async def hold_agency(self, agency: str, actor: str, why: str) -> None:
-        """Hold a back-end: no process calls it. Raises NotFound, or NotHeld where it is held already."""
-        await self._driver.write(orders.hold_agency, Order(agency, actor, why, self._clock()))
-
-    async def release_agency(self, agency: str, actor: str, why: str) -> None:
-        """Call a back-end again. Raises NotFound, or NotHeld."""
-        await self._driver.write(orders.release_agency, Order(agency, actor, why, self._clock()))
 
     async def sweep(self) -> int:
         """Remove large bodies that no filing names, a day after they were put; answers how many. For one task."""
