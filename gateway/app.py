@@ -40,7 +40,6 @@ from gateway.jobs.gate import Gate
 from gateway.jobs.incidents import KnownIncidents
 from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
-from gateway.jobs.sweep import keep_sweeping
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.listening import listen
@@ -52,12 +51,10 @@ from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
 from gateway.reloaded import fetching, load_client_trust, load_forms, load_signature_rules
 from gateway.seeding import rosters_of, seeds_of
-from gateway.settings import BodySettings, Settings
-from gateway.store.blobs import FolderBlobs
-from gateway.store.bodies import Bodies
+from gateway.settings import Settings
 from gateway.store.opening import open_store
-from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
+from gateway.upkeep import bodies_of, retention_rules, upkeep
 
 log = structlog.get_logger("app")
 _STEP_SECONDS = 120.0
@@ -139,11 +136,12 @@ async def _assembled(
     async with AsyncExitStack() as stack:
         rules = load_signature_rules(settings, now)
         notary = await asyncio.to_thread(open_notary, settings, rules(), now())
-        store = await open_store(settings.store, now, fatal, _bodies(settings.bodies))
+        store = await open_store(settings.store, now, fatal, bodies_of(settings.bodies))
         stack.push_async_callback(store.close)
         await store.seed(seeds_of(settings, notary.certificate), "settings file", rosters_of(settings))
         limits = await store.limits()
         catalogue = load_forms(settings, rules().policy)
+        retention_rules(settings, catalogue().families)  # or say what is wrong with them
         sizes, parse_limits, papers = _check_limits(limits)
 
         def checks() -> Checks:
@@ -207,7 +205,7 @@ async def _assembled(
             jobs["fetching"] = fetching(settings, rules, now)
         if role != "intake":
             jobs |= {name: job() for name, job in delivering.items()} | _listening(opened, delivery, store)
-            jobs["sweeping"] = keep_sweeping(store.sweep)
+            jobs["upkeep"] = upkeep(store, lambda: retention_rules(settings, catalogue().families))
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         showing = _showing(intake, filings, bodies, settings.door.body_seconds)
@@ -242,11 +240,6 @@ def _showing(
         PagesDoor(intake, filings.own, bodies=bodies, body_seconds=seconds),
         PapersDoor(intake, filings.own, bodies=bodies, body_seconds=seconds),
     )
-
-
-def _bodies(bodies: BodySettings) -> Bodies:
-    folder = None if bodies.folder is None else FolderBlobs(bodies.folder, bodies.over_bytes)
-    return Bodies(folder, BodyKeys.from_files(bodies.keys, bodies.seal_with))
 
 
 def _pools(limits: Mapping[str, float], stack: AsyncExitStack) -> tuple[HybridCheckPool, HybridCheckPool]:

@@ -77,6 +77,10 @@ class NotFound(GatewayError):
     """There is no such filing for this caller. Other providers' filings look the same as none."""
 
 
+class Removed(GatewayError):
+    """What was filed is no longer kept: its term is over. The filing's record still stands."""
+
+
 class Busy(GatewayError):
     """We cannot take more in just now; nothing is recorded. `retry_after` is in seconds."""
 

@@ -16,6 +16,7 @@ from gateway.errors import (
     KeyReused,
     NotFound,
     PapersDiffer,
+    Removed,
     Stranger,
     Unreadable,
     VerdictConflict,
@@ -221,6 +222,18 @@ def _not_found(_: Any) -> Problem:
     return Problem(404, "not-found", Text("Không tìm thấy", "Not found"))
 
 
+def _removed(error: Any) -> Problem:
+    return Problem(
+        410,
+        "removed",
+        Text("Nội dung đã hết thời hạn lưu giữ", "Its term of retention is over"),
+        Text(
+            f"Nội dung hồ sơ {error} không còn được lưu; trạng thái và các thông báo vẫn còn.",
+            f"What was filed as {error} is no longer kept; its status and notices are.",
+        ),
+    )
+
+
 def _busy(error: Any) -> Problem:
     return Problem(
         503,
@@ -253,6 +266,7 @@ _PROBLEMS: tuple[tuple[type[GatewayError], Callable[[Any], Problem]], ...] = (
     (PapersDiffer, _papers_differ),
     (Stranger, _stranger),
     (NotFound, _not_found),
+    (Removed, _removed),
     (VerdictConflict, _conflict),
     (Busy, _busy),
 )

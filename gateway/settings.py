@@ -207,6 +207,21 @@ class AgencySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     breaker_seconds: Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS / MOST_PAUSES)] = 15.0
 
 
+Term = Annotated[str, Meta(pattern="^[1-9][0-9]{0,3} (day|month|year)s?$")]
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long a family's filings are kept after they have ended: what is said here goes before its family.toml.
+
+    `family` "unread": refused documents that could not be read as any. What neither says is kept for ever.
+    """
+
+    family: str
+    body: Term | None = None
+    papers: Term | None = None
+    record: Term | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -225,6 +240,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     delivery: DeliverySettings = DeliverySettings()
     provider: tuple[ProviderSettings, ...] = ()
     agency: tuple[AgencySettings, ...] = ()
+    retention: tuple[RetentionSettings, ...] = ()
 
 
 def load_settings(file: Path) -> Settings:

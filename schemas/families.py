@@ -40,6 +40,7 @@ _NCNAME = r"[A-Za-z_][A-Za-z0-9._-]*"
 _STEP = re.compile(rf"(?:{_NCNAME}:)?{_NCNAME}")
 _Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,60}$")]
 _Element = Annotated[str, Meta(pattern=f"^{_NCNAME}$")]
+_Duration = Annotated[str, Meta(pattern="^[1-9][0-9]{0,3} (day|month|year)s?$")]
 
 
 class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -50,7 +51,8 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     no namespace. `paths` lie below the body and tell where a term stands, `fixed` what it is in every document.
     `summary`: "declaration" (the heading of tax declarations, by period), "dossier" (that of permits: mã số hồ sơ,
     papers) or "document" (by `paths` alone). `heading`: children of the body that all documents share. `tvan_signs`:
-    the T-VAN signs beside, where the dated rule and its entry say so.
+    the T-VAN signs beside, where the dated rule and its entry say so. `retention`: how long a filing's parts are kept
+    after it has ended ("10 years"), for ever where it says nothing.
     """
 
     name: _Name
@@ -67,6 +69,7 @@ class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     namespaces: dict[str, str] = {}
     unqualified: bool = False
     tvan_signs: bool = False
+    retention: dict[Literal["body", "papers", "record"], _Duration] = {}
 
     @cached_property
     def naming(self) -> Naming:

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.api.answers import attempt_json, filing_json, intake_response, json_response
 from gateway.api.body import BodyBudget, Hold, expect_later, read_body, read_parts, send_body
 from gateway.api.clients import Clients
-from gateway.errors import GatewayError, NotFound, WrongMediaType
+from gateway.errors import GatewayError, NotFound, Removed, WrongMediaType
 from gateway.filing.dossier_codes import is_dossier_code
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
 from gateway.filing.identifiers import VIETNAM, is_filing_number
@@ -125,7 +125,7 @@ class FilingsDoor:
             hold.take(filing.size)
             document = await self._world.filings.document(filing.number)
             if document is None:
-                raise NotFound(filing.number)
+                raise Removed(filing.number)
             return await send_body(request, document, "application/xml", self._body_seconds)
 
     async def attempts(self, request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.api.body import BodyBudget, send_body
 from gateway.api.filings import FIRST_NOTICE, Own, first_notice
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import BadRequest, Removed
 from gateway.filing.filing import NoticeKind
 from gateway.filing.findings import Text
 from gateway.journey import IntakeWorld
@@ -54,7 +54,7 @@ class PagesDoor:
             hold.take(filing.size)
             document = await self._world.filings.document(filing.number)
             if document is None:
-                raise NotFound(filing.number)
+                raise Removed(filing.number)
             recorded = await self._world.filings.judged(filing.number)
             work = partial(filing_page, filing, document, recorded, self._world.checks(), language)
             page = await self._world.pool.run(work, _IN_A_THREAD)

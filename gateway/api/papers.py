@@ -14,7 +14,7 @@ import schemas
 from gateway.api.answers import json_response
 from gateway.api.body import BodyBudget, Hold, send_body
 from gateway.api.filings import Own
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Removed
 from gateway.filing.filing import Filing
 from gateway.intake.attachments import listed_papers
 from gateway.journey import IntakeWorld
@@ -81,7 +81,7 @@ class PapersDoor:
         hold.take(filing.size)
         document = await self._world.filings.document(filing.number)
         if document is None:
-            raise NotFound(filing.number)
+            raise Removed(filing.number)
         return await self._world.pool.run(
             partial(listed_papers, document, self._world.checks().catalogue.families), _IN_A_THREAD
         )

@@ -23,6 +23,7 @@ COMMANDS = (
     "new",
     "queue",
     "receipt",
+    "retention",
     "serve",
     "sign",
     "status",

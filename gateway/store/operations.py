@@ -70,7 +70,9 @@ SELECT r.kind, r.number, f.digest, f.papers_digest FROM repeat_key r JOIN filing
 WHERE r.provider = ? AND ((r.kind = 'key' AND r.value = ?) OR (r.kind = 'bytes' AND r.value = ?))
 """
 
-BIND_KEY = "INSERT INTO repeat_key (provider, kind, value, number) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+BIND_KEY = """
+INSERT INTO repeat_key (provider, kind, value, number, bound) VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING
+"""
 """A new key that came with known bytes belongs to them from then on."""
 
 READ_RECORDED = f"""

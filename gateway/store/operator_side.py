@@ -9,8 +9,9 @@ from typing import Any
 
 from gateway.filing.deadline import Level, Watched
 from gateway.filing.incident import Incident
+from gateway.filing.retention import Held, Removed, Rule, before
 from gateway.ports import Clock
-from gateway.store import incidents, orders, seeds, watching
+from gateway.store import incidents, orders, retention, seeds, watching
 from gateway.store.orders import Order
 from gateway.store.queue import (
     COUNTS,
@@ -23,8 +24,8 @@ from gateway.store.queue import (
     survey_of,
     waiting_query,
 )
-from gateway.store.rows import time_text, unpack
-from gateway.store.statements import Driver
+from gateway.store.rows import time_of_seconds, time_text, unpack
+from gateway.store.statements import NOW, Driver
 
 
 class OperatorSide:
@@ -131,3 +132,39 @@ class OperatorSide:
     async def release_agency(self, agency: str, actor: str, why: str) -> None:
         """Call a back-end again. Raises NotFound, or NotHeld."""
         await self._driver.write(orders.release_agency, Order(agency, actor, why, self._clock()))
+
+    # Retention
+
+    async def remove_ended(self, rule: Rule, limit: int) -> int:
+        """Remove what a rule no longer keeps, `limit` filings in a transaction; answers how many lost something.
+
+        A term is over when both clocks, the gateway's and the store's, say so.
+        """
+        ((seconds,),) = await self._driver.read(f"SELECT {NOW}")
+        at = self._clock()
+        ended = before(rule.term, min(at, time_of_seconds(seconds)))
+        removed, after = 0, ""
+        while True:
+            item = retention.Removal(rule, ended, at, limit, after)
+            page: retention.Page = await self._driver.write(retention.remove, item)
+            removed += page.removed
+            if page.after is None:
+                return removed
+            after = page.after
+
+    async def removed(self, number: str) -> Removed | None:
+        """What stays of a filing whose record is gone, or None."""
+        rows = await self._driver.read(retention.READ_REMOVED, (number,))
+        return retention.removed_of(rows[0]) if rows else None
+
+    async def keep(self, number: str, actor: str, why: str) -> None:
+        """Remove nothing of a filing until it is let go. Raises NotFound, or NotHeld where it is kept already."""
+        await self._driver.write(retention.keep, Order(number, actor, why, self._clock()))
+
+    async def let_go(self, number: str, actor: str, why: str) -> None:
+        """A kept filing's terms count again. Raises NotFound, or NotHeld."""
+        await self._driver.write(retention.release, Order(number, actor, why, self._clock()))
+
+    async def kept(self) -> list[Held]:
+        """The filings that are kept whatever their terms."""
+        return [Held(*row) for row in await self._driver.survey(retention.READ_KEPT)]

@@ -39,6 +39,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[bodies]": settings.BodySettings,
     "[limits]": settings.LimitSettings,
     "[delivery]": settings.DeliverySettings,
+    "[[retention]]": settings.RetentionSettings,
     "[[provider]]": settings.ProviderSettings,
     "[[agency]]": settings.AgencySettings,
     "[agency.config]": HttpConfig,

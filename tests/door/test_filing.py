@@ -12,6 +12,7 @@ import pytest
 import certs_dev
 import schemas
 import signing
+from gateway.filing.retention import Part, Rule
 from tests.documents import declaration, key_of, sign, signed
 from tests.house import House, house_at
 
@@ -261,3 +262,20 @@ async def test_health_is_told_without_being_a_provider(house: House) -> None:
         assert (await client._call("GET", "/healthz")).body == {"alive": True}
         ready = await client._call("GET", "/readyz")
         assert (ready.status, ready.body["ready"]) == (200, True)
+
+
+async def test_what_is_past_its_term_is_gone_and_its_record_is_not(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.operator_side.before", lambda _, at: at + timedelta(hours=1))
+    async with house.client() as client:
+        document = signed(house.pki)
+        number = (await client.submit(document, "k")).body["number"]
+        await house.follow(client, number)
+        assert await house.gateway.store.remove_ended(Rule("tax-declaration", Part.BODY, "1 day"), 9) == 1
+        for part in ("document", "view", "attachments"):
+            gone = await client.part(number, part)
+            assert (gone.status, gone.body["type"]) == (410, "urn:efile:problem:removed"), part
+        assert (await client.part(number, "receipt")).status == 200
+        assert (await client.status(number)).body["status"] == "accepted"
+        assert (await client.submit(document, "k")).body["number"] == number

@@ -1,0 +1,61 @@
+"""Where bodies lie, how long all is kept, and who sees to it: parts of the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+
+import msgspec
+
+import schemas
+from gateway.errors import ConfigurationError
+from gateway.filing.retention import UNREAD, Rule, rules_of
+from gateway.jobs.upkeep import keep_up
+from gateway.settings import BodySettings, RetentionSettings, Settings
+from gateway.store.blobs import FolderBlobs
+from gateway.store.bodies import Bodies
+from gateway.store.sealing import BodyKeys
+from gateway.store.store import Store
+
+_PAGE = 200
+"""Filings that one transaction removes: some milliseconds of the writer."""
+
+
+def bodies_of(bodies: BodySettings) -> Bodies:
+    """How bodies are kept. Raises ConfigurationError, OSError."""
+    folder = None if bodies.folder is None else FolderBlobs(bodies.folder, bodies.over_bytes)
+    return Bodies(folder, BodyKeys.from_files(bodies.keys, bodies.seal_with))
+
+
+def retention_rules(settings: Settings, families: Mapping[str, schemas.Family]) -> list[Rule]:
+    """In force: what the families say, and the settings before them. Raises ConfigurationError, with every fault."""
+    terms = {
+        name: {str(part): term for part, term in family.retention.items()}
+        for name, family in families.items()
+    }
+    faults, rules = [], []
+    for said in settings.retention:
+        if said.family not in terms and said.family != UNREAD:
+            faults.append(f"[retention] family: the catalogue has no {said.family!r}")
+        terms.setdefault(said.family, {}).update(_said(said))
+    for family, parts in terms.items():
+        try:
+            rules += rules_of(family, parts)
+        except ValueError as error:
+            faults.append(f"[retention] {error}")
+    if faults:
+        raise ConfigurationError(faults)
+    return rules
+
+
+def upkeep(store: Store, rules: Callable[[], list[Rule]]) -> Coroutine[None, None, None]:
+    """The job: orphaned bodies, then what is past its term."""
+
+    async def remove() -> int:
+        return sum([await store.remove_ended(rule, _PAGE) for rule in rules()])
+
+    return keep_up({"bodies-swept": store.sweep, "removed-past-term": remove})
+
+
+def _said(said: RetentionSettings) -> dict[str, str]:
+    terms: dict[str, str | None] = msgspec.structs.asdict(said)
+    return {part: term for part, term in terms.items() if part != "family" and term is not None}
