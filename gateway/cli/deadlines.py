@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from gateway.calendar import Deadlines, load_deadlines
+from gateway.admin import deadlines as watched
+from gateway.calendar import load_deadlines
 from gateway.cli.operator import with_store
 from gateway.cli.output import json_option, print_json
 from gateway.cli.place import settings_of, settings_options
 from gateway.clock import clock
-from gateway.filing.deadline import Level, Watched
-from gateway.filing.identifiers import VIETNAM
-from gateway.jobs.watch import standing
+from gateway.filing.deadline import Level
 
-_WORDS = {
-    Level.NONE: ("trong hạn", "in time"),
-    Level.NEAR: ("sắp đến hạn", "near"),
-    Level.OVERDUE: ("quá hạn", "overdue"),
-    Level.LONG_OVERDUE: ("quá hạn lâu", "long overdue"),
-}
 _COLOURS = {Level.NEAR: "yellow", Level.OVERDUE: "red", Level.LONG_OVERDUE: "red"}
 
 
@@ -45,44 +36,25 @@ def deadlines(*, all_that_waits: bool, agency: str | None, limit: int, config: P
     store, beside a running gateway or without one.
     """
     tables, now = load_deadlines(settings_of(config).calendar.folder), clock()
-    watched = with_store(config, lambda store: store.late(limit, all_that_waits=all_that_waits))
-    rows = [
-        row
-        for one in watched
-        if (agency is None or one.filing.agency == agency) and (row := _row(one, tables, now)) is not None
-    ]
-    if not all_that_waits:
-        rows = [row for row in rows if row["level"] > 0]
-    rows.sort(key=lambda row: str(row["due"]))
+    rows = with_store(
+        config,
+        lambda store: watched.deadlines(
+            store, tables, now, all_that_waits=all_that_waits, agency=agency, limit=limit
+        ),
+    )
     if as_json:
-        print_json([{**row, "level": Level(row["level"]).name.lower().replace("_", "-")} for row in rows])
+        print_json(rows)
         return
+    late = 0
     for row in rows:
-        level = Level(row["level"])
-        words = click.style(f"{_WORDS[level][0]} / {_WORDS[level][1]}", fg=_COLOURS.get(level))
+        level = watched.level_of(row["level"])
+        late += level >= Level.OVERDUE
+        words = click.style(" / ".join(watched.LEVEL_WORDS[level]), fg=_COLOURS.get(level))
         click.echo(
             f"{row['number']}  {row['milestone']:10} due {row['due']}  {_lasting(row['lateSeconds']):>12}  "
             f"{row['status']:12} {row['agency'] or '':12} {words}"
         )
-    late = sum(row["level"] >= Level.OVERDUE for row in rows)
     click.echo(f"{late} overdue, {len(rows) - late} not yet")
-
-
-def _row(watched: Watched, tables: Deadlines, now: datetime) -> dict[str, Any] | None:
-    found = standing(watched, tables, now)
-    if found is None:
-        return None
-    filing = watched.filing
-    return {
-        "number": filing.number,
-        "milestone": found.milestone.value,
-        "due": found.due.astimezone(VIETNAM).isoformat(timespec="seconds"),
-        "lateSeconds": round((now - found.due).total_seconds()),
-        "level": int(found.level),
-        "status": filing.status.value,
-        "agency": filing.agency,
-        "receivedAt": filing.received_at.astimezone(VIETNAM).isoformat(timespec="seconds"),
-    }
 
 
 def _lasting(seconds: int) -> str:

@@ -6,16 +6,16 @@ import getpass
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
+from gateway.admin import incidents
 from gateway.cli.operator import why_option, with_store
 from gateway.cli.output import json_option, print_json, refused
 from gateway.cli.place import settings_options
 from gateway.cli.times import moment
 from gateway.errors import NotFound
-from gateway.filing.identifiers import VIETNAM
 from gateway.filing.incident import Incident
 from gateway.store.incidents import IncidentRefused
 from gateway.store.store import Store
@@ -51,11 +51,13 @@ def declare(
         raise click.UsageError("--to lies before --from")
 
     async def ask(store: Store) -> Incident:
-        return await store.declare_incident(agency, first, until, why, getpass.getuser())
+        return await incidents.declare(
+            store, agency, first=first, until=until, why=why, who=getpass.getuser()
+        )
 
     declared = _or_refuse(config, ask)
     if as_json:
-        print_json(_json(declared))
+        print_json(incidents.incident_json(declared))
     else:
         click.echo(f"{declared.id}: declared")
 
@@ -67,11 +69,13 @@ def list_incidents(*, config: Path, as_json: bool) -> None:
     """List all incidents, the oldest first."""
     found = with_store(config, lambda store: store.incidents())
     if as_json:
-        print_json([_json(one) for one in found])
+        print_json([incidents.incident_json(one) for one in found])
         return
     for one in found:
-        until = _show(one.until) if one.until else "going on"
-        click.echo(f"{one.id}  {one.agency:12} {_show(one.first)} – {until}  {one.why} ({one.declared_by})")
+        until = incidents.minutes(one.until) if one.until else "going on"
+        click.echo(
+            f"{one.id}  {one.agency:12} {incidents.minutes(one.first)} – {until}  {one.why} ({one.declared_by})"
+        )
     click.echo(f"{len(found)} incidents")
 
 
@@ -100,19 +104,3 @@ def _or_refuse(config: Path, ask: Callable[[Store], Awaitable[T]]) -> T:
     except (NotFound, IncidentRefused) as error:
         click.secho(str(error), err=True, fg="red")
         refused()
-
-
-def _json(one: Incident) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "agency": one.agency,
-        "from": _show(one.first),
-        "until": _show(one.until) if one.until else None,
-        "why": one.why,
-        "declaredBy": one.declared_by,
-        "declaredAt": _show(one.declared_at),
-    }
-
-
-def _show(at: datetime) -> str:
-    return at.astimezone(VIETNAM).isoformat(timespec="minutes")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import wraps
@@ -12,22 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from gateway.api.answers import attempt_json, filing_json
+from gateway.admin import queue as waiting
+from gateway.admin.agencies import agencies as agencies_of
+from gateway.admin.filings import story
 from gateway.cli.operator import Command, why_option, with_store
 from gateway.cli.output import json_option, print_attempt, print_filing, print_json, refused
 from gateway.cli.place import settings_options
 from gateway.cli.times import age, vietnam
 from gateway.clock import clock
-from gateway.errors import NotFound
 from gateway.filing.status import Status
-from gateway.store.orders import NotHeld, NotStuck
 from gateway.store.queue import QueueFilter
 from gateway.store.store import Store
-
-_MOST = 100_000
-Act = Callable[[Store, str], Awaitable[None]]
 
 
 @click.group()
@@ -77,7 +72,11 @@ def filters(command: Command) -> Command:
 @click.option("--stuck", is_flag=True, help="Only dead letters.")
 @click.option("--held", is_flag=True, help="Only what is held.")
 @click.option(
-    "--limit", type=click.IntRange(1, _MOST), default=1000, show_default=True, help="The oldest so many."
+    "--limit",
+    type=click.IntRange(1, waiting.MOST),
+    default=1000,
+    show_default=True,
+    help="The oldest so many.",
 )
 @filters
 @settings_options
@@ -90,13 +89,7 @@ def list_waiting(
         wanted = replace(wanted, status=Status.STUCK)
     wanted = replace(wanted, held=True if held else None, limit=limit)
 
-    async def ask(store: Store) -> list[dict[str, Any]]:
-        found = await store.waiting(wanted)
-        if not replace(wanted, status=None).narrows:
-            found += await store.waiting_handovers(stuck=stuck)
-        return [asdict(one) for one in found]
-
-    found = with_store(config, ask)
+    found = with_store(config, lambda store: waiting.listed(store, wanted))
     if as_json:
         print_json(found)
         return
@@ -117,24 +110,7 @@ def list_waiting(
 def show(*, number: str, config: Path, as_json: bool) -> None:
     """Show all that is known of the filing NUMBER: where it stands, its place in the queue, story and attempts."""
 
-    async def ask(store: Store) -> dict[str, Any] | None:
-        filing = await store.filing(number) or await store.dossier(number)
-        if filing is None:
-            return None
-        waiting = await store.waiting(QueueFilter(numbers=(filing.number,)))
-        attempts = await store.attempts(filing.number)
-        events = [
-            {"at": event.at.isoformat(), "event": event.name, "detail": event.detail}
-            for event in await store.events(filing.number)
-        ]
-        return {
-            **msgspec.to_builtins(filing_json(filing, (), await store.handovers(filing.number))),
-            "queue": asdict(waiting[0]) if waiting else None,
-            "events": events,
-            "attempts": [attempt_json(one) | {"node": one.node} for one in attempts],
-        }
-
-    found = with_store(config, ask)
+    found = with_store(config, lambda store: story(store, number))
     if as_json:
         print_json(found)
     elif found is None:
@@ -163,7 +139,7 @@ def _print_shown(found: dict[str, Any]) -> None:
 @json_option
 def agencies(*, config: Path, as_json: bool) -> None:
     """Show how each back-end stands for all processes: breaker, maintenance, hold, and how much waits for it."""
-    found = [asdict(one) for one in with_store(config, lambda store: store.survey()).lanes]
+    found = with_store(config, agencies_of)
     if as_json:
         print_json(found)
         return
@@ -195,11 +171,9 @@ def replay(
 ) -> None:
     """Send stuck filings on their way again, NUMBERS or by filter: routed and delivered anew, under their old keys."""
 
-    async def act(store: Store, number: str) -> None:
-        await store.replay(number, getpass.getuser(), why, handover_to)
-
     _require_choice(numbers, wanted)
-    _act(act, numbers, replace(wanted, status=Status.STUCK), config=config, as_json=as_json)
+    order = waiting.Order(waiting.Act.REPLAY, getpass.getuser(), why, handover_to)
+    _act(order, numbers, wanted, config=config, as_json=as_json)
 
 
 @queue.command("hold")
@@ -221,15 +195,12 @@ def hold(
     as_json: bool,
 ) -> None:
     """Hold filings, NUMBERS or by filter: they stay where they are, and so do later ones of their period."""
-    who = getpass.getuser()
-
-    async def act(store: Store, name: str) -> None:
-        await (store.hold(name, who, why) if whole_agency is None else store.hold_agency(name, who, why))
-
-    if whole_agency is None:
-        _require_choice(numbers, wanted)
-    chosen = replace(wanted, held=False)
-    _act(act, numbers if whole_agency is None else (whole_agency,), chosen, config=config, as_json=as_json)
+    order = waiting.Order(waiting.Act.HOLD, getpass.getuser(), why)
+    if whole_agency is not None:
+        _act_on_agency(order, whole_agency, config=config, as_json=as_json)
+        return
+    _require_choice(numbers, wanted)
+    _act(order, numbers, wanted, config=config, as_json=as_json)
 
 
 @queue.command("release")
@@ -249,17 +220,12 @@ def release(
     as_json: bool,
 ) -> None:
     """Let held filings, NUMBERS or by filter, go on at once."""
-    who = getpass.getuser()
-
-    async def act(store: Store, name: str) -> None:
-        await (
-            store.release(name, who, why) if whole_agency is None else store.release_agency(name, who, why)
-        )
-
-    if whole_agency is None:
-        _require_choice(numbers, wanted)
-    chosen = replace(wanted, held=True)
-    _act(act, numbers if whole_agency is None else (whole_agency,), chosen, config=config, as_json=as_json)
+    order = waiting.Order(waiting.Act.RELEASE, getpass.getuser(), why)
+    if whole_agency is not None:
+        _act_on_agency(order, whole_agency, config=config, as_json=as_json)
+        return
+    _require_choice(numbers, wanted)
+    _act(order, numbers, wanted, config=config, as_json=as_json)
 
 
 def _require_choice(numbers: Sequence[str], wanted: QueueFilter) -> None:
@@ -270,29 +236,28 @@ def _require_choice(numbers: Sequence[str], wanted: QueueFilter) -> None:
         )
 
 
-def _act(act: Act, numbers: Sequence[str], chosen: QueueFilter, *, config: Path, as_json: bool) -> None:
+def _act(
+    order: waiting.Order, numbers: Sequence[str], wanted: QueueFilter, *, config: Path, as_json: bool
+) -> None:
     """One order for each filing, each with its own audit entry; ends with 1 where any of them could not be done."""
 
-    async def ask(store: Store) -> list[dict[str, Any]]:
-        wanted = list(numbers) or [one.number for one in await store.waiting(replace(chosen, limit=_MOST))]
-        return list(await asyncio.gather(*(_try(store, number, act) for number in wanted)))
+    async def ask(store: Store) -> list[waiting.Done]:
+        found = list(numbers) or await waiting.chosen(store, order.act, wanted)
+        return await waiting.act_on_filings(store, order, found)
 
-    done = with_store(config, ask)
+    _tell(with_store(config, ask), as_json)
+
+
+def _act_on_agency(order: waiting.Order, agency: str, *, config: Path, as_json: bool) -> None:
+    _tell([with_store(config, lambda store: waiting.act_on_agency(store, order, agency))], as_json)
+
+
+def _tell(done: Sequence[waiting.Done], as_json: bool) -> None:
     if as_json:
-        print_json(done)
+        print_json([asdict(one) for one in done])
     else:
         for one in done:
-            click.echo(one["fault"] or f"{one['number']}: done")
-        click.echo(f"{sum(one['done'] for one in done)} of {len(done)} done")
-    if any(not one["done"] for one in done):
+            click.echo(one.fault or f"{one.number}: done")
+        click.echo(f"{sum(one.done for one in done)} of {len(done)} done")
+    if any(not one.done for one in done):
         refused()
-
-
-async def _try(store: Store, number: str, act: Act) -> dict[str, Any]:
-    try:
-        await act(store, number)
-    except NotFound as error:
-        return {"number": number, "done": False, "fault": f"{error}: not found"}
-    except (NotHeld, NotStuck) as error:
-        return {"number": number, "done": False, "fault": str(error)}
-    return {"number": number, "done": True, "fault": None}

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from gateway.filing.deadline import Level, Watched
+from gateway.filing.filing import Filing
 from gateway.filing.incident import Incident
 from gateway.filing.retention import Held, Removed, Rule, before
 from gateway.ports import Clock
-from gateway.store import incidents, orders, retention, seeds, watching
+from gateway.store import incidents, looking, orders, retention, seeds, watching
 from gateway.store.orders import Order
 from gateway.store.queue import (
     COUNTS,
@@ -24,7 +25,7 @@ from gateway.store.queue import (
     survey_of,
     waiting_query,
 )
-from gateway.store.rows import time_of_seconds, time_text, unpack
+from gateway.store.rows import filing_of, time_of_seconds, time_text, unpack
 from gateway.store.statements import NOW, Driver
 
 
@@ -88,6 +89,25 @@ class OperatorSide:
         counted = await self._driver.survey(watching.OVERDUE, (int(Level.OVERDUE),))
         found = {bool(holds): count for holds, count in counted}
         return {"forwarding": found.get(True, 0), "verdict": found.get(False, 0)}
+
+    # Look-ups
+
+    async def filings_of(self, taxpayer: str, limit: int) -> list[Filing]:
+        """The filings whose summary bears this tax code, the newest first."""
+        return [filing_of(row) for row in await self._driver.survey(looking.FILINGS_OF, (taxpayer, limit))]
+
+    async def last_attempts(self) -> list[looking.LastAttempt]:
+        """What each back-end answered last, where that is among the newest attempts of all."""
+        return [looking.last_attempt_of(row) for row in await self._driver.survey(looking.LAST_ATTEMPTS)]
+
+    async def backends(self) -> list[looking.Backend]:
+        """All back-ends as they are set up, in the order of their identifiers."""
+        return [looking.backend_of(row) for row in await self._driver.read(looking.BACKENDS)]
+
+    async def audit(self, wanted: looking.AuditFilter) -> list[looking.AuditEntry]:
+        """The audit record by filter, the newest first."""
+        rows = await self._driver.survey(*looking.audit_query(wanted))
+        return [looking.audit_entry_of(row) for row in rows]
 
     # Incidents
 

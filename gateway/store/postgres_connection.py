@@ -14,7 +14,7 @@ import asyncpg
 
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.store.rows import Row
-from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, Operation, Statement
+from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, TAXPAYER, Operation, Statement
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 RETRIED = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -196,5 +196,6 @@ def in_postgres(sql: str) -> tuple[str, int]:
         sql.replace(NOW, _CLOCK)
         .replace(SKIP_LOCKED, "FOR UPDATE SKIP LOCKED")
         .replace(FOR_UPDATE, "FOR UPDATE")
+        .replace(TAXPAYER, """"substring"(summary, '"taxpayer_code":"([^"]*)"')""")
     )
     return sql, max(numbers, default=0)

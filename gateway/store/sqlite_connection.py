@@ -11,7 +11,7 @@ from typing import Any
 from gateway.errors import StoreUnavailable
 from gateway.store.migrate import APPLIED, migrate
 from gateway.store.rows import Row
-from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, Operation, Statement
+from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, TAXPAYER, Operation, Statement
 
 _BUSY_SECONDS = 10.0
 
@@ -43,7 +43,8 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> list[list[
 def in_sqlite(sql: str) -> str:
     """A statement in this engine's words. One writer at a time: no row needs a lock."""
     clock = "((julianday('now') - 2440587.5) * 86400.0)"
-    return sql.replace(NOW, clock).replace(SKIP_LOCKED, "").replace(FOR_UPDATE, "")
+    sql = sql.replace(NOW, clock).replace(SKIP_LOCKED, "").replace(FOR_UPDATE, "")
+    return sql.replace(TAXPAYER, "json_extract(summary, '$.taxpayer_code')")
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

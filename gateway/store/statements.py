@@ -21,6 +21,9 @@ SKIP_LOCKED = "<skip locked>"
 FOR_UPDATE = "<for update>"
 """After a SELECT from one table: its rows are this transaction's until it ends; others' are waited for."""
 
+TAXPAYER = "<taxpayer>"
+"""The tax code in a filing's summary, as its index has it; beside `summary IS NOT NULL`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
