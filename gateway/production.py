@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -51,8 +52,16 @@ def _faults(settings: Settings) -> Iterator[str]:
     yield from _store_faults(settings.store)
     secrets = (*_notice_secrets(settings.notices), *_agency_files(settings, _CREDENTIALS))
     for file in (settings.door.key, *settings.bodies.keys.values(), *secrets):
-        if file.exists() and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        if file.exists() and file.stat().st_mode & _others(file):
             yield f"{file}: the key is readable by others; chmod 600"
+
+
+def _others(file: Path) -> int:
+    """The bits by which others read it. A credential of systemd is let be read by an entry of its access list, and
+    `st_mode` shows that list's mask as the group's bits."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    listed = credentials is not None and file.resolve().is_relative_to(Path(credentials).resolve())
+    return stat.S_IROTH if listed else stat.S_IRGRP | stat.S_IROTH
 
 
 def _store_faults(store: str) -> Iterator[str]:

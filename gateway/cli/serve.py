@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import uvloop
+from msgspec.structs import replace
 
 from gateway.app import Role, running
 from gateway.cli.logs import configure_logging
@@ -41,8 +42,13 @@ _M_ARENA_MAX = -8  # malloc.h
     show_default=True,
     help="Only the doors, only the delivery, or both.",
 )
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65535),
+    help="Another than the settings file names: two roles on one machine have one each.",
+)
 @click.option("--worker", is_flag=True, hidden=True)
-def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
+def serve(config: Path, processes: int, role: Role, health_port: int | None, worker: bool) -> None:
     """Run the gateway: the door for providers and agencies, and the delivery, in one process tree.
 
     Stops on SIGTERM or Ctrl-C: takes nothing new in, finishes what was begun, releases its leases. Logs go to
@@ -50,6 +56,8 @@ def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
     """
     configure_logging()
     settings = settings_of(config)
+    if health_port is not None:
+        settings = replace(settings, door=replace(settings.door, health_port=health_port))
     if processes > 1:
         command = [
             sys.executable,
@@ -62,6 +70,8 @@ def serve(config: Path, processes: int, role: Role, worker: bool) -> None:
             role,
             "--store",
             settings.store,
+            "--health-port",
+            str(settings.door.health_port),
             "--worker",
         ]
         _require_free_ports(settings, role)
