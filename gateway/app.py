@@ -35,6 +35,7 @@ from gateway.errors import ConfigurationError
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.intake.receive import SizeLimits
 from gateway.intake.signed_papers import PaperLimits
+from gateway.intake.verify import SignatureRules
 from gateway.jobs.carry_on import C, Done, Worker
 from gateway.jobs.gate import Gate
 from gateway.jobs.incidents import KnownIncidents
@@ -42,17 +43,20 @@ from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
-from gateway.listening import listen
+from gateway.listening import MachinesDoor, listen
 from gateway.metrics import AgencyFigures, Metrics, QueueFigures
 from gateway.notary import XmlNotary
-from gateway.notice_keys import open_notary
+from gateway.notice_keys import first_notary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
-from gateway.reloaded import fetching, load_client_trust, load_forms, load_signature_rules
-from gateway.seeding import rosters_of, seeds_of
+from gateway.register.policy import policy_at
+from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
+from gateway.rotation import Parts, Rotation, door_context
+from gateway.seeding import SETTINGS_FILE, entries_of, rosters_of, seeds_of
 from gateway.settings import Settings
 from gateway.store.opening import open_store
+from gateway.store.register import Adoption
 from gateway.store.store import Store
 from gateway.upkeep import bodies_of, retention_rules, upkeep
 
@@ -134,11 +138,9 @@ async def _assembled(
         loop.call_soon_threadsafe(on_fatal)
 
     async with AsyncExitStack() as stack:
-        rules = load_signature_rules(settings, now)
-        notary = await asyncio.to_thread(open_notary, settings, rules(), now())
         store = await open_store(settings.store, now, fatal, bodies_of(settings.bodies))
         stack.push_async_callback(store.close)
-        await store.seed(seeds_of(settings, notary.certificate), "settings file", rosters_of(settings))
+        view, rules, notary = await _settled(settings, store, now)
         limits = await store.limits()
         catalogue = load_forms(settings, rules().policy)
         retention_rules(settings, catalogue().families)  # or say what is wrong with them
@@ -178,9 +180,7 @@ async def _assembled(
         )
         metrics, gate = Metrics(), Gate(store, int(limits["waiting_filings"]))
         worker, delivering = _delivery_jobs(settings, store, delivery, deadlines, metrics)
-        client_trust = Reloading(
-            settings.door.client_crls, partial(load_client_trust, settings.door.client_ca)
-        )
+        client_trust = load_client_trust(settings.door, view)
         clients = Clients(store, client_trust, now)
         bodies = BodyBudget(int(limits["bodies_bytes"]))
         filings = FilingsDoor(
@@ -211,9 +211,14 @@ async def _assembled(
         showing = _showing(intake, filings, bodies, settings.door.body_seconds)
         app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
         health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
-        port, health_port = await listen(
-            settings, None if role == "delivery" else app, health, stack, share_ports
+        door = (
+            None
+            if role == "delivery"
+            else MachinesDoor(settings.door, app, door_context(settings, view.entries))
         )
+        port, health_port = await listen(settings, door, health, stack, share_ports)
+        rotation = Rotation(settings, store, Parts(view, rules, client_trust, notary, door), now)
+        tasks["register"] = _background(rotation.run(), on_fatal, stack)
         log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
 
         def refresh() -> None:
@@ -368,3 +373,17 @@ def _ready_checks(
         return ", ".join(name for name, task in jobs.items() if task.done()) or None
 
     return {"store": store.fault, "notices": notices, "jobs": running_jobs}
+
+
+async def _settled(
+    settings: Settings, store: Store, now: Clock
+) -> tuple[RegisterView, Reloading[SignatureRules], XmlNotary]:
+    """What the settings file says goes into the store; what the register says then is what this process begins with."""
+    view = RegisterView(await store.entries())
+    rules = load_signature_rules(settings, now, view)
+    notary, key = await asyncio.to_thread(first_notary, settings, view.entries, rules(), now())
+    await store.seed(seeds_of(settings), SETTINGS_FILE, rosters_of(settings))
+    overlaps = policy_at(settings.register.policy, now()).overlaps
+    await store.adopt(Adoption((key, *entries_of(settings)), SETTINGS_FILE, now(), overlaps))
+    view.entries = tuple(await store.entries())
+    return view, rules, notary

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from aiohttp import web
 
 from gateway.api.protocol import DoorRunner
-from gateway.api.tls import server_context
-from gateway.settings import Settings
+from gateway.api.tls import exchangeable
+from gateway.settings import DoorSettings, Settings
 
 _ACCEPTED_SECONDS = 0.05
 _HEALTH_SHUTDOWN_SECONDS = 2.0
@@ -18,13 +19,13 @@ _HEALTH_SHUTDOWN_SECONDS = 2.0
 
 async def listen(
     settings: Settings,
-    app: web.Application | None,
+    door: MachinesDoor | None,
     health: list[web.RouteDef],
     stack: AsyncExitStack,
     share_ports: bool,
 ) -> tuple[int, int | None]:
     """The ports of the machines' door (0: none) and of the health door (None: none); both closed with the stack."""
-    runners = [] if app is None else [await _open_door(settings, app, stack, share_ports)]
+    runners: list[web.AppRunner] = [] if door is None else [await door.open(stack, share_ports)]
     port = _port(runners[0]) if runners else 0
     health_port = None
     if settings.door.health_port != 0:
@@ -34,24 +35,35 @@ async def listen(
     return port, health_port
 
 
-async def _open_door(
-    settings: Settings, app: web.Application, stack: AsyncExitStack, share_port: bool
-) -> web.AppRunner:
-    door = settings.door
-    runner = DoorRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=door.idle_seconds,
-        shutdown_timeout=door.body_seconds,
-        lingering_time=2.0,
-        auto_decompress=False,
-    )
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    context = server_context(door.certificate, door.key, door.client_ca)
-    site = web.TCPSite(runner, door.host, door.port, ssl_context=context, reuse_port=share_port, backlog=1024)
-    await site.start()
-    return runner
+class MachinesDoor:
+    """The machines' door, whose certificate and authorities can be exchanged while it serves."""
+
+    def __init__(self, settings: DoorSettings, app: web.Application, context: ssl.SSLContext) -> None:
+        self._settings = settings
+        self._context = exchangeable(context)
+        self._runner = DoorRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=settings.idle_seconds,
+            shutdown_timeout=settings.body_seconds,
+            lingering_time=2.0,
+            auto_decompress=False,
+        )
+
+    async def open(self, stack: AsyncExitStack, share_port: bool) -> web.AppRunner:
+        """Listen; closed with the stack."""
+        door = self._settings
+        await self._runner.setup()
+        stack.push_async_callback(self._runner.cleanup)
+        site = web.TCPSite(
+            self._runner, door.host, door.port, ssl_context=self._context, reuse_port=share_port, backlog=1024
+        )
+        await site.start()
+        return self._runner
+
+    def renew(self, context: ssl.SSLContext) -> None:
+        """New connections have another context from now on; those that are open live out."""
+        self._context.current = context
 
 
 async def _open_health(

@@ -12,8 +12,9 @@ from lxml import etree
 import schemas
 import signing
 from gateway.client.receipts import prove_receipt
+from gateway.errors import SignerUnavailable
 from gateway.filing.filing import Filing, NoticeKind, SignedNotice
-from gateway.filing.findings import Finding, Severity
+from gateway.filing.findings import Finding, Severity, Text
 from gateway.filing.identifiers import new_filing_number
 from gateway.filing.stages import Stage
 from gateway.filing.status import Status
@@ -42,7 +43,9 @@ class XmlNotary:
     ) -> None:
         self._key = key
         self._offices = {False: declarations, True: dossiers}
+        self._seconds = seconds
         self._desk = SigningDesk(key, seconds)
+        self._closed: str | None = None
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -52,18 +55,45 @@ class XmlNotary:
     @property
     def apart(self) -> bool:
         """See `ports.Notary.apart`."""
-        return self._desk.apart
+        return self._closed is not None or self._desk.apart
 
     async def issued(self, make: Callable[[], SignedNotice]) -> SignedNotice:
         """See `ports.Notary.issued`."""
+        if self._closed is not None:
+            raise SignerUnavailable(self._closed)
         return await self._desk.run(make)
+
+    def renew(self, key: signing.SigningKey) -> None:
+        """From now on another key signs; what is being signed ends with the one before. On the event loop's thread."""
+        self._key, self._desk, self._closed = key, SigningDesk(key, self._seconds), None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is signed."""
+        return self._closed is not None
+
+    def close(self, why: str) -> None:
+        """Nothing is signed until `renew`: the key must not be used any more."""
+        self._closed = why
+
+    def with_key(self, key: signing.SigningKey) -> XmlNotary:
+        """One like this with another key, to try it."""
+        return XmlNotary(
+            key, declarations=self._offices[False], dossiers=self._offices[True], seconds=self._seconds
+        )
 
     async def fault(self, at: datetime) -> str | None:
         """Why what would be signed at `at` is no good, or cannot be signed now; None when fine."""
+        if self._closed is not None:
+            return "key revoked"
         return "expired" if self._key.certificate.not_valid_after_utc < at else await self._desk.fault()
 
     def faults(self, policy: signing.Policy, trust: signing.TrustStore, at: datetime) -> list[str]:
-        """Why nobody could prove what is signed at `at`: a notice of nothing, judged as its receiver judges.
+        """Why nobody could prove what is signed at `at`; see `trial`."""
+        return [f"[notices] certificate: {fault.en}" for fault in self.trial(policy, trust, at)]
+
+    def trial(self, policy: signing.Policy, trust: signing.TrustStore, at: datetime) -> tuple[Text, ...]:
+        """A notice of nothing is signed, and judged as its receiver judges: what is wrong with it.
 
         A revocation list that cannot be had now is no fault.
         """
@@ -80,8 +110,8 @@ class XmlNotary:
         octets = self.intake_notice(nothing, dossier=False).document
         proof = prove_receipt(octets, signers=[self._key.certificate], trust=trust, policy=policy)
         if proof.report is not None and proof.report.sub_indication == TRY_LATER:
-            return []
-        return [f"[notices] certificate: {english}" for _, english in proof.faults]
+            return ()
+        return tuple(Text(vi, en) for vi, en in proof.faults)
 
     def intake_notice(self, filing: Filing, dossier: bool) -> SignedNotice:
         """See `ports.Notary.intake_notice`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
+import msgspec
 from cryptography import x509
 
 import schemas
@@ -15,23 +17,86 @@ from gateway.errors import ConfigurationError
 from gateway.intake.verify import SignatureRules
 from gateway.notary import XmlNotary
 from gateway.production import require_no_development_key
+from gateway.register.entry import Entry, NewEntry, Purpose, active
+from gateway.register.reading import fingerprint_of, of_certificate
 from gateway.settings import NoticeSettings, ServiceKeySettings, Settings, TokenKeySettings
 
 
-def open_notary(settings: Settings, rules: SignatureRules, at: datetime) -> XmlNotary:
-    """The notary with its key. Raises ConfigurationError where nobody could prove what it signs; signing.KeyRefused."""
-    key = open_notice_key(settings.notices)
-    require_no_development_key(settings, key.certificate)
+def notary_with(settings: Settings, key: signing.SigningKey) -> XmlNotary:
+    """The notary, as the settings name us, with a key."""
     us = settings.gateway
-    notary = XmlNotary(
+    return XmlNotary(
         key,
         declarations=schemas.Office(us.office_code, us.name),
         dossiers=schemas.Office(us.agency_code, us.name),
         seconds=settings.notices.seconds,
     )
+
+
+def first_notary(
+    settings: Settings, entries: Sequence[Entry], rules: SignatureRules, at: datetime
+) -> tuple[XmlNotary, NewEntry]:
+    """The notary as a process starts with it, and the entry of its key.
+
+    A key that the settings file names and the register does not know is the file's newest word, and counts. Else the
+    register decides: the file still names the key with which all began. Raises ConfigurationError where nobody could
+    prove what it signs; signing.KeyRefused.
+    """
+    key, entry = _first_key(settings.notices, entries)
+    require_no_development_key(settings, key.certificate)
+    notary = notary_with(settings, key)
     if faults := notary.faults(rules.policy, rules.trust, at):
         raise ConfigurationError(faults)
-    return notary
+    return notary, entry
+
+
+def _first_key(notices: NoticeSettings, entries: Sequence[Entry]) -> tuple[signing.SigningKey, NewEntry]:
+    current, known = active(entries, Purpose.NOTICES), {entry.fingerprint for entry in entries}
+    location = location_of(notices)
+    elsewhere = notices.key is None and any(entry.location == location for entry in entries)
+    key: signing.SigningKey | None = None
+    if current is None or not elsewhere:
+        try:
+            key = open_notice_key(notices)
+        except signing.KeyRefused:
+            if current is None:
+                raise
+    if current is None or (key is not None and fingerprint_of(key.certificate) not in known):
+        assert key is not None
+        return key, of_certificate(Purpose.NOTICES, key.certificate, location=location)
+    if key is None or fingerprint_of(key.certificate) != current.fingerprint:
+        key = open_entry(current)
+    return key, current
+
+
+def location_of(notices: NoticeSettings) -> dict[str, Any]:
+    """Where the key lives, as the register keeps it: the words of `[notices]`, never the key or a secret."""
+    said = msgspec.to_builtins(notices, enc_hook=str)
+    return {name: value for name, value in said.items() if value is not None and name != "seconds"}
+
+
+def open_entry(entry: NewEntry) -> signing.SigningKey:
+    """The key of an entry, which must be the one that its certificate is of. Raises as `open_notice_key`."""
+    key = open_notice_key(settings_of_location(entry.location))
+    if fingerprint_of(key.certificate) != entry.fingerprint:
+        raise signing.KeyRefused(
+            f"{entry.id}: another certificate is there now: {fingerprint_of(key.certificate)}"
+        )
+    return key
+
+
+def settings_of_location(location: Mapping[str, Any]) -> NoticeSettings:
+    """The reverse of `location_of`. Raises ConfigurationError."""
+    try:
+        return msgspec.convert(dict(location), NoticeSettings, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError([f"[notices] {error}"]) from error
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
 
 
 def open_notice_key(notices: NoticeSettings) -> signing.SigningKey:
@@ -50,16 +115,6 @@ def open_notice_key(notices: NoticeSettings) -> signing.SigningKey:
     if notices.certificate is None:
         raise ConfigurationError(["[notices] certificate: needed beside a key in PEM"])
     return signing.FileKey.from_pem(notices.key, notices.certificate, password)
-
-
-def place_of(notices: NoticeSettings) -> str:
-    """Where the key is, for the record: a file, a token's URI (RFC 7512, without its PIN), a service's credential."""
-    if notices.pkcs11 is not None:
-        named = notices.pkcs11
-        return f"pkcs11:token={quote(named.token)};object={quote(named.key_label or '')}"
-    if notices.csc is not None:
-        return f"{notices.csc.url}#{quote(notices.csc.credential or '')}"
-    return str(notices.key)
 
 
 def _of_token(token: TokenKeySettings) -> signing.SigningKey:

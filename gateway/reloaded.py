@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -16,23 +17,43 @@ from gateway.intake.verify import SignatureRules
 from gateway.jobs.fetch import keep_fetching
 from gateway.jobs.refresh import Reloading
 from gateway.ports import Clock
-from gateway.settings import Settings
+from gateway.register.entry import Entry, Purpose
+from gateway.register.reading import additions, certificates, out
+from gateway.register.reading import crls as register_crls
+from gateway.settings import DoorSettings, Settings
 from signing.answers import AnswerFolder
 from signing.list_refresh import ListRefresher
 from signing.refresh import Refresher
 
 log = structlog.get_logger("app")
+_OF_TRUST = (Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA, Purpose.CRL)
 _WORTH_A_WORD = ("ended", "ends-soon")
 
 
-def load_signature_rules(settings: Settings, now: Clock) -> Reloading[SignatureRules]:
-    """The policy, and the trust, which is read again when its files change; what of it ends is told."""
+class RegisterView:
+    """The register as this process has last read it."""
+
+    def __init__(self, entries: Sequence[Entry] = ()) -> None:
+        self.entries = tuple(entries)
+
+    def trust(self) -> Hashable:
+        """Changes where the register adds to what is trusted, or takes from it."""
+        return tuple(sorted((e.id, e.state) for e in self.entries if e.purpose in _OF_TRUST))
+
+
+def load_signature_rules(
+    settings: Settings, now: Clock, view: RegisterView | None = None
+) -> Reloading[SignatureRules]:
+    """The policy, and the trust, which is read again when its files or the register change; what of it ends is told."""
+    seen = view or RegisterView()
     policy = signing.load_policy(settings.trust.policy)
     before: list[signing.TrustStore] = []
     told: set[tuple[signing.Holding, str]] = set()
 
     def make(directory: Path) -> SignatureRules:
-        trust = signing.TrustStore.load(directory, before=before[-1] if before else None)
+        trust = signing.TrustStore.load(
+            directory, before=before[-1] if before else None, more=additions(seen.entries)
+        )
         before[:] = [trust]
         for left_out in trust.left_out:
             log.warning("fetched-answer-left-out", reason=left_out)
@@ -43,7 +64,7 @@ def load_signature_rules(settings: Settings, now: Clock) -> Reloading[SignatureR
                 log.warning(f"trust-{state}", kind=one.kind, name=one.name, until=one.until.isoformat())
         return SignatureRules(policy, trust)
 
-    return Reloading(settings.trust.directory, make)
+    return Reloading(settings.trust.directory, make, seen.trust)
 
 
 def load_forms(settings: Settings, own: signing.Policy) -> Reloading[schemas.Catalogue]:
@@ -53,13 +74,36 @@ def load_forms(settings: Settings, own: signing.Policy) -> Reloading[schemas.Cat
     )
 
 
-def load_client_trust(client_ca: Path, crls: Path) -> ClientTrust:
-    """The issuers of client certificates and their revocation lists."""
-    certificates = x509.load_pem_x509_certificates(client_ca.read_bytes())
-    index = signing.RevocationIndex(certificates)
-    for file in sorted(crls.glob("*.crl")):
-        index.add_crl(file.read_bytes())
-    return ClientTrust({c.subject.public_bytes(): c for c in certificates}, index)
+def load_client_trust(door: DoorSettings, view: RegisterView) -> Reloading[ClientTrust]:
+    """The issuers of client certificates and their revocation lists, read again when folder or register change."""
+
+    def make(crls: Path) -> ClientTrust:
+        cas = client_cas(door, view.entries)
+        without = out(view.entries, Purpose.CLIENT_CA)
+        index = signing.RevocationIndex((*cas, *without))
+        for file in sorted(crls.glob("*.crl")):
+            index.add_crl(file.read_bytes())
+        for der in register_crls(view.entries):
+            with suppress(signing.CrlRefused):  # it is about signers' certificates
+                index.add_crl(der)
+        return ClientTrust(_by_subject(cas), index, _by_subject(without))
+
+    return Reloading(door.client_crls, make, view.trust)
+
+
+def client_cas(door: DoorSettings, entries: Sequence[Entry]) -> tuple[x509.Certificate, ...]:
+    """The authorities of client certificates: those of the settings' file and of the register."""
+    without = set(out(entries, Purpose.CLIENT_CA))
+    own = x509.load_pem_x509_certificates(door.client_ca.read_bytes())
+    both = dict.fromkeys((*own, *certificates(entries, Purpose.CLIENT_CA)))
+    return tuple(one for one in both if one not in without)
+
+
+def _by_subject(all_of_them: Sequence[x509.Certificate]) -> dict[bytes, list[x509.Certificate]]:
+    found: dict[bytes, list[x509.Certificate]] = {}
+    for one in all_of_them:
+        found.setdefault(one.subject.public_bytes(), []).append(one)
+    return found
 
 
 def fetching(settings: Settings, rules: Reloading[SignatureRules], now: Clock) -> Coroutine[None, None, None]:

@@ -8,23 +8,25 @@ from pathlib import Path
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.calendar import read_windows
 from gateway.errors import ConfigurationError
-from gateway.notice_keys import place_of
-from gateway.settings import AgencySettings, LimitSettings, NoticeSettings, ProviderSettings, Settings
+from gateway.register.entry import NewEntry, Purpose
+from gateway.register.reading import of_certificate
+from gateway.settings import AgencySettings, LimitSettings, ProviderSettings, Settings
 from gateway.store.rows import json_text, time_text
 from gateway.store.seeds import Roster, Seed
 
+SETTINGS_FILE = "settings file"
+"""The actor of what the file says."""
 
-def seeds_of(settings: Settings, notice_certificate: x509.Certificate) -> list[Seed]:
+
+def seeds_of(settings: Settings) -> list[Seed]:
     """All rows that the file asks for. Raises ConfigurationError, naming every certificate it cannot read."""
     faults: list[str] = []
     seeds: list[Seed] = []
     parts = [
         _limits(settings.limits),
-        _notice_key(settings.notices, notice_certificate),
         *(_provider(provider) for provider in settings.provider),
         *(_agency(agency) for agency in settings.agency),
     ]
@@ -50,22 +52,28 @@ def rosters_of(settings: Settings) -> list[Roster]:
     ]
 
 
+def entries_of(settings: Settings) -> list[NewEntry]:
+    """The certificates that the file names, beside that of notices: the door's and the clients', for the register."""
+    door = settings.door
+    server = x509.load_pem_x509_certificates(door.certificate.read_bytes())[0]
+    location = {"key": str(door.key), "certificate": str(door.certificate)}
+    parties: list[tuple[str, ProviderSettings | AgencySettings]] = [
+        *(("provider", provider) for provider in settings.provider),
+        *(("agency", agency) for agency in settings.agency),
+    ]
+    return [
+        of_certificate(Purpose.TLS, server, location=location),
+        *(
+            of_certificate(Purpose.CLIENT, _certificate(file), party=f"{kind} {party.id}")
+            for kind, party in parties
+            for file in party.certificates
+        ),
+    ]
+
+
 def _limits(limits: LimitSettings) -> Iterator[Seed]:
     for name, value in msgspec.structs.asdict(limits).items():
         yield Seed("limits", {"name": name, "value": float(value)})
-
-
-def _notice_key(notices: NoticeSettings, certificate: x509.Certificate) -> Iterator[Seed]:
-    yield Seed(
-        "signing_key",
-        {
-            "fingerprint": _fingerprint(certificate),
-            "purpose": "notices",
-            "certificate": certificate.public_bytes(Encoding.DER),
-            "location": place_of(notices),
-            "state": "active",
-        },
-    )
 
 
 def _provider(provider: ProviderSettings) -> Iterator[Seed]:

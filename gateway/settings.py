@@ -16,6 +16,7 @@ from gateway.calendar import OWN_CALENDAR
 from gateway.directory import OWN_DIRECTORY
 from gateway.errors import ConfigurationError
 from gateway.ports import LONGEST_WAIT_SECONDS, MOST_PAUSES
+from gateway.register.policy import OWN_POLICY
 
 Positive = Annotated[float, Meta(gt=0)]
 Wait = Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS)]
@@ -139,6 +140,13 @@ class BodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     keys: dict[str, Path] = {}
 
 
+class RegisterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Certificates and keys: by which policy they are exchanged, and how often each process looks for a change."""
+
+    policy: Path = OWN_POLICY
+    poll_seconds: Positive = 1.0
+
+
 class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seeds of the `limits` table, written at every start; all processes read them there.
 
@@ -236,6 +244,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     directory: DirectorySettings = DirectorySettings()
     bodies: BodySettings = BodySettings()
     calendar: CalendarSettings = CalendarSettings()
+    register: RegisterSettings = RegisterSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     provider: tuple[ProviderSettings, ...] = ()
@@ -269,6 +278,27 @@ def load_settings(file: Path) -> Settings:
         raise ConfigurationError([f"{file}: not TOML: {error}"]) from error
     except msgspec.ValidationError as error:
         raise ConfigurationError([f"{file}: {_readable(str(error))}"]) from error
+
+
+def read_notice_place(file: Path) -> dict[str, Any]:
+    """Where a key of notices lives, from a TOML file whose `[notices]` says it as the settings do; paths made absolute.
+
+    Raises ConfigurationError.
+    """
+    base = file.resolve().parent
+
+    def decode(kind: type, value: Any) -> Any:
+        if kind is Path and isinstance(value, str):
+            return base / value
+        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
+
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        found = msgspec.convert(raw.get("notices"), NoticeSettings, dec_hook=decode)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError([f"{file}: {error}"]) from error
+    said = msgspec.to_builtins(found, enc_hook=str)
+    return {name: value for name, value in said.items() if value is not None and name != "seconds"}
 
 
 def _resolve_agency_paths(raw: dict[str, Any], base: Path) -> None:

@@ -38,7 +38,7 @@ from signing.revocation import (
     Unknown,
 )
 from signing.sign import SigningRefused, sign_element, sign_xml
-from signing.trust import TrustRefused, TrustStore, read_certificates, read_crls
+from signing.trust import Additions, TrustRefused, TrustStore, read_certificates, read_crls
 from signing.tsa import (
     HttpTimestampClient,
     LocalTimestampAuthority,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CANONICALISATIONS",
+    "Additions",
     "Algorithms",
     "AugmentRefused",
     "CanonicalisationRefused",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from signing.answers import AnswerFolder
@@ -39,6 +41,20 @@ class Window(msgspec.Struct, frozen=True):
 
     start: datetime = EVER
     end: datetime = FOR_EVER
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What is trusted beside a folder (CRLs in DER), and which of its certificates are not, by SHA-256 (hex)."""
+
+    anchors: tuple[x509.Certificate, ...] = ()
+    intermediates: tuple[x509.Certificate, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    without: frozenset[str] = frozenset()
+
+    def keeps(self, certificate: x509.Certificate) -> bool:
+        """Whether it is trusted where the folder has it."""
+        return certificate.fingerprint(hashes.SHA256()).hex() not in self.without
 
 
 ALWAYS = (Window(),)
@@ -131,7 +147,11 @@ class TrustStore:
 
     @classmethod
     def load(
-        cls, directory: Path | str, at: datetime | None = None, before: TrustStore | None = None
+        cls,
+        directory: Path | str,
+        at: datetime | None = None,
+        before: TrustStore | None = None,
+        more: Additions | None = None,
     ) -> TrustStore:
         """Read `anchors/`, `intermediates/`, `crls/`, `ocsp/` under a directory: PEM (several a file), DER, PKCS#7.
 
@@ -139,16 +159,26 @@ class TrustStore:
         to times: `[[anchor]]` with `file` (its name in `anchors/`), `from`, `until` (dates, inclusive, Vietnam time).
         `lists/` may hold trusted lists (TS 119 612), judged at `at` (default now); `fetched/` what the background
         refresh has kept. `before`: the store read earlier, whose paths and addresses go on where the certificates are
-        the same. Raises TrustRefused naming the broken file.
+        the same. `more`: what stands elsewhere; a CRL among it whose issuer is unknown is left out.
+        Raises TrustRefused naming the broken file.
         """
-        base = Path(directory)
+        base, more = Path(directory), more or Additions()
         lists, windows, stamping = _lists(base / "lists", at or datetime.now(UTC))
         own = tuple(_read_all(base / "anchors", read_certificates))
         windows |= dict.fromkeys(own, ALWAYS) | _windows(base)
+        windows |= dict.fromkeys(more.anchors, ALWAYS)
+        read = (*_read_all(base / "intermediates", read_certificates), *more.intermediates)
+        known = (
+            *windows,
+            *stamping,
+            *read,
+        )  # of those that are trusted no more, lists may lie in the folder yet
+        windows = {one: times for one, times in windows.items() if more.keeps(one)}
+        stamping = {one: times for one, times in stamping.items() if more.keeps(one)}
         if not windows:
             raise TrustRefused(f"{base / 'anchors'}: no trust anchor, nothing could ever be trusted")
-        anchors, intermediates = tuple(windows), tuple(_read_all(base / "intermediates", read_certificates))
-        revocation = RevocationIndex((*anchors, *stamping, *intermediates))
+        anchors, intermediates = tuple(windows), tuple(one for one in dict.fromkeys(read) if more.keeps(one))
+        revocation = RevocationIndex(known)
 
         def add(data: bytes) -> list[None]:
             for der in read_crls(data):
@@ -161,6 +191,9 @@ class TrustStore:
 
         for _ in (*_read_all(base / "crls", add), *_read_all(base / "ocsp", add_ocsp)):
             pass
+        for der in more.crls:
+            with suppress(CrlRefused):
+                revocation.add_crl(der)
         left_out = AnswerFolder(base / "fetched").load_into(revocation)
         made = cls(anchors, intermediates, revocation, windows, stamping, lists, left_out)
         if before is not None and (before.anchors, before.intermediates) == (anchors, intermediates):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 import signing
 from gateway.errors import Stranger
@@ -19,10 +21,14 @@ log = structlog.get_logger("api")
 
 @dataclass(frozen=True, slots=True)
 class ClientTrust:
-    """The certification authorities of client certificates (by subject, DER) and their revocation lists."""
+    """The certification authorities of client certificates (by subject, DER) and their revocation lists.
 
-    issuers: Mapping[bytes, x509.Certificate]
+    `out`: those that are trusted no more, though connections from before may yet be open.
+    """
+
+    issuers: Mapping[bytes, Sequence[x509.Certificate]]
     revocation: signing.RevocationIndex
+    out: Mapping[bytes, Sequence[x509.Certificate]] = field(default_factory=dict)
 
 
 class Clients:
@@ -33,6 +39,8 @@ class Clients:
         self._trust = trust
         self._clock = clock
         self._parsed: dict[str, x509.Certificate] = {}
+        self._judged_by: ClientTrust | None = None
+        self._issued: dict[str, x509.Certificate | None] = {}
 
     async def provider(self, request: web.Request) -> Provider:
         """The registered, active provider that calls. Raises Stranger, logged with its reason."""
@@ -54,28 +62,46 @@ class Clients:
         identity = await self._registry.client(fingerprint)
         if identity is None:
             raise self._refuse(request, "not registered", fingerprint)
-        if not identity.active or self._is_revoked(fingerprint, der):
-            raise self._refuse(request, "revoked", fingerprint)
-        if self._parsed[fingerprint].not_valid_after_utc < self._clock():
+        certificate = self._parsed.get(fingerprint)
+        if certificate is None:
+            certificate = self._parsed[fingerprint] = x509.load_der_x509_certificate(der)
+        why = self._fault(fingerprint, certificate) if identity.active else "revoked"
+        if why is not None:
+            raise self._refuse(request, why, fingerprint)
+        if certificate.not_valid_after_utc < self._clock():
             raise self._refuse(request, "expired", fingerprint)
         if identity.kind != kind:
             raise self._refuse(request, "not for this door", fingerprint)
         return identity
 
-    def _is_revoked(self, fingerprint: str, der: bytes) -> bool:
-        """Only a list that names the certificate revokes it; a list that cannot be had keeps nobody out."""
-        certificate = self._parsed.get(fingerprint)
-        if certificate is None:
-            certificate = self._parsed[fingerprint] = x509.load_der_x509_certificate(der)
+    def _fault(self, fingerprint: str, certificate: x509.Certificate) -> str | None:
+        """Only a list that names the certificate revokes it; a list that cannot be had keeps nobody out.
+
+        A connection may be older than what is trusted now: its authority is looked at again.
+        """
         trust = self._trust()
-        issuer = trust.issuers.get(certificate.issuer.public_bytes())
+        if trust is not self._judged_by:
+            self._judged_by, self._issued = trust, {}
+        if fingerprint not in self._issued:
+            self._issued[fingerprint] = _issuer(certificate, trust.issuers)
+        issuer = self._issued[fingerprint]
         if issuer is None:
-            return False
+            return "authority not trusted" if _issuer(certificate, trust.out) is not None else None
         status = trust.revocation.status(certificate, issuer, self._clock())
-        return isinstance(status, signing.Revoked)
+        return "revoked" if isinstance(status, signing.Revoked) else None
 
     def _refuse(self, request: web.Request, reason: str, fingerprint: str | None = None) -> Stranger:
         log.warning(
             "client-refused", reason=reason, fingerprint=fingerprint, peer=request.remote, path=request.path
         )
         return Stranger(reason)
+
+
+def _issuer(
+    certificate: x509.Certificate, known: Mapping[bytes, Sequence[x509.Certificate]]
+) -> x509.Certificate | None:
+    for one in known.get(certificate.issuer.public_bytes(), ()):
+        with suppress(ValueError, TypeError, InvalidSignature):
+            certificate.verify_directly_issued_by(one)
+            return one
+    return None

@@ -13,6 +13,8 @@ import click
 from gateway.cli.output import EXIT_UNREACHABLE, EXIT_USAGE
 
 COMMANDS = (
+    "audit",
+    "certs",
     "check",
     "deadlines",
     "demo",

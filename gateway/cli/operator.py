@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +23,11 @@ Command = Callable[..., Any]
 def why_option(command: Command) -> Command:
     """`--why`, on every command that changes something."""
     return click.option("--why", required=True, help="For the audit record.")(command)
+
+
+def operator() -> str:
+    """Who types: the account of the operating system, whatever the environment says."""
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def with_store(config: Path, ask: Callable[[Store], Awaitable[T]]) -> T:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -16,18 +17,33 @@ T = TypeVar("T")
 
 
 class Reloading(Generic[T]):
-    """A value made from a directory, made anew when the directory changes; a failed making keeps the old one."""
+    """A value made from a directory, made anew when the directory, or what `also` gives, changes.
 
-    def __init__(self, directory: Path, make: Callable[[Path], T]) -> None:
+    A failed making keeps the old one.
+    """
+
+    def __init__(
+        self, directory: Path, make: Callable[[Path], T], also: Callable[[], Hashable] = lambda: None
+    ) -> None:
         self._directory = directory
         self._make = make
-        self._print = _fingerprint(directory)
+        self._also = also
+        self._looking = threading.Lock()
+        self._print = self._seen()
         self._fault: str | None = None
         self._value = make(directory)
 
     def __call__(self) -> T:
         """The value in force."""
         return self._value
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last making failed; None where it did not."""
+        return self._fault
+
+    def _seen(self) -> Hashable:
+        return _fingerprint(self._directory), self._also()
 
     async def watch(self, seconds: float) -> None:
         """Look every `seconds`, until cancelled."""
@@ -37,8 +53,12 @@ class Reloading(Generic[T]):
 
     def refresh(self) -> None:
         """Look now. What fails is tried again at the next look: the fault may have been ours, or passing."""
+        with self._looking:
+            self._refresh()
+
+    def _refresh(self) -> None:
         try:
-            seen = _fingerprint(self._directory)
+            seen = self._seen()
             if seen == self._print:
                 return
             self._value = self._make(self._directory)

@@ -9,8 +9,8 @@ from datetime import datetime
 from gateway.errors import NotFound
 from gateway.filing.identifiers import VIETNAM
 from gateway.filing.incident import Incident
+from gateway.store.audit import append_audit
 from gateway.store.rows import Row, time_text
-from gateway.store.seeds import append_audit
 from gateway.store.statements import FOR_UPDATE, Statement, Steps
 
 READ_INCIDENTS = """

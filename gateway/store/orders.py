@@ -10,9 +10,9 @@ from gateway.errors import NotFound
 from gateway.filing.handover import HandoverStatus
 from gateway.filing.status import Status
 from gateway.ports import STATUS_LOST
+from gateway.store.audit import append_audit
 from gateway.store.operations import HOLD_DELIVERY, INSERT_EVENT
 from gateway.store.rows import time_text
-from gateway.store.seeds import append_audit
 from gateway.store.statements import FOR_UPDATE, NOW, Statement, Steps
 
 

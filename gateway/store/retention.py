@@ -12,10 +12,10 @@ import msgspec
 from gateway.errors import NotFound
 from gateway.filing.retention import UNREAD, Part, Removed, Rule
 from gateway.filing.status import FINAL
+from gateway.store.audit import append_audit
 from gateway.store.operations import INSERT_EVENT
 from gateway.store.orders import NotHeld, Order
 from gateway.store.rows import Row, json_text, time_text
-from gateway.store.seeds import append_audit
 from gateway.store.statements import FOR_UPDATE, Statement, Steps
 
 ACTOR = "retention"

@@ -28,7 +28,7 @@ FILING_COLUMNS = (
 PAPER_COLUMNS = "place, kind, name, media_type, size, digest"
 AGENCY_COLUMNS = "id, name, adapter, config, serves, poll_seconds"
 HANDOVER_COLUMNS = "agency, office, name, status, detail, answer, backend"
-PROVIDER_COLUMNS = "id, name, tax_code, active, signs_filings"
+PROVIDER_COLUMNS = "id, name, tax_code, active, signs_filings, suspended"
 
 _COMPRESSION_LEVEL = 3
 _PAYS = 0.9
@@ -144,8 +144,8 @@ def agency_of(row: Row) -> Agency:
 
 
 def provider_of(row: Row) -> Provider:
-    """From a row in the order of PROVIDER_COLUMNS."""
-    return Provider(row[0], row[1], row[2], bool(row[3]), bool(row[4]))
+    """From a row in the order of PROVIDER_COLUMNS; one that is suspended is not active, whatever a file says."""
+    return Provider(row[0], row[1], row[2], bool(row[3]) and row[5] is None, bool(row[4]))
 
 
 def pack(octets: bytes) -> bytes:

@@ -6,18 +6,15 @@ record. Audit records are append-only and each names the hash of the one before.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.store.rows import Row, json_text, time_text
-from gateway.store.statements import FOR_UPDATE, Statement, Steps
+from gateway.store.audit import HOLD_AUDIT, append_audit
+from gateway.store.rows import Row, json_text
+from gateway.store.statements import Statement, Steps
 
-HOLD_AUDIT = f"SELECT value FROM epoch {FOR_UPDATE}"
-"""One seeding, and one audit record, at a time: each reads what the one before wrote."""
-
-SEEDED_TABLES = frozenset({"provider", "agency", "client_certificate", "signing_key", "limits"})
+SEEDED_TABLES = frozenset({"provider", "agency", "client_certificate", "limits"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +121,3 @@ def _call_roll(roster: Roster, seeding: Seeding) -> Generator[Statement, list[li
         yield from append_audit(seeding.at, seeding.actor, act, fingerprint, detail)
         changed += 1
     return changed
-
-
-def append_audit(
-    at: datetime, actor: str, act: str, subject: str, detail: str
-) -> Generator[Statement, list[list[Row]], None]:
-    """Append one record, chained to the last by SHA-256 over the previous hash and its own fields."""
-    yield Statement(HOLD_AUDIT, [()], fetch=True)
-    (last,) = yield Statement("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1", [()], fetch=True)
-    previous = last[0][0] if last else ""
-    fields = [previous, time_text(at), actor, act, subject, detail]
-    digest = hashlib.sha256(json_text(fields).encode()).hexdigest()
-    yield Statement(
-        "INSERT INTO audit (previous, at, actor, act, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(*fields, digest)],
-    )

@@ -37,6 +37,7 @@ from gateway.store import (
 from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.bodies import READ_BODY, READ_PAPER, Bodies
 from gateway.store.operator_side import OperatorSide
+from gateway.store.register_side import RegisterSide
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     FILING_COLUMNS,
@@ -60,7 +61,7 @@ WHERE c.fingerprint = ?
 """
 
 
-class Store(OperatorSide):
+class Store(OperatorSide, RegisterSide):
     """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events."""
 
     def __init__(self, driver: Driver, clock: Clock, bodies: Bodies | None = None) -> None:

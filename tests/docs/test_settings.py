@@ -21,6 +21,7 @@ from adapters.tax import TaxConfig
 from gateway import settings
 from gateway.calendar import OWN_CALENDAR
 from gateway.directory import OWN_DIRECTORY
+from gateway.register.policy import OWN_POLICY
 from tests.docs.papers import DOCS, headings, section, table
 
 TEXT = (DOCS / "settings.md").read_text(encoding="utf-8")
@@ -37,6 +38,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[notices.pkcs11]": settings.TokenKeySettings,
     "[notices.csc]": settings.ServiceKeySettings,
     "[bodies]": settings.BodySettings,
+    "[register]": settings.RegisterSettings,
     "[limits]": settings.LimitSettings,
     "[delivery]": settings.DeliverySettings,
     "[[retention]]": settings.RetentionSettings,
@@ -62,7 +64,7 @@ def as_toml(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if value in (schemas.OWN_CATALOGUE, OWN_DIRECTORY, OWN_CALENDAR):
+    if value in (schemas.OWN_CATALOGUE, OWN_DIRECTORY, OWN_CALENDAR, OWN_POLICY):
         return "the package's own"
     if isinstance(value, str | Path):
         return f'`"{value}"`'

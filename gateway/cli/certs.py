@@ -1,0 +1,205 @@
+"""efile certs: certificates and keys, exchanged while the gateway serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway.cli.certs_acting import act, at_option, changed, force_option, tell
+from gateway.cli.certs_others import provider, trust
+from gateway.cli.certs_output import entry_json, print_entries, print_steps, step_json
+from gateway.cli.operator import operator, why_option
+from gateway.cli.output import json_option, print_json, refused
+from gateway.cli.place import settings_options
+from gateway.clock import clock
+from gateway.register.acts import Certificates, Who
+from gateway.register.entry import Entry, Purpose
+from gateway.register.request import new_request
+from gateway.settings import read_notice_place
+
+T = TypeVar("T")
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_EFFECT_SECONDS = 20.0
+
+
+@click.group()
+def certs() -> None:
+    """List, plan and exchange certificates and keys, without a restart.
+
+    A certificate or key is added, rehearsed, and activated: every process takes it over within seconds. Names of
+    entries may be shortened as long as they are one's alone.
+    """
+
+
+@certs.command("list")
+@click.option("--all", "everything", is_flag=True, help="Retired and revoked ones too.")
+@settings_options
+@json_option
+def list_entries(*, everything: bool, config: Path, as_json: bool) -> None:
+    """List the register: what is for what, how it stands, and how many days are left."""
+
+    async def ask(register: Certificates) -> Sequence[Entry]:
+        return await register.entries()
+
+    entries = [e for e in act(config, ask) if everything or e.state.value not in ("retired", "revoked")]
+    if as_json:
+        print_json([entry_json(entry, clock()) for entry in entries])
+    else:
+        print_entries(entries, clock())
+
+
+@certs.command("plan")
+@settings_options
+@json_option
+def show_plan(*, config: Path, as_json: bool) -> None:
+    """Tell what happens when, as register and policy have it; what somebody has to do is marked."""
+
+    async def ask(register: Certificates) -> Any:
+        return await register.timeline()
+
+    steps = act(config, ask)
+    if as_json:
+        print_json([step_json(step) for step in steps])
+    else:
+        print_steps(steps)
+
+
+@certs.command("add")
+@click.argument("purpose", type=click.Choice(["tls", "notices"]))
+@click.option("--key", type=_FILE, help="Private key: PEM, or for notices PKCS#12 (.p12, .pfx).")
+@click.option("--cert", type=_FILE, help="Certificate and chain (PEM).")
+@click.option("--password-file", type=_FILE, help="File with the password of the key of notices.")
+@click.option(
+    "--place", type=_FILE, help="TOML file that says [notices] as the settings do: a token, a service."
+)
+@why_option
+@settings_options
+@json_option
+def add(
+    *,
+    purpose: str,
+    key: Path | None,
+    cert: Path | None,
+    password_file: Path | None,
+    place: Path | None,
+    why: str,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Enter a key and its certificate as the next one. The key stays where it is, on every node."""
+    if place is not None:
+        location = read_notice_place(place)
+    elif key is None or (cert is None and key.suffix.lower() not in (".p12", ".pfx")):
+        raise click.UsageError("say where the key is: --key with --cert, or --place")
+    else:
+        files = {"key": key, "certificate": cert, "password_file": password_file}
+        location = {name: str(file.resolve()) for name, file in files.items() if file is not None}
+    if purpose == "tls" and set(location) != {"key", "certificate"}:
+        raise click.UsageError("the door's key is a PEM file without a password: --key and --cert")
+
+    async def ask(register: Certificates) -> Entry:
+        return await register.add_key(Purpose(purpose), location, Who(operator(), why))
+
+    tell(act(config, ask), as_json)
+
+
+@certs.command("rehearse")
+@click.argument("entry")
+@settings_options
+@json_option
+def rehearse(*, entry: str, config: Path, as_json: bool) -> None:
+    """Try ENTRY in a shadow: key, path, names, usage, time, overlap, a signature, a handshake. Exit code 1: no."""
+
+    async def ask(register: Certificates) -> Entry:
+        return await register.rehearse(entry, Who(operator(), ""))
+
+    tried = act(config, ask)
+    tell(tried, as_json)
+    if not tried.rehearsed:
+        refused()
+
+
+@certs.command("activate")
+@click.argument("entry")
+@at_option
+@force_option
+@why_option
+@settings_options
+@json_option
+def activate(*, entry: str, at: datetime | None, force: bool, why: str, config: Path, as_json: bool) -> None:
+    """Let ENTRY take over, at once or at a time. It must have been rehearsed."""
+
+    async def ask(register: Certificates) -> Entry:
+        return await register.activate(entry, Who(operator(), why), at=at, force=force)
+
+    changed(config, ask, as_json)
+
+
+@certs.command("retire")
+@click.argument("entry")
+@at_option
+@force_option
+@why_option
+@settings_options
+@json_option
+def retire(*, entry: str, at: datetime | None, force: bool, why: str, config: Path, as_json: bool) -> None:
+    """Use or trust ENTRY no more, at once or from a time on. What was signed by it stays provable."""
+
+    async def ask(register: Certificates) -> Entry:
+        return await register.retire(entry, Who(operator(), why), at=at, force=force)
+
+    changed(config, ask, as_json)
+
+
+@certs.command("revoke")
+@click.argument("entry")
+@click.option("--emergency", is_flag=True, required=True, help="Yes: at once, for good, by one person.")
+@force_option
+@why_option
+@settings_options
+@json_option
+def revoke(*, entry: str, emergency: bool, force: bool, why: str, config: Path, as_json: bool) -> None:  # noqa: ARG001
+    """ENTRY is compromised: out at once. Of the door's or the notices' key the next one takes over in the same act."""
+
+    async def ask(register: Certificates) -> Entry:
+        return await register.revoke(entry, Who(operator(), why), force=force)
+
+    changed(config, ask, as_json)
+
+
+@certs.command("approve")
+@click.argument("entry")
+@settings_options
+@json_option
+def approve(*, entry: str, config: Path, as_json: bool) -> None:
+    """Approve what another person has proposed of ENTRY, where the policy wants four eyes."""
+
+    async def ask(register: Certificates) -> Entry:
+        return await register.approve(entry, Who(operator(), ""))
+
+    changed(config, ask, as_json)
+
+
+@certs.command("csr")
+@click.argument("subject")
+@click.option("--host", "hosts", multiple=True, help="A name or address of a server's certificate.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for key.pem and request.pem."
+)
+def csr(*, subject: str, hosts: tuple[str, ...], out: Path) -> None:
+    """Make a key and a request for a certificate of SUBJECT ("CN=…,O=…,C=VN"); the key leaves this machine never."""
+    try:
+        request = new_request(subject, hosts, out)
+    except ValueError as error:
+        raise click.UsageError(f"{subject}: {error}") from None
+    except FileExistsError as error:
+        raise click.UsageError(f"{error.filename} is there already") from None
+    click.echo(request)
+
+
+certs.add_command(trust)
+certs.add_command(provider)

@@ -1,0 +1,178 @@
+"""efile certs trust, efile certs provider: what belongs to others. Their keys we never see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.certs_acting import act, at_option, changed, force_option
+from gateway.cli.operator import operator, why_option
+from gateway.cli.output import json_option, print_json
+from gateway.cli.place import settings_options
+from gateway.clock import clock
+from gateway.filing.findings import Text
+from gateway.register.acts import Certificates, Who
+from gateway.register.entry import Entry, Purpose, RegisterRefused, State
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_KINDS = ("anchor", "intermediate", "client-ca", "crl")
+
+
+@click.group()
+def trust() -> None:
+    """Anchors, intermediates, authorities of client certificates, revocation lists: beside what the folders hold."""
+
+
+@trust.command("add")
+@click.argument("kind", type=click.Choice(_KINDS))
+@click.argument("file", type=_FILE)
+@force_option
+@why_option
+@settings_options
+@json_option
+def trust_add(*, kind: str, file: Path, force: bool, why: str, config: Path, as_json: bool) -> None:
+    """Trust what FILE holds from now on, at every node: it is rehearsed, then in use."""
+    who, octets = Who(operator(), why), file.read_bytes()
+
+    async def ask(register: Certificates) -> Entry:
+        added = await register.add_certificate(Purpose(kind), octets, who)
+        for one in added:
+            last = await _taken_in(register, one, who, force)
+        return last
+
+    changed(config, ask, as_json)
+
+
+@trust.command("retire")
+@click.argument("which")
+@force_option
+@why_option
+@settings_options
+@json_option
+def trust_retire(*, which: str, force: bool, why: str, config: Path, as_json: bool) -> None:
+    """Trust WHICH no more: an entry, or a certificate's file, wherever else that certificate may lie."""
+    who = Who(operator(), why)
+    octets = Path(which).read_bytes() if Path(which).is_file() else None
+
+    async def ask(register: Certificates) -> Entry:
+        if octets is None:
+            return await register.retire(which, who, force=force)
+        return await register.distrust(octets, who, force=force)
+
+    changed(config, ask, as_json)
+
+
+@click.group()
+def provider() -> None:
+    """T-VAN providers: their client certificates, two at once where they change; suspended and served again."""
+
+
+@provider.command("list")
+@settings_options
+@json_option
+def provider_list(*, config: Path, as_json: bool) -> None:
+    """List providers, and why one is suspended."""
+
+    async def ask(register: Certificates) -> Any:
+        return await register.providers()
+
+    found = act(config, ask)
+    if as_json:
+        print_json([{"id": p.id, "name": p.name, "active": p.active, "suspended": why} for p, why in found])
+        return
+    for one, why in found:
+        stands = "served" if one.active else f"suspended: {why}" if why else "not active"
+        click.echo(f"{one.id:16} {one.name}  {stands}")
+    click.echo(f"{len(found)} providers")
+
+
+@provider.command("add")
+@click.argument("provider")
+@click.argument("file", type=_FILE)
+@force_option
+@why_option
+@settings_options
+@json_option
+def provider_add(*, provider: str, file: Path, force: bool, why: str, config: Path, as_json: bool) -> None:
+    """PROVIDER may call with the certificate in FILE too, from now on."""
+    who, octets = Who(operator(), why), file.read_bytes()
+
+    async def ask(register: Certificates) -> Entry:
+        (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, f"provider {provider}")
+        return await _taken_in(register, one, who, force)
+
+    changed(config, ask, as_json)
+
+
+@provider.command("renew")
+@click.argument("provider")
+@click.argument("file", type=_FILE)
+@at_option
+@force_option
+@why_option
+@settings_options
+@json_option
+def provider_renew(
+    *, provider: str, file: Path, at: datetime | None, force: bool, why: str, config: Path, as_json: bool
+) -> None:
+    """The certificate in FILE takes over: those that PROVIDER has now are retired at --at, or after the overlap."""
+    who, octets = Who(operator(), why), file.read_bytes()
+
+    async def ask(register: Certificates) -> Entry:
+        party = f"provider {provider}"
+        before = [e for e in await register.entries() if e.party == party and e.state is State.ACTIVE]
+        (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, party)
+        taken = await _taken_in(register, one, who, force)
+        until = at or clock() + register.policy.overlaps[Purpose.CLIENT]
+        for old in before:
+            if old.id != one.id:
+                await register.retire(old.id, who, at=until)
+        return taken
+
+    changed(config, ask, as_json)
+
+
+def _switched(provider: str, why: str, config: Path, as_json: bool, *, suspended: bool) -> None:
+    async def ask(register: Certificates) -> None:
+        await register.suspend(provider, Who(operator(), why), suspended=suspended)
+
+    act(config, ask)
+    if as_json:
+        print_json({"provider": provider, "suspended": suspended})
+    else:
+        click.echo(f"{provider}: {'suspended' if suspended else 'served'} from its next request on")
+
+
+@provider.command("suspend")
+@click.argument("provider")
+@why_option
+@settings_options
+@json_option
+def provider_suspend(*, provider: str, why: str, config: Path, as_json: bool) -> None:
+    """Serve PROVIDER no more, from its next request on, whatever the settings file says."""
+    _switched(provider, why, config, as_json, suspended=True)
+
+
+@provider.command("resume")
+@click.argument("provider")
+@why_option
+@settings_options
+@json_option
+def provider_resume(*, provider: str, why: str, config: Path, as_json: bool) -> None:
+    """Serve PROVIDER again."""
+    _switched(provider, why, config, as_json, suspended=False)
+
+
+async def _taken_in(register: Certificates, entry: Entry, who: Who, force: bool) -> Entry:
+    """Rehearsed, then in use; what is not green stays next, and is told."""
+    tried = await register.rehearse(entry.id, who)
+    if not tried.rehearsed and not force:
+        assert tried.rehearsal is not None
+        raise RegisterRefused(
+            *tried.rehearsal.faults,
+            Text(f"{entry.id} vẫn chờ, chưa dùng.", f"{entry.id} waits as next; it is not in use."),
+        )
+    return await register.activate(entry.id, who, force=force)

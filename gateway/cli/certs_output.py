@@ -1,0 +1,116 @@
+"""How `efile certs` prints entries and timelines, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import click
+
+from gateway.filing.identifiers import VIETNAM
+from gateway.register.entry import STATE_WORDS, Entry, State
+from gateway.register.plan import Step
+
+_COLOURS = {State.ACTIVE: "green", State.NEXT: "blue", State.RETIRING: "yellow", State.REVOKED: "red"}
+_SOON_DAYS = 30
+
+
+def entry_json(entry: Entry, at: datetime) -> dict[str, Any]:
+    """An entry for machines, without its octets."""
+    last, proposal = entry.rehearsal, entry.proposal
+    return {
+        "id": entry.id,
+        "purpose": entry.purpose.value,
+        "party": entry.party or None,
+        "subject": entry.subject,
+        "issuer": entry.issuer,
+        "serial": entry.serial,
+        "fingerprint": entry.fingerprint,
+        "location": dict(entry.location) or None,
+        "validFrom": _iso(entry.valid_from),
+        "validTo": _iso(entry.valid_to),
+        "daysLeft": entry.days_left(at),
+        "state": entry.state.value,
+        "version": entry.version,
+        "startsAt": _iso(entry.starts_at),
+        "endsAt": _iso(entry.ends_at),
+        "rehearsal": None
+        if last is None
+        else {
+            "green": entry.rehearsed,
+            "at": _iso(last.at),
+            "by": last.by,
+            "faults": [{"vi": fault.vi, "en": fault.en} for fault in last.faults],
+        },
+        "proposal": None
+        if proposal is None
+        else {"to": proposal.to.value, "by": proposal.by, "why": proposal.why, "at": _iso(proposal.at)},
+        "changedBy": entry.changed_by,
+        "changedAt": _iso(entry.changed_at),
+        "why": entry.why,
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """A step of the timeline for machines."""
+    return {
+        "at": _iso(step.at),
+        "act": step.act.value,
+        "entry": step.entry,
+        "text": {"vi": step.text.vi, "en": step.text.en},
+        "toDo": step.ours,
+        "late": step.late,
+    }
+
+
+def print_entries(entries: Iterable[Entry], at: datetime) -> None:
+    """A table, a line each."""
+    listed = list(entries)
+    for entry in listed:
+        left = entry.days_left(at)
+        days = click.style(f"{left:5}", fg="red" if left < _SOON_DAYS else None)
+        state = click.style(f"{entry.state.value:8}", fg=_COLOURS.get(entry.state))
+        whose = f"{entry.party}: " if entry.party else ""
+        click.echo(f"{entry.id:28} {state} {days} days  until {_day(entry.valid_to)}  {whose}{entry.subject}")
+    click.echo(f"{len(listed)} entries")
+
+
+def print_entry(entry: Entry, at: datetime) -> None:
+    """All that matters of one."""
+    words = STATE_WORDS[entry.state]
+    click.echo(click.style(entry.id, bold=True))
+    click.echo(f"  state     {entry.state.value}: {words.vi} / {words.en}")
+    click.echo(f"  subject   {entry.subject}")
+    click.echo(f"  until     {_day(entry.valid_to)} ({entry.days_left(at)} days)")
+    for word, time in (("takes over", entry.starts_at), ("retires", entry.ends_at)):
+        if time is not None:
+            click.echo(f"  {word:9} {_iso(time)}")
+    if entry.proposal is not None:
+        click.echo(
+            f"  proposed  {entry.proposal.to.value} by {entry.proposal.by}: another person approves it"
+        )
+    last = entry.rehearsal
+    if last is not None:
+        green = entry.rehearsed
+        click.secho(f"  rehearsed {'green' if green else 'NOT green'}", fg="green" if green else "red")
+        for fault in last.faults:
+            click.secho(f"  ✗ {fault.vi}\n    {fault.en}", fg="red")
+
+
+def print_steps(steps: Iterable[Step]) -> None:
+    """A line each, in order of time; what somebody has to do begins with an arrow."""
+    listed = list(steps)
+    for step in listed:
+        mark = "→" if step.ours else " "
+        late = click.style("  LATE", fg="red") if step.late else ""
+        click.echo(f"{mark} {_day(step.at)}  {step.entry:28} {step.text.vi} / {step.text.en}{late}")
+    click.echo(f"{len(listed)} steps")
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(VIETNAM).isoformat(timespec="seconds")
+
+
+def _day(at: datetime) -> str:
+    return at.astimezone(VIETNAM).strftime("%Y-%m-%d")

@@ -1,0 +1,220 @@
+"""What an administrator does with the register: one implementation, for the command line and for every other door.
+
+Each act names who does it and why, and goes by the policy of the day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+
+import signing
+from gateway.filing.findings import Text
+from gateway.notice_keys import open_notice_key, settings_of_location
+from gateway.ports import Clock, Provider
+from gateway.register.entry import (
+    OUR_KEYS,
+    SINGLE,
+    Entry,
+    NewEntry,
+    Purpose,
+    RegisterRefused,
+    Rehearsal,
+    State,
+    found,
+)
+from gateway.register.plan import Step, plan
+from gateway.register.policy import RegisterPolicy, policy_at
+from gateway.register.reading import fingerprint_of, of_certificate, of_crl
+from gateway.register.rehearsal import CHECKS, Stage, rehearse, retirement_faults
+from gateway.reloaded import client_cas
+from gateway.settings import Settings
+from gateway.store.register import Addition, Approval, Move
+from gateway.store.store import Store
+from gateway.store.taken_over import TakenOver
+
+_LOOK_SECONDS = 0.05
+_OF_TRUST = (Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who acts, and why; both stand in the audit record. `version`: of the entry as he saw it, None: as it is now."""
+
+    name: str
+    why: str
+    version: int | None = None
+
+
+class Certificates:
+    """The acts. What cannot be is refused by RegisterRefused, with the reason in both languages."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+
+    @property
+    def policy(self) -> RegisterPolicy:
+        """That of today."""
+        return policy_at(self._settings.register.policy, self._clock())
+
+    async def entries(self) -> list[Entry]:
+        """The whole register."""
+        return await self._store.entries()
+
+    async def timeline(self) -> tuple[Step, ...]:
+        """What happens when."""
+        return plan(await self.entries(), self.policy, self._clock())
+
+    async def add_key(self, purpose: Purpose, location: dict[str, Any], who: Who) -> Entry:
+        """A key of ours, for the door or for notices, comes next. Raises signing.KeyRefused, ConfigurationError."""
+        if purpose not in OUR_KEYS:
+            raise RegisterRefused(
+                Text("Chỉ tls và notices có khóa ở đây.", "Only tls and notices have a key here.")
+            )
+        certificate = await asyncio.to_thread(_certificate_of, location)
+        return await self._add(of_certificate(purpose, certificate, location=location), who)
+
+    async def add_certificate(
+        self, purpose: Purpose, octets: bytes, who: Who, party: str = ""
+    ) -> list[Entry]:
+        """Certificates (PEM, DER, PKCS#7) or lists of others come next; each is an entry. Raises ValueError."""
+        if purpose in OUR_KEYS:
+            raise RegisterRefused(Text("Cần chỉ ra khóa.", "Where its key lives must be said."))
+        if purpose is Purpose.CRL:
+            new = [of_crl(der) for der in signing.read_crls(octets)]
+        else:
+            new = [of_certificate(purpose, one, party=party) for one in signing.read_certificates(octets)]
+        return [await self._add(one, who) for one in new]
+
+    async def _add(self, new: NewEntry, who: Who) -> Entry:
+        if new.purpose is Purpose.CLIENT:
+            kind, _, id = new.party.partition(" ")
+            known = {one.id for one in await self._store.agencies()}
+            if kind == "provider":
+                known = {provider.id for provider, _ in await self._store.providers()}
+            if id not in known:
+                raise RegisterRefused(Text(f"Không có {new.party}.", f"There is no {new.party}."))
+        return await self._store.add_entry(Addition(new, who.name, self._clock(), who.why))
+
+    async def rehearse(self, name: str, who: Who) -> Entry:
+        """Try it in a shadow, as of the time at which it is to take over; what was found is kept with the entry."""
+        entries = await self.entries()
+        entry = found(entries, name)
+        at = self._clock()
+        stage = Stage(self._settings, entries, self.policy, max(at, entry.starts_at or at))
+        faults = await asyncio.to_thread(rehearse, entry, stage)
+        return await self._store.record_rehearsal(
+            entry.id, Rehearsal(entry.fingerprint, at, who.name, faults, CHECKS)
+        )
+
+    async def activate(
+        self, name: str, who: Who, *, at: datetime | None = None, force: bool = False
+    ) -> Entry:
+        """It takes over, now or `at`; without a green rehearsal only by force."""
+        entry = found(await self.entries(), name)
+        return await self._store.move_entry(self._move(entry, State.ACTIVE, who, force=force, starts_at=at))
+
+    async def retire(self, name: str, who: Who, *, at: datetime | None = None, force: bool = False) -> Entry:
+        """It is used, or trusted, no more, from now or from `at` on; not what all depends on, unless by force."""
+        entries = await self.entries()
+        entry = found(entries, name)
+        if not force:
+            stage = Stage(self._settings, entries, self.policy, self._clock())
+            if faults := await asyncio.to_thread(retirement_faults, entry, stage):
+                raise RegisterRefused(*faults)
+        return await self._store.move_entry(self._move(entry, State.RETIRED, who, ends_at=at))
+
+    async def distrust(self, octets: bytes, who: Who, *, force: bool = False) -> Entry:
+        """A certificate (PEM, DER) is trusted no more, also where only a folder has it. Raises ValueError."""
+        (one,) = signing.read_certificates(octets)
+        entries = await self.entries()
+        print_ = fingerprint_of(one)
+        known = [e for e in entries if e.fingerprint == print_ and e.purpose in _OF_TRUST]
+        if known:
+            entry = known[0]
+        else:
+            cas = client_cas(self._settings.door, entries)
+            purpose = Purpose.CLIENT_CA if one in cas else Purpose.ANCHOR
+            entry = await self._add(of_certificate(purpose, one), who)
+        return await self.retire(entry.id, who, force=force)
+
+    async def providers(self) -> list[tuple[Provider, str | None]]:
+        """All, each with why it is suspended, or None."""
+        return await self._store.providers()
+
+    async def suspend(self, provider: str, who: Who, *, suspended: bool = True) -> None:
+        """From its next request on it is refused, or served again. Raises NotFound."""
+        await self._store.suspend_provider(provider, who.name, who.why, suspended=suspended)
+
+    async def revoke(self, name: str, who: Who, *, force: bool = False) -> Entry:
+        """At once and for good, by one person; where one must be in use, the next one takes over in the same act."""
+        entries = await self.entries()
+        entry = found(entries, name)
+        successor = None
+        if entry.purpose in SINGLE and entry.state is State.ACTIVE:
+            coming = [e for e in entries if e.purpose is entry.purpose and e.state is State.NEXT]
+            ready = [e for e in coming if e.rehearsed] or coming
+            successor = ready[0].id if ready else None
+        move = self._move(entry, State.REVOKED, who, force=force)
+        return await self._store.move_entry(replace(move, successor=successor, four_eyes=False))
+
+    async def approve(self, name: str, who: Who) -> Entry:
+        """Do what another person has proposed."""
+        entry = found(await self.entries(), name)
+        version = entry.version if who.version is None else who.version
+        at = self._clock()
+        since = self.policy.rehearsed_since(at)
+        return await self._store.approve_entry(
+            Approval(entry.id, version, who.name, at, since, self.policy.overlaps)
+        )
+
+    def _move(
+        self,
+        entry: Entry,
+        to: State,
+        who: Who,
+        *,
+        force: bool = False,
+        starts_at: datetime | None = None,
+        ends_at: datetime | None = None,
+    ) -> Move:
+        policy, at = self.policy, self._clock()
+        return Move(
+            entry.id,
+            entry.version if who.version is None else who.version,
+            to,
+            who.name,
+            at,
+            f"forced: {who.why}" if force else who.why,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            rehearsed_since=None if force else policy.rehearsed_since(at),
+            four_eyes=entry.purpose in policy.four_eyes,
+            overlaps=policy.overlaps,
+        )
+
+    async def effect(self, seconds: float) -> tuple[bool, list[TakenOver]]:
+        """Wait until every process that serves has taken over what the register says now; whether all have."""
+        epoch = await self._store.epoch()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            processes = await self._store.taken_over()
+            if all(one.epoch >= epoch for one in processes):
+                return True, processes
+            if asyncio.get_running_loop().time() > deadline:
+                return False, processes
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _certificate_of(location: dict[str, Any]) -> x509.Certificate:
+    """Of a key in PEM its file, which is not opened with its key yet; else what the key's place says."""
+    if "certificate" in location and "key" in location:
+        with open(location["certificate"], "rb") as file:
+            return x509.load_pem_x509_certificates(file.read())[0]
+    return open_notice_key(settings_of_location(location)).certificate

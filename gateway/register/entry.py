@@ -1,0 +1,162 @@
+"""One entry of the register of certificates and keys, and the states that it goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from gateway.filing.findings import Text
+
+
+class Purpose(StrEnum):
+    """What a certificate (or, of `crl`, a revocation list) is for. The words are public."""
+
+    TLS = "tls"
+    NOTICES = "notices"
+    CLIENT = "client"
+    ANCHOR = "anchor"
+    INTERMEDIATE = "intermediate"
+    CLIENT_CA = "client-ca"
+    CRL = "crl"
+
+
+class State(StrEnum):
+    """Where an entry stands."""
+
+    NEXT = "next"
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+    REVOKED = "revoked"
+
+
+SINGLE = frozenset({Purpose.TLS, Purpose.NOTICES})
+"""One of these is active at any time, never none: the next one takes over from it."""
+OUR_KEYS = SINGLE
+"""Of these we hold the private key."""
+IN_FORCE = frozenset({State.ACTIVE, State.RETIRING})
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.NEXT: frozenset({State.ACTIVE, State.RETIRED, State.REVOKED}),
+    State.ACTIVE: frozenset({State.RETIRING, State.RETIRED, State.REVOKED}),
+    State.RETIRING: frozenset({State.ACTIVE, State.RETIRED, State.REVOKED}),
+    State.RETIRED: frozenset({State.NEXT, State.REVOKED}),
+    State.REVOKED: frozenset(),
+}
+"""Every other move is refused."""
+
+STATE_WORDS: Mapping[State, Text] = {
+    State.NEXT: Text("sẽ dùng", "comes next"),
+    State.ACTIVE: Text("đang dùng", "in use"),
+    State.RETIRING: Text("sắp ngừng dùng", "on its way out, still valid"),
+    State.RETIRED: Text("đã ngừng dùng", "no longer used"),
+    State.REVOKED: Text("đã bị thu hồi", "revoked"),
+}
+
+
+class RegisterRefused(Exception):
+    """What is asked of the register cannot be; `texts` say why, in both languages."""
+
+    def __init__(self, *texts: Text) -> None:
+        super().__init__("; ".join(text.en for text in texts))
+        self.texts = texts
+
+
+class RegisterConflict(RegisterRefused):
+    """The entry has been changed since it was read: look again, then decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rehearsal found. Of the entry with this fingerprint alone; green without faults."""
+
+    fingerprint: str
+    at: datetime
+    by: str
+    faults: tuple[Text, ...] = ()
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one person proposes, for another to approve: the state, from when, and why."""
+
+    to: State
+    by: str
+    at: datetime
+    why: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """What is known of a certificate or list before it is in the register.
+
+    `octets`: DER. `location`: where the key lives, as `[notices]` says it, never the key itself. `party`: whose client
+    certificate it is, `provider beta`. Times are aware.
+    """
+
+    purpose: Purpose
+    subject: str
+    issuer: str
+    serial: str
+    fingerprint: str
+    valid_from: datetime
+    valid_to: datetime
+    octets: bytes
+    party: str = ""
+    location: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """By what people name it: purpose and the beginning of the fingerprint (SHA-256, hex)."""
+        return f"{self.purpose.value}-{self.fingerprint[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(NewEntry):
+    """In the register. `version` counts its changes; `starts_at`, `ends_at`: when it becomes active, or retired."""
+
+    state: State = State.NEXT
+    version: int = 1
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    rehearsal: Rehearsal | None = None
+    proposal: Proposal | None = None
+    changed_by: str = ""
+    changed_at: datetime | None = None
+    why: str = ""
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether the last rehearsal was of this very certificate, and green."""
+        last = self.rehearsal
+        return last is not None and last.fingerprint == self.fingerprint and not last.faults
+
+    def days_left(self, at: datetime) -> int:
+        """Whole days until it ends; negative once it has."""
+        return (self.valid_to - at).days
+
+
+def active(entries: Iterable[Entry], purpose: Purpose) -> Entry | None:
+    """The active entry of a purpose that has one, or None before there is any."""
+    return next((e for e in entries if e.purpose is purpose and e.state is State.ACTIVE), None)
+
+
+def found(entries: Iterable[Entry], name: str) -> Entry:
+    """The entry with this identifier, or the only one that begins so. Raises RegisterRefused."""
+    some = [entry for entry in entries if entry.id == name] or [
+        entry for entry in entries if name and entry.id.startswith(name)
+    ]
+    if len(some) != 1:
+        raise RegisterRefused(
+            Text(
+                f"Không có đúng một mục tên là {name}; xem `efile certs list`.",
+                f"There is not exactly one entry {name}; see `efile certs list`.",
+            )
+        )
+    return some[0]

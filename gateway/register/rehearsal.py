@@ -1,0 +1,224 @@
+"""A coming change, tried in a shadow: all that would break, before anything does. Nothing that serves is touched."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+import signing
+from gateway.errors import ConfigurationError
+from gateway.filing.findings import Text
+from gateway.notice_keys import notary_with, open_entry
+from gateway.register.entry import SINGLE, Entry, NewEntry, Purpose, State, active
+from gateway.register.judging import certificate_faults, chain_faults, issued_by, names_of
+from gateway.register.policy import RegisterPolicy
+from gateway.register.reading import additions, fingerprint_of
+from gateway.register.shadow import handshake_faults
+from gateway.reloaded import client_cas
+from gateway.settings import Settings
+
+CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a rehearsal knows: the installation, the register as it is, the time at which the change would come."""
+
+    settings: Settings
+    entries: Sequence[Entry]
+    policy: RegisterPolicy
+    at: datetime
+
+    @property
+    def production(self) -> bool:
+        """Whether development certificates are refused."""
+        return self.settings.mode == "production"
+
+
+def rehearse(entry: NewEntry, stage: Stage) -> tuple[Text, ...]:
+    """All that would break, were the entry in use; nothing: green. Takes as long as its signer takes to sign."""
+    faults: list[Text] = []
+    for check in (_itself, _overlap, _its_purpose):
+        try:
+            faults += check(entry, stage)
+        except (
+            signing.KeyRefused,
+            signing.TrustRefused,
+            signing.CrlRefused,
+            ConfigurationError,
+            OSError,
+            ValueError,
+        ) as error:  # ssl.SSLError is an OSError
+            faults.append(_said(error))
+    return tuple(dict.fromkeys(faults))
+
+
+def _said(error: Exception) -> Text:
+    if isinstance(error, ssl.SSLError) and "KEY_VALUES_MISMATCH" in str(error):
+        return Text(
+            "Khóa riêng không khớp với chứng thư.", "The private key does not belong to the certificate."
+        )
+    if "does not belong to the certificate" in str(error):
+        return Text(f"Khóa riêng không khớp với chứng thư: {error}", str(error))
+    return Text(f"Không dùng được: {error}", f"It cannot be used: {error}")
+
+
+def _itself(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    if entry.purpose is Purpose.CRL:
+        return
+    certificate = x509.load_der_x509_certificate(entry.octets)
+    yield from certificate_faults(
+        certificate, entry.purpose, stage.policy, stage.at, production=stage.production
+    )
+
+
+def _overlap(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    current = active(stage.entries, entry.purpose) if entry.purpose in SINGLE else None
+    if current is None or current.id == entry.id:
+        return
+    if entry.valid_to <= current.valid_to:
+        yield Text(
+            f"Hết hạn ({entry.valid_to:%Y-%m-%d}) không muộn hơn {current.id} mà nó thay thế.",
+            f"It ends ({entry.valid_to:%Y-%m-%d}) no later than {current.id}, which it would replace.",
+        )
+    if current.valid_to < stage.at:
+        yield Text(
+            f"{current.id} hết hạn trước đó: không có thời gian chuyển tiếp.",
+            f"{current.id} will have ended by then: there is no overlap.",
+        )
+
+
+def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    match entry.purpose:
+        case Purpose.TLS:
+            yield from _tls(entry, stage)
+        case Purpose.NOTICES:
+            yield from _notices(entry, stage)
+        case Purpose.CLIENT:
+            yield from _client(entry, stage)
+        case Purpose.CRL:
+            yield from _crl(entry, stage)
+        case Purpose.ANCHOR | Purpose.INTERMEDIATE:
+            _trust(stage, entry)
+        case Purpose.CLIENT_CA:
+            pass
+
+
+def _tls(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    certificate, key = Path(entry.location["certificate"]), Path(entry.location["key"])
+    yield from mode_faults([key])
+    chain = x509.load_pem_x509_certificates(certificate.read_bytes())
+    if fingerprint_of(chain[0]) != entry.fingerprint:
+        yield Text(f"{certificate} nay chứa chứng thư khác.", f"{certificate} holds another certificate now.")
+        return
+    yield from chain_faults(chain)
+    current = active(stage.entries, Purpose.TLS)
+    if current is not None:
+        yield from _as_clients_know_us(chain, current)
+    yield from handshake_faults(certificate, key, chain)
+
+
+def _as_clients_know_us(chain: Sequence[x509.Certificate], current: Entry) -> Iterator[Text]:
+    """Senders trust an authority and call a name: both must still be there."""
+    there = x509.load_der_x509_certificate(current.octets)
+    if missing := names_of(there) - names_of(chain[0]):
+        listed = ", ".join(sorted(missing))
+        yield Text(f"Thiếu tên máy chủ: {listed}.", f"Names that clients call are missing: {listed}.")
+    try:
+        before = x509.load_pem_x509_certificates(Path(current.location["certificate"]).read_bytes())
+    except (OSError, ValueError):
+        before = [there]
+    if chain[-1].issuer != before[-1].issuer:
+        name = chain[-1].issuer.rfc4514_string()
+        yield Text(
+            f"Chuỗi chứng thư thiếu hoặc thuộc gốc khác ({name}): người gửi có thể không tin.",
+            f"The chain is incomplete, or of another root ({name}): senders may not trust it.",
+        )
+
+
+def _notices(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    named = (entry.location.get("key"), entry.location.get("password_file"))
+    yield from mode_faults(Path(one) for one in named if one)
+    key = open_entry(entry)
+    rules = signing.load_policy(stage.settings.trust.policy)
+    yield from notary_with(stage.settings, key).trial(rules, _trust(stage), stage.at)
+
+
+def _client(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    certificate = x509.load_der_x509_certificate(entry.octets)
+    cas = client_cas(stage.settings.door, stage.entries)
+    if not any(issued_by(certificate, ca) for ca in cas):
+        yield Text(
+            "Tổ chức cấp chứng thư không nằm trong số các tổ chức được tin cậy.",
+            "None of the trusted authorities of client certificates issued it.",
+        )
+    others = {e.party for e in stage.entries if e.fingerprint == entry.fingerprint and e.party != entry.party}
+    if others:
+        yield Text(f"Chứng thư là của {others}.", f"The certificate is that of {', '.join(sorted(others))}.")
+
+
+def _crl(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    trust = _trust(stage)
+    issuers = (*trust.anchors, *trust.intermediates, *client_cas(stage.settings.door, stage.entries))
+    signing.RevocationIndex(issuers).add_crl(entry.octets)
+    if entry.valid_to < stage.at:
+        until = f"{entry.valid_to:%Y-%m-%d %H:%M} UTC"
+        yield Text(f"Danh sách đã hết hạn lúc {until}.", f"The list ended at {until}.")
+
+
+def mode_faults(files: Iterator[Path] | Sequence[Path]) -> Iterator[Text]:
+    """Keys that others than their owner can read."""
+    for file in files:
+        if os.stat(file).st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            yield Text(
+                f"{file}: người khác đọc được; chmod 600.",
+                f"{file}: the key is readable by others; chmod 600.",
+            )
+
+
+def _trust(stage: Stage, *more: NewEntry) -> signing.TrustStore:
+    """What is trusted, with further entries as if they were in use. Raises signing.TrustRefused."""
+    coming = [in_use(entry) for entry in more]
+    ids = {entry.id for entry in coming}
+    entries = [*(e for e in stage.entries if e.id not in ids), *coming]
+    return signing.TrustStore.load(stage.settings.trust.directory, stage.at, more=additions(entries))
+
+
+def in_use(entry: NewEntry, state: State = State.ACTIVE) -> Entry:
+    """The entry as it would be in that state."""
+    said = {name: getattr(entry, name) for name in NewEntry.__dataclass_fields__}
+    return Entry(**said, state=state)
+
+
+def retirement_faults(entry: Entry, stage: Stage) -> tuple[Text, ...]:
+    """What would break, were this anchor, intermediate or authority trusted no more: our own notices, all clients."""
+    rest = [*(e for e in stage.entries if e.id != entry.id), in_use(entry, State.RETIRED)]
+    if entry.purpose is Purpose.CLIENT_CA and not client_cas(stage.settings.door, rest):
+        return (
+            Text(
+                "Không còn tổ chức nào cấp chứng thư máy khách.",
+                "No authority of client certificates is left.",
+            ),
+        )
+    if entry.purpose not in (Purpose.ANCHOR, Purpose.INTERMEDIATE):
+        return ()
+    try:
+        trust = signing.TrustStore.load(stage.settings.trust.directory, stage.at, more=additions(rest))
+    except signing.TrustRefused as error:
+        return (Text(f"Không còn gốc tin cậy: {error}", f"Nothing would be trusted: {error}"),)
+    current = active(stage.entries, Purpose.NOTICES)
+    if current is not None and not trust.paths.paths(x509.load_der_x509_certificate(current.octets)):
+        return (
+            Text(
+                f"Thông báo của chính cổng ({current.id}) sẽ không kiểm chứng được.",
+                f"Our own notices ({current.id}) could not be proven any more.",
+            ),
+        )
+    return ()

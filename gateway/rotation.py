@@ -1,0 +1,204 @@
+"""How a process that serves takes over what the register says, without a restart: trust, then the door, then notices.
+
+What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+
+import signing
+from gateway.api.clients import ClientTrust
+from gateway.api.tls import server_context
+from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.intake.verify import SignatureRules
+from gateway.jobs.refresh import Reloading
+from gateway.listening import MachinesDoor
+from gateway.notary import XmlNotary
+from gateway.notice_keys import open_entry
+from gateway.ports import Clock
+from gateway.production import require_no_development_key
+from gateway.register.entry import Entry, Purpose, State, active
+from gateway.register.plan import warning_level
+from gateway.register.policy import RegisterPolicy, policy_at
+from gateway.register.reading import fingerprint_of
+from gateway.reloaded import RegisterView, client_cas
+from gateway.settings import Settings
+from gateway.store.store import Store
+from gateway.store.taken_over import TakenOver
+
+log = structlog.get_logger("register")
+_SAY_SECONDS = 15.0
+"""A process says so often that it lives."""
+_AGAIN_SECONDS = 5.0
+"""What could not be taken over is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of the process is exchanged. `door` None: it opens none."""
+
+    view: RegisterView
+    rules: Reloading[SignatureRules]
+    clients: Reloading[ClientTrust]
+    notary: XmlNotary
+    door: MachinesDoor | None
+
+
+class Rotation:
+    """Looks at the store's epoch every `[register] poll_seconds`."""
+
+    def __init__(self, settings: Settings, store: Store, parts: Parts, now: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._parts = parts
+        self._now = now
+        self._epoch = 0
+        self._served = _served(settings, parts.view.entries)
+        self._faults: tuple[str, ...] = ()
+        self._said = self._tried = float("-inf")
+        self._trouble: str | None = None
+        self._warned: set[tuple[str, int]] = set()
+        self.process = f"{socket.gethostname()}:{os.getpid()}"
+
+    async def run(self) -> None:
+        """Until cancelled; a store that cannot be read is asked again."""
+        try:
+            while True:
+                try:
+                    await self.look()
+                except StoreUnavailable:
+                    pass
+                except (
+                    Exception
+                ) as error:  # whatever is wrong with the register, intake goes on with what it has
+                    known, self._trouble = self._trouble, repr(error)
+                    if known != self._trouble:
+                        log.exception("register-not-read")
+                await asyncio.sleep(self._settings.register.poll_seconds)
+        finally:
+            with suppress(StoreUnavailable, asyncio.CancelledError):
+                await self._store.leave(self.process)
+
+    async def look(self) -> None:
+        """Take over what has changed. Raises StoreUnavailable."""
+        clock = asyncio.get_running_loop().time()
+        at = self._now()
+        policy = policy_at(self._settings.register.policy, at)
+        await self._store.carry_out_due(at, policy.overlaps)
+        epoch = await self._store.epoch()
+        again = bool(self._faults) and clock - self._tried > _AGAIN_SECONDS
+        if epoch != self._epoch or again:
+            self._tried = clock
+            self._parts.view.entries = tuple(await self._store.entries())
+            faults = await self._take_over(at)
+            if faults != self._faults or epoch != self._epoch:
+                self._said = float("-inf")
+                for fault in faults:
+                    log.error("register-not-taken-over", fault=fault)
+            self._epoch, self._faults = epoch, faults
+        self._warn(policy, at)
+        if clock - self._said > _SAY_SECONDS:
+            self._said = clock
+            await self._store.report_taken_over(TakenOver(self.process, self._epoch, self._faults))
+
+    async def _take_over(self, at: datetime) -> tuple[str, ...]:
+        faults = []
+        steps: tuple[Callable[[datetime], Awaitable[str | None]], ...] = (
+            self._trust,
+            self._door,
+            self._notices,
+        )
+        for step in steps:
+            try:
+                fault = await step(at)
+            except (signing.KeyRefused, ConfigurationError, OSError, ValueError) as error:
+                fault = str(error)  # ssl.SSLError is an OSError
+            if fault is not None:
+                faults.append(fault)
+        return tuple(faults)
+
+    async def _trust(self, _: datetime) -> str | None:
+        for one in (self._parts.rules, self._parts.clients):
+            await asyncio.to_thread(one.refresh)
+            if one.fault is not None:
+                return one.fault
+        return None
+
+    async def _door(self, _: datetime) -> str | None:
+        if self._parts.door is None:
+            return None
+        wanted = _served(self._settings, self._parts.view.entries)
+        if wanted == self._served:
+            return None
+        entry = active(self._parts.view.entries, Purpose.TLS)
+        assert entry is not None
+        context = await asyncio.to_thread(door_context, self._settings, self._parts.view.entries)
+        self._parts.door.renew(context)
+        self._served = wanted
+        log.info("door-renewed", certificate=entry.id, until=entry.valid_to.isoformat())
+        return None
+
+    async def _notices(self, at: datetime) -> str | None:
+        notary, entries = self._parts.notary, self._parts.view.entries
+        entry = active(entries, Purpose.NOTICES)
+        current = fingerprint_of(notary.certificate)
+        if entry is None or (entry.fingerprint == current and not notary.closed):
+            return None
+        try:
+            key = await asyncio.to_thread(self._fit_key, entry, at)
+        except (signing.KeyRefused, ConfigurationError, OSError, ValueError) as error:
+            if any(e.fingerprint == current and e.state is State.REVOKED for e in entries):
+                notary.close("the key of notices was revoked, and the next one cannot be had")
+            return f"{entry.id}: {error}"
+        notary.renew(key)
+        log.info("notices-renewed", certificate=entry.id, until=entry.valid_to.isoformat())
+        return None
+
+    def _fit_key(self, entry: Entry, at: datetime) -> signing.SigningKey:
+        key, rules = open_entry(entry), self._parts.rules()
+        require_no_development_key(self._settings, key.certificate)
+        if faults := self._parts.notary.with_key(key).faults(rules.policy, rules.trust, at):
+            raise ConfigurationError(faults)
+        return key
+
+    def _warn(self, policy: RegisterPolicy, at: datetime) -> None:
+        """Each level once in a process: expiry is told, and stops nothing."""
+        for entry in self._parts.view.entries:
+            level = warning_level(entry, policy, at)
+            if level is not None and (entry.id, level) not in self._warned:
+                self._warned.add((entry.id, level))
+                log.warning(
+                    "certificate-ends" if level else "certificate-ended",
+                    certificate=entry.id,
+                    days_left=entry.days_left(at),
+                    until=entry.valid_to.isoformat(),
+                )
+
+
+def door_context(settings: Settings, entries: Sequence[Entry]) -> ssl.SSLContext:
+    """The door's context by the register. Raises OSError, signing.KeyRefused."""
+    entry = active(entries, Purpose.TLS)
+    assert entry is not None, "the settings name one"
+    certificate, key = Path(entry.location["certificate"]), Path(entry.location["key"])
+    there = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+    if fingerprint_of(there) != entry.fingerprint:
+        raise signing.KeyRefused(f"{entry.id}: {certificate} holds another certificate now")
+    return server_context(certificate, key, client_cas(settings.door, entries))
+
+
+def _served(settings: Settings, entries: Sequence[Entry]) -> tuple[str, ...]:
+    entry = active(entries, Purpose.TLS)
+    cas = (fingerprint_of(one) for one in client_cas(settings.door, entries))
+    return (entry.fingerprint if entry else "", *cas)

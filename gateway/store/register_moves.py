@@ -1,0 +1,366 @@
+"""The register's changes: each a move from one state to another, in one transaction with its audit entry.
+
+Whoever moves an entry names the version that he saw: one that has been changed meanwhile is not moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from datetime import datetime, timedelta
+
+from gateway.filing.findings import Text
+from gateway.register.entry import (
+    IN_FORCE,
+    MOVES,
+    SINGLE,
+    STATE_WORDS,
+    Entry,
+    NewEntry,
+    Proposal,
+    Purpose,
+    RegisterConflict,
+    RegisterRefused,
+    State,
+)
+from gateway.store.audit import HOLD_AUDIT, append_audit
+from gateway.store.register import (
+    COLUMNS,
+    Addition,
+    Adoption,
+    Approval,
+    Due,
+    Hand,
+    Move,
+    Overlaps,
+    Rehearsed,
+    entry_of,
+)
+from gateway.store.rows import Row, json_text, time_text
+from gateway.store.statements import Part, Statement, Steps
+
+CLOCK = "clock"
+"""The actor of what was scheduled."""
+_ACTS = {
+    State.NEXT: "certificate.next",
+    State.ACTIVE: "certificate.activate",
+    State.RETIRING: "certificate.retiring",
+    State.RETIRED: "certificate.retire",
+    State.REVOKED: "certificate.revoke",
+}
+_RAISE_EPOCH = Statement("UPDATE epoch SET value = value + 1", [()])
+Found = Generator[Statement, list[list[Row]], Entry]
+
+
+def adopt(batch: Sequence[Adoption]) -> Steps:
+    """Answers how many entries are new or changed."""
+    results = []
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
+    for one in batch:
+        changed = 0
+        for new in one.entries:
+            changed += yield from _adopt_one(new, one)
+        changed += yield from _as_switched(one.at)
+        if changed:
+            yield _RAISE_EPOCH
+        results.append(changed)
+    return results
+
+
+def _adopt_one(new: NewEntry, one: Adoption) -> Generator[Statement, list[list[Row]], int]:
+    (known,) = yield Statement("SELECT 1 FROM certificate WHERE id = ?", [(new.id,)], fetch=True)
+    if known:
+        return 0
+    if new.purpose in SINGLE:
+        yield from _make_room(new.purpose, Hand(one.actor, one.at), one.overlaps)
+    yield from _insert(new, State.ACTIVE, Hand(one.actor, one.at))
+    return 1
+
+
+_SWITCHED = """
+SELECT c.id, c.state FROM certificate c JOIN client_certificate t ON t.fingerprint = c.fingerprint
+WHERE c.purpose = 'client' AND ((c.state IN ('active', 'retiring') AND t.active = 0)
+    OR (c.state = 'retired' AND t.active = 1))
+"""
+
+
+def _as_switched(at: datetime) -> Generator[Statement, list[list[Row]], int]:
+    """A client certificate that the settings file has switched off, or on, stands so in the register."""
+    (rows,) = yield Statement(_SWITCHED, [()], fetch=True)
+    yield Statement(
+        "UPDATE certificate SET state = ?, version = version + 1, changed_at = ? WHERE id = ?",
+        [("active" if state == "retired" else "retired", time_text(at), id) for id, state in rows],
+    )
+    return len(rows)
+
+
+def add(batch: Sequence[Addition]) -> Steps:
+    """Answers the entry. What is there already is refused, but a retired one may come next again."""
+    results: list[Entry | RegisterRefused] = []
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
+    for one in batch:
+        (rows,) = yield Statement(
+            f"SELECT {COLUMNS} FROM certificate WHERE id = ?", [(one.entry.id,)], fetch=True
+        )
+        before = entry_of(rows[0]) if rows else None
+        if before is not None and before.state is not State.RETIRED:
+            vi, en = STATE_WORDS[before.state].vi, STATE_WORDS[before.state].en
+            results.append(
+                RegisterRefused(
+                    Text(f"{before.id} đã có trong sổ: {vi}.", f"{before.id} is there already: {en}.")
+                )
+            )
+            continue
+        if before is None:
+            yield from _insert(one.entry, State.NEXT, Hand(one.actor, one.at, one.why))
+        else:
+            yield Statement(
+                "UPDATE certificate SET party = ?, location = ?, rehearsal = NULL WHERE id = ?",
+                [(one.entry.party, json_text(one.entry.location), before.id)],
+            )
+            yield from _into(before, State.NEXT, Hand(one.actor, one.at, one.why))
+        yield _RAISE_EPOCH
+        results.append((yield from _read(one.entry.id)))
+    return results
+
+
+def _insert(new: NewEntry, state: State, hand: Hand) -> Part:
+    row = (
+        new.id, new.purpose.value, new.party, new.subject, new.issuer, new.serial, new.fingerprint,
+        time_text(new.valid_from), time_text(new.valid_to), new.octets, json_text(new.location),
+        state.value, 1, None, None, None, None, hand.actor, time_text(hand.at), hand.why,
+    )  # fmt: skip
+    yield Statement(f"INSERT INTO certificate ({COLUMNS}) VALUES ({', '.join('?' * len(row))})", [row])
+    said = {
+        "subject": new.subject, "fingerprint": new.fingerprint, "until": time_text(new.valid_to),
+        "party": new.party, "location": new.location, "state": state.value, "why": hand.why,
+    }  # fmt: skip
+    yield from append_audit(hand.at, hand.actor, "certificate.add", new.id, json_text(said))
+
+
+def move(batch: Sequence[Move]) -> Steps:
+    """Answers the entry as it stands then."""
+    results: list[Entry | RegisterRefused] = []
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
+    for one in batch:
+        try:
+            results.append((yield from _move(one)))
+        except RegisterRefused as refused:  # before anything is written
+            results.append(refused)
+    return results
+
+
+def approve(batch: Sequence[Approval]) -> Steps:
+    """Answers the entry as it stands then."""
+    results: list[Entry | RegisterRefused] = []
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
+    for one in batch:
+        try:
+            results.append((yield from _approve(one)))
+        except RegisterRefused as refused:
+            results.append(refused)
+    return results
+
+
+def _approve(one: Approval) -> Found:
+    entry = yield from _seen(one.id, one.version)
+    proposed = entry.proposal
+    if proposed is None:
+        raise RegisterRefused(Text(f"{entry.id}: không có đề nghị nào.", f"{entry.id}: nothing is proposed."))
+    if proposed.by == one.actor:
+        raise RegisterRefused(
+            Text(
+                f"{entry.id}: người đề nghị ({proposed.by}) không được tự phê duyệt.",
+                f"{entry.id}: who proposed it ({proposed.by}) does not approve it.",
+            )
+        )
+    move = Move(
+        entry.id, entry.version, proposed.to, proposed.by, one.at, proposed.why, proposed.starts_at, proposed.ends_at,
+        rehearsed_since=one.rehearsed_since, overlaps=one.overlaps,
+    )  # fmt: skip
+    yield from _require_possible(entry, move)
+    detail = json_text({"proposedBy": proposed.by, "to": proposed.to.value, "why": proposed.why})
+    yield from append_audit(one.at, one.actor, "certificate.approve", entry.id, detail)
+    return (yield from _move(move))
+
+
+def _move(one: Move) -> Found:
+    entry = yield from _seen(one.id, one.version)
+    successor = yield from _require_possible(entry, one)
+    hand = Hand(one.actor, one.at, one.why)
+    if one.four_eyes:
+        proposal = Proposal(one.to, one.actor, one.at, one.why, one.starts_at, one.ends_at)
+        yield from _change(entry.id, one, "proposal = ?", json_text(proposal))
+        yield from append_audit(one.at, one.actor, "certificate.propose", entry.id, json_text(proposal))
+    elif one.to is State.ACTIVE and one.starts_at is not None and one.starts_at > one.at:
+        yield from _change(entry.id, one, "starts_at = ?, proposal = NULL", time_text(one.starts_at))
+        detail = json_text({"startsAt": time_text(one.starts_at), "why": one.why})
+        yield from append_audit(one.at, one.actor, "certificate.schedule", entry.id, detail)
+    elif one.to is State.RETIRED and one.ends_at is not None and one.ends_at > one.at:
+        yield from _change(entry.id, one, "ends_at = ?, proposal = NULL", time_text(one.ends_at))
+        detail = json_text({"endsAt": time_text(one.ends_at), "why": one.why})
+        yield from append_audit(one.at, one.actor, "certificate.schedule", entry.id, detail)
+    else:
+        if successor is not None:
+            yield from _activate(successor, hand, one.overlaps)
+            entry = yield from _read(entry.id)
+        if one.to is State.ACTIVE:
+            yield from _activate(entry, hand, one.overlaps)
+        else:
+            yield from _into(entry, one.to, hand)
+    yield _RAISE_EPOCH
+    return (yield from _read(one.id))
+
+
+def _require_possible(entry: Entry, one: Move) -> Generator[Statement, list[list[Row]], Entry | None]:
+    """Answers the entry that takes over, where one must. Raises RegisterRefused, before anything is written."""
+    if one.to not in MOVES[entry.state]:
+        now, then = STATE_WORDS[entry.state], STATE_WORDS[one.to]
+        raise RegisterRefused(
+            Text(
+                f"{entry.id}: {now.vi}, không thể chuyển thành “{then.vi}”.",
+                f"{entry.id} is {entry.state.value} and cannot become {one.to.value}.",
+            )
+        )
+    coming: Entry | None = entry if one.to is State.ACTIVE else None
+    successor: Entry | None = None
+    if entry.purpose in SINGLE and entry.state is State.ACTIVE and one.to is not State.ACTIVE:
+        if one.successor is None or one.ends_at is not None:
+            raise RegisterRefused(
+                Text(
+                    f"{entry.id} đang dùng: phải có mục kế tiếp thay thế (`efile certs add`, `activate`).",
+                    f"{entry.id} is in use: another one has to take over first (`efile certs add`, `activate`).",
+                )
+            )
+        coming = successor = yield from _read(one.successor)
+    needed = one.rehearsed_since
+    if coming is not None and needed is not None:
+        last = coming.rehearsal
+        if not coming.rehearsed or last is None or last.at < needed:
+            raise RegisterRefused(
+                Text(
+                    f"{coming.id}: chưa có lần diễn tập đạt (`efile certs rehearse {coming.id}`).",
+                    f"{coming.id}: no green rehearsal that still counts (`efile certs rehearse {coming.id}`).",
+                )
+            )
+    return successor
+
+
+def record_rehearsal(batch: Sequence[Rehearsed]) -> Steps:
+    """Answers the entry. The version stays: what was found changes nothing that somebody decides by."""
+    results: list[Entry | RegisterRefused] = []
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
+    for one in batch:
+        try:
+            entry = yield from _read(one.id)
+        except RegisterRefused as refused:
+            results.append(refused)
+            continue
+        found = one.rehearsal
+        yield Statement("UPDATE certificate SET rehearsal = ? WHERE id = ?", [(json_text(found), entry.id)])
+        detail = json_text({"faults": [fault.en for fault in found.faults]})
+        yield from append_audit(found.at, found.by, "certificate.rehearse", entry.id, detail)
+        results.append((yield from _read(one.id)))
+    return results
+
+
+def carry_out_due(batch: Sequence[Due]) -> Steps:
+    """What was scheduled, by whichever process comes first; answers how many entries moved."""
+    results = []
+    yield Statement(HOLD_AUDIT, [()], fetch=True)
+    for one in batch:
+        now = time_text(one.at)
+        (starting,) = yield Statement(
+            f"SELECT {COLUMNS} FROM certificate WHERE state = 'next' AND starts_at <= ? ORDER BY starts_at, id",
+            [(now,)],
+            fetch=True,
+        )
+        for row in starting:
+            entry = entry_of(row)
+            yield from _activate(entry, Hand(CLOCK, one.at, entry.why), one.overlaps)
+        (ending,) = yield Statement(
+            f"SELECT {COLUMNS} FROM certificate WHERE state IN ('active', 'retiring') AND ends_at <= ? ORDER BY id",
+            [(now,)],
+            fetch=True,
+        )
+        for row in ending:
+            entry = entry_of(row)
+            yield from _into(entry, State.RETIRED, Hand(CLOCK, one.at, entry.why))
+        if starting or ending:
+            yield _RAISE_EPOCH
+        results.append(len(starting) + len(ending))
+    return results
+
+
+def _activate(entry: Entry, hand: Hand, overlaps: Overlaps) -> Part:
+    if entry.purpose in SINGLE:
+        yield from _make_room(entry.purpose, hand, overlaps)
+    yield from _into(entry, State.ACTIVE, hand)
+
+
+def _make_room(purpose: Purpose, hand: Hand, overlaps: Overlaps) -> Part:
+    (rows,) = yield Statement(
+        f"SELECT {COLUMNS} FROM certificate WHERE purpose = ? AND state = 'active'",
+        [(purpose.value,)],
+        fetch=True,
+    )
+    for row in rows:
+        before = entry_of(row)
+        ends = min(hand.at + overlaps.get(purpose, timedelta()), max(hand.at, before.valid_to))
+        yield from _into(before, State.RETIRING, hand, ends)
+
+
+def _into(entry: Entry, state: State, hand: Hand, ends_at: datetime | None = None) -> Part:
+    ends = None if ends_at is None else time_text(ends_at)
+    yield Statement(
+        """UPDATE certificate SET state = ?, version = version + 1, starts_at = NULL, ends_at = ?, proposal = NULL,
+           changed_by = ?, changed_at = ?, why = ? WHERE id = ?""",
+        [(state.value, ends, hand.actor, time_text(hand.at), hand.why, entry.id)],
+    )
+    detail = json_text({"from": entry.state.value, "why": hand.why, "fingerprint": entry.fingerprint})
+    yield from append_audit(hand.at, hand.actor, _ACTS[state], entry.id, detail)
+    if entry.purpose is Purpose.CLIENT and state is not State.NEXT:
+        yield from _switch_client(entry, state, hand)
+
+
+def _switch_client(entry: Entry, state: State, hand: Hand) -> Part:
+    """The row by which the door knows the certificate, from its next request on."""
+    kind, _, party = entry.party.partition(" ")
+    on = int(state in IN_FORCE)
+    yield Statement(
+        """INSERT INTO client_certificate (fingerprint, kind, party, active, subject, not_after)
+           VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT (fingerprint) DO UPDATE SET active = ?, kind = ?, party = ?""",
+        [
+            (entry.fingerprint, kind, party, on, entry.subject, time_text(entry.valid_to), on, kind, party),
+        ],
+    )
+    act = {State.REVOKED: "revoke", State.RETIRED: "retire"}.get(state, "restore")
+    detail = json_text({"kind": kind, "party": party})
+    yield from append_audit(hand.at, hand.actor, f"client_certificate.{act}", entry.fingerprint, detail)
+
+
+def _change(id: str, one: Move, assignments: str, value: str) -> Part:
+    yield Statement(
+        f"""UPDATE certificate SET {assignments}, version = version + 1, changed_by = ?, changed_at = ?, why = ?
+            WHERE id = ?""",
+        [(value, one.actor, time_text(one.at), one.why, id)],
+    )
+
+
+def _seen(id: str, version: int) -> Found:
+    entry = yield from _read(id)
+    if entry.version != version:
+        raise RegisterConflict(
+            Text(
+                f"{id} vừa được {entry.changed_by} thay đổi; hãy xem lại rồi quyết định.",
+                f"{id} has been changed by {entry.changed_by} meanwhile: look again, then decide.",
+            )
+        )
+    return entry
+
+
+def _read(id: str) -> Found:
+    (rows,) = yield Statement(f"SELECT {COLUMNS} FROM certificate WHERE id = ?", [(id,)], fetch=True)
+    if not rows:
+        raise RegisterRefused(Text(f"Không có mục {id}.", f"There is no entry {id}."))
+    return entry_of(rows[0])

@@ -1,0 +1,89 @@
+"""The register of certificates and keys, the audit record, and who has taken what over, as the store gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.ports import Clock, Provider
+from gateway.register.entry import Entry, Rehearsal
+from gateway.store import providers, register, register_moves, taken_over
+from gateway.store.audit import READ_AUDIT, broken_links
+from gateway.store.register import Addition, Adoption, Approval, Move, Overlaps
+from gateway.store.rows import provider_of, time_text
+from gateway.store.statements import Driver
+from gateway.store.taken_over import ALIVE_SECONDS, TakenOver
+
+
+class RegisterSide:
+    """A part of `Store`. Every change raises the epoch, by which all processes know that they must look again."""
+
+    _driver: Driver
+    _clock: Clock
+
+    async def entries(self) -> list[Entry]:
+        """The whole register."""
+        return [register.entry_of(row) for row in await self._driver.read(register.READ_ENTRIES)]
+
+    async def adopt(self, adoption: Adoption) -> int:
+        """What the settings file names and the register does not know enters it; answers how many changed."""
+        changed: int = await self._driver.write(register_moves.adopt, adoption)
+        return changed
+
+    async def add_entry(self, addition: Addition) -> Entry:
+        """A new entry, as next. Raises RegisterRefused."""
+        added: Entry = await self._driver.write(register_moves.add, addition)
+        return added
+
+    async def move_entry(self, move: Move) -> Entry:
+        """Bring an entry into another state, or propose it. Raises RegisterRefused, RegisterConflict."""
+        moved: Entry = await self._driver.write(register_moves.move, move)
+        return moved
+
+    async def approve_entry(self, approval: Approval) -> Entry:
+        """Do what another person proposed. Raises RegisterRefused, RegisterConflict."""
+        moved: Entry = await self._driver.write(register_moves.approve, approval)
+        return moved
+
+    async def record_rehearsal(self, id: str, rehearsal: Rehearsal) -> Entry:
+        """Keep with the entry what a rehearsal found. Raises RegisterRefused."""
+        item = register.Rehearsed(id, rehearsal)
+        entry: Entry = await self._driver.write(register_moves.record_rehearsal, item)
+        return entry
+
+    async def carry_out_due(self, at: datetime, overlaps: Overlaps) -> int:
+        """Do what was scheduled up to `at`, once over all processes; answers how many entries moved."""
+        now = time_text(at)
+        ((count,),) = await self._driver.read(register.DUE, (now, now))
+        if not count:
+            return 0
+        moved: int = await self._driver.write(register_moves.carry_out_due, register.Due(at, overlaps))
+        return moved
+
+    async def providers(self) -> list[tuple[Provider, str | None]]:
+        """All providers, each with why an administrator has suspended it, or None."""
+        return [(provider_of(row), row[5]) for row in await self._driver.read(providers.READ_PROVIDERS)]
+
+    async def suspend_provider(self, id: str, actor: str, why: str, *, suspended: bool = True) -> None:
+        """From its next request on it is refused, or served again. Raises NotFound, RegisterRefused."""
+        one = providers.Suspension(id, suspended, actor, self._clock(), why)
+        await self._driver.write(providers.suspend, one)
+
+    async def report_taken_over(self, one: TakenOver) -> None:
+        """A process says which epoch it works by."""
+        await self._driver.write(taken_over.report, one)
+
+    async def leave(self, process: str) -> None:
+        """A process that ends in order is not waited for."""
+        await self._driver.write(taken_over.leave, process)
+
+    async def taken_over(self) -> list[TakenOver]:
+        """The processes that serve now."""
+        rows = await self._driver.read(taken_over.READ_TAKEN_OVER)
+        found = [taken_over.taken_over_of(row) for row in rows]
+        return [one for one in found if one.age < ALIVE_SECONDS]
+
+    async def broken_audit(self) -> tuple[int, Sequence[int]]:
+        """How many entries the audit record has, and the numbers of those that do not follow from the one before."""
+        rows = await self._driver.survey(READ_AUDIT)
+        return len(rows), broken_links(rows)
