@@ -14,7 +14,6 @@ from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
@@ -27,6 +26,17 @@ MAX_INCLUSIVE_PREFIXES = 32
 """libxml2 searches every prefix of the list for every element."""
 _START_TAG = re.compile(rb'<(?P<name>[^\s>]+)(?P<attributes>(?: [^\s=]+="[^"]*")*)>')
 _NAMESPACE = re.compile(rb' xmlns(?::[^\s=]+)?="[^"]*"')
+_IN_ORDER = re.compile(rb"""(?: [^\s=":]+="[^"&\t\n\r]*")?""")
+"""At most one attribute, without a prefix, in its canonical spelling."""
+_ABSOLUTE_ALL = re.compile(rb"""(?: xmlns(?::[^\s=]+)?="[A-Za-z][A-Za-z0-9+.-]*:[^"]*")*""")
+_ESCAPES = {
+    ord("&"): "&amp;",
+    ord("<"): "&lt;",
+    ord('"'): "&quot;",
+    ord("\t"): "&#x9;",
+    ord("\n"): "&#xA;",
+    ord("\r"): "&#xD;",
+}
 _NO_TAG = re.compile(rb"(?:(?:<!--.*?-->|<\?.*?\?>)[^<]*+)++", re.DOTALL)
 """Comments and instructions, and texts between them; possessive, so that a million of them are one match."""
 
@@ -82,8 +92,74 @@ class CanonicalisationRefused(Exception):
     """No canonical form exists or is supported; the text says why."""
 
 
-class CanonicalForm:
-    """The canonical octets of a document or of one element, and where its elements stand in them."""
+class Octets:
+    """Octets of a document or of one element, and where its elements stand in them."""
+
+    def __init__(self, octets: bytes, top: etree._Element) -> None:
+        self.octets = octets
+        self.work = 0
+        """What finding the parts has cost so far, in octets of canonicalisation that cost as much."""
+        self._top = top
+        self._spans: dict[etree._Element, Span] = {}
+
+    @property
+    def tags(self) -> bytes | bytearray:
+        """The octets, or as many in which `<` begins a tag and nothing else."""
+        return self.octets
+
+    def start_tag(
+        self, element: etree._Element, at: int, method: Canonicalisation, *, exclusive: bool = False
+    ) -> tuple[bytes, int]:
+        """The element's start tag with all that it inherits, and where the one in the octets ends.
+
+        `exclusive`: with the namespace of its name alone. Raises CanonicalisationRefused.
+        """
+        tag = _START_TAG.match(self.octets, at)
+        if tag is None:
+            raise CanonicalisationRefused("a start tag that cannot be read")
+        namespaces = "".join(
+            f' xmlns{":" if prefix else ""}{prefix or ""}="{_escaped(uri)}"'
+            for prefix, uri in sorted(element.nsmap.items(), key=lambda each: each[0] or "")
+            if not exclusive or prefix == element.prefix
+        ).encode("utf-8")
+        attributes = _NAMESPACE.sub(b"", tag["attributes"])
+        inherited = _inherited_xml_attributes(element, method)
+        if not inherited and _IN_ORDER.fullmatch(attributes) and _ABSOLUTE_ALL.fullmatch(namespaces):
+            return b"<%s%s%s>" % (tag["name"], namespaces, attributes), tag.end()
+        if exclusive:
+            raise CanonicalisationRefused("attributes that may make use of namespaces")
+        alone = _reparse(b"<%s%s%s/>" % (tag["name"], namespaces, attributes))
+        _inherit(alone, inherited)
+        return _canonical(alone, INCLUSIVE).removesuffix(b"</%s>" % tag["name"]), tag.end()
+
+    def span(self, element: etree._Element) -> Span:
+        """Found by counting the elements of the same written name before it, in the tree and in the octets.
+
+        Raises CanonicalisationRefused.
+        """
+        found = self._spans.get(element)
+        if found is None:
+            holder = next((a for a in element.iterancestors() if a in self._spans), self._top)
+            start, end = self._spans.get(holder, (0, len(self.octets)))
+            local = etree.QName(element).localname
+            name = f"{element.prefix}:{local}" if element.prefix else local
+            same = [each is element for each in holder.iter(f"{{*}}{local}") if each.prefix == element.prefix]
+            self.work += (end - start) // _OCTETS_SEARCHED + _OCTETS_AN_ELEMENT * len(same)
+            found = self._spans[element] = _span(self.tags, name.encode("utf-8"), same, start, end)
+        return found
+
+    def without(self, at: int, end: int, removed: Sequence[etree._Element]) -> list[bytes]:
+        """The octets from `at` to `end`, less those of the elements, in pieces. Raises CanonicalisationRefused."""
+        pieces = []
+        for start, stop in sorted(map(self.span, removed)):
+            pieces.append(self.octets[at:start])
+            at = stop
+        pieces.append(self.octets[at:end])
+        return pieces
+
+
+class CanonicalForm(Octets):
+    """The canonical octets of a document or of one element."""
 
     def __init__(
         self, top: etree._Element | etree._ElementTree, method: Canonicalisation, *, bare: bool = False
@@ -92,17 +168,15 @@ class CanonicalForm:
 
         `bare`: there is no comment and no processing instruction in it. Raises CanonicalisationRefused.
         """
-        self.octets = _canonical(top, method)
-        self.work = 0
-        """What finding the parts has cost so far, in octets of canonicalisation that cost as much."""
+        super().__init__(
+            _canonical(top, method), top.getroot() if isinstance(top, etree._ElementTree) else top
+        )
         self._bare = bare
-        self._top = top.getroot() if isinstance(top, etree._ElementTree) else top
-        self._spans: dict[etree._Element, Span] = {}
         if self._top.getparent() is not None:
             self._spans[self._top] = (0, len(self.octets))
 
     @cached_property
-    def _tags(self) -> bytes | bytearray:
+    def tags(self) -> bytes | bytearray:
         """In canonical octets `<` begins a tag, a comment or an instruction: with these blanked, a tag."""
         if self._bare or is_bare(self._top):
             return self.octets
@@ -118,44 +192,14 @@ class CanonicalForm:
 
         Raises CanonicalisationRefused.
         """
-        at, end = (0, len(self.octets)) if element is None else self._span(element)
+        at, end = (0, len(self.octets)) if element is None else self.span(element)
         pieces = []
         if element is not None and element.getparent() is not None and not method.in_place:
-            head, at = self._start_tag(element, at, method)
+            head, at = self.start_tag(element, at, method)
             pieces.append(head)
-        for start, stop in sorted(map(self._span, without)):
-            pieces.append(self.octets[at:start])
-            at = stop
-        pieces.append(self.octets[at:end])
+        pieces += self.without(at, end, without)
         octets = b"".join(pieces) if len(pieces) > 1 else pieces[0]
         return exclusive_of(octets, method.prefixes) if method.rewritten else octets
-
-    def _start_tag(self, element: etree._Element, at: int, method: Canonicalisation) -> tuple[bytes, int]:
-        """The element's start tag with all that it inherits, and where the one in the octets ends."""
-        tag = _START_TAG.match(self.octets, at)
-        if tag is None:
-            raise CanonicalisationRefused("a start tag that cannot be read")
-        namespaces = "".join(
-            f" xmlns{':' if prefix else ''}{prefix or ''}={quoteattr(uri)}"
-            for prefix, uri in element.nsmap.items()
-        )
-        attributes = _NAMESPACE.sub(b"", tag["attributes"])
-        alone = _reparse(b"<%s%s%s/>" % (tag["name"], namespaces.encode("utf-8"), attributes))
-        _inherit_xml_attributes(element, alone, method)
-        return _canonical(alone, INCLUSIVE).removesuffix(b"</%s>" % tag["name"]), tag.end()
-
-    def _span(self, element: etree._Element) -> Span:
-        """Found by counting the elements of the same written name before it, in the tree and in the octets."""
-        found = self._spans.get(element)
-        if found is None:
-            holder = next((a for a in element.iterancestors() if a in self._spans), self._top)
-            start, end = self._spans.get(holder, (0, len(self.octets)))
-            local = etree.QName(element).localname
-            name = f"{element.prefix}:{local}" if element.prefix else local
-            same = [each is element for each in holder.iter(f"{{*}}{local}") if each.prefix == element.prefix]
-            self.work += (end - start) // _OCTETS_SEARCHED + _OCTETS_AN_ELEMENT * len(same)
-            found = self._spans[element] = _span(self._tags, name.encode("utf-8"), same, start, end)
-        return found
 
 
 def _span(tags: bytes | bytearray, name: bytes, same: Sequence[bool], start: int, end: int) -> Span:
@@ -208,7 +252,7 @@ def _serialised(element: etree._Element) -> bytes:
 
 def _canonical_alone(element: etree._Element, method: Canonicalisation, serialised: bytes) -> bytes:
     alone = _reparse(serialised)
-    _inherit_xml_attributes(element, alone, method)
+    _inherit(alone, _inherited_xml_attributes(element, method))
     octets = _canonical(alone, with_comments(INCLUSIVE, method.comments))
     return exclusive_of(octets, method.prefixes) if method.rewritten else octets
 
@@ -261,16 +305,29 @@ def _relative(tree: etree._Element | etree._ElementTree) -> str:
     return ""
 
 
-def _inherit_xml_attributes(element: etree._Element, copy: etree._Element, method: Canonicalisation) -> None:
+def _inherited_xml_attributes(element: etree._Element, method: Canonicalisation) -> dict[str, str]:
+    """The attributes of the xml namespace that a part inherits from above it, the nearest of each name."""
+    found: dict[str, str] = {}
     if method.family == "exclusive":
-        return
+        return found
     for ancestor in element.iterancestors():
-        for name, value in ancestor.attrib.items():
+        for name, value in ancestor.items():
             local = str(name).removeprefix(f"{{{XML_NAMESPACE}}}")
-            if local == name or name in copy.attrib:
+            if local == name or name in found or name in element.attrib:
                 continue
             if method.family == "1.1" and local == "id":
                 continue  # C14N 1.1 clause 2.4: never inherited
             if method.family == "1.1" and local == "base":
                 raise CanonicalisationRefused("xml:base above the signed element under C14N 1.1")
-            copy.set(name, value)
+            found[str(name)] = str(value)
+    return found
+
+
+def _inherit(alone: etree._Element, attributes: Mapping[str, str]) -> None:
+    for name, value in attributes.items():
+        alone.set(name, value)
+
+
+def _escaped(value: str) -> str:
+    """An attribute's value as canonical octets have it (REC-xml-c14n clause 2.3)."""
+    return value.translate(_ESCAPES)

@@ -33,6 +33,8 @@ ENCODINGS: Mapping[str, str] = {
 _SHORTEST = 4
 """Octets of the shortest element, comment, instruction or attribute."""
 _ATTRIBUTE = re.compile(rb"""=\s*["']""")
+# Where the one octet is found, the two are searched; `re` is faster at that than `bytes.find`.
+_MARKS = {b"<!": re.compile(rb"<!").search, b"<?": re.compile(rb"<\?").search}
 _DECLARATION = re.compile(rb"<\?xml[\s](.*?)\?>", re.DOTALL)
 _DECLARED_VERSION = re.compile(rb"""version\s*=\s*["']([^"']*)["']""")
 _DECLARED_STANDALONE = re.compile(rb"""standalone\s*=\s*["']([^"']*)["']""")
@@ -90,7 +92,9 @@ class XmlDocument:
     namespace_cost: int = 0
     """What one inclusive canonicalisation may do for namespaces, in the units of ParseLimits; 0 where little."""
     bare: bool = False
-    """Surely without comments and processing instructions, also around the root."""
+    """Surely without comments, CDATA sections and processing instructions, also around the root."""
+    namespaces: int = 0
+    """How often `xmlns` is written."""
     lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
 
@@ -111,7 +115,8 @@ def parse_xml(
     """
     limits = limits or ParseLimits()
     data = _as_utf8(data, limits, encodings)
-    namespaces = _refuse_bytes(data, limits)
+    bare = _is_bare(data)
+    namespaces = _refuse_bytes(data, limits, bare=bare)
     parser = hardened_parser()
     try:
         root = etree.fromstring(data, parser)
@@ -121,7 +126,16 @@ def parse_xml(
         raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
     _refuse_tree(data, root, limits)
     cost = _namespace_cost(data, root, namespaces, limits)
-    return XmlDocument(data=data, root=root, namespace_cost=cost, bare=is_bare(root))
+    return XmlDocument(data=data, root=root, namespace_cost=cost, bare=bare, namespaces=namespaces)
+
+
+def _is_bare(data: bytes) -> bool:
+    """Whether a document without a document type has no `<!`, and no `<?` but that of its declaration."""
+    declaration = _DECLARATION.match(data, len(UTF8_BOM) if data.startswith(UTF8_BOM) else 0)
+    inside = declaration.end() if declaration else 0
+    return all(
+        data.find(mark[1:], inside) < 0 or search(data, inside) is None for mark, search in _MARKS.items()
+    )
 
 
 def is_bare(root: etree._Element) -> bool:
@@ -157,7 +171,7 @@ def _declared_encoding(data: bytes) -> str:
     return "utf-8" if said is None else said[1].lower().decode("ascii", "replace")
 
 
-def _refuse_bytes(data: bytes, limits: ParseLimits) -> int:
+def _refuse_bytes(data: bytes, limits: ParseLimits, *, bare: bool) -> int:
     """How many namespaces are declared, at most, where nothing is refused."""
     if len(data) > limits.max_bytes:
         raise XmlRefused([_fault("xml.too-large", None, size=len(data), limit=limits.max_bytes)])
@@ -171,7 +185,7 @@ def _refuse_bytes(data: bytes, limits: ParseLimits) -> int:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise XmlRefused([_fault("xml.not-utf8", line, offset=error.start)]) from None
-    doctype = data.find(b"<!DOCTYPE")
+    doctype = -1 if bare else data.find(b"<!DOCTYPE")
     if doctype >= 0:
         raise XmlRefused([_fault("xml.doctype", data.count(b"\n", 0, doctype) + 1)])
     _refuse_declaration(data)

@@ -28,6 +28,7 @@ from signing.elements import printable
 from signing.parsing import XmlDocument, XmlRefused, parse_xml
 from signing.report import CheckFailed, Covered, failed
 from signing.transforms import BASE64, Removal
+from signing.written import WrittenForm
 from signing.xmldsig import Reference
 
 _SIGNATURE = f"{{{DS}}}Signature"
@@ -38,6 +39,8 @@ ID_ATTRIBUTES = ("id", "Id", "ID", "{http://www.w3.org/XML/1998/namespace}id", W
 _POINTER = re.compile(r"""#xpointer\(id\((?:'([^'"]+)'|"([^'"]+)")\)\)""")
 _DIAGNOSED_BYTES = 1_000_000
 MAX_IDS = 50_000
+_OCTETS_LOOKED_AT = 4
+"""So many are seen to be canonical in the time in which one is canonicalised."""
 _SAML_1_IDS = ("AssertionID", "RequestID", "ResponseID")
 _SAML_1 = "{urn:oasis:names:tc:SAML:1.0:"
 """SAML 1.x types its ids by its own names (OASIS SAML 1.1 core, 1.3.4): they count on its own elements alone."""
@@ -90,7 +93,9 @@ class ReferenceReader:
     """What else references may point to, by name: the files of a container. None: nothing outside the document."""
     _done: dict[object, bytes] = field(default_factory=dict)
     _forms: dict[object, CanonicalForm] = field(default_factory=dict)
-    _digests: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    _written: WrittenForm | None = None
+    _digests: dict[tuple[str, int], tuple[bytes, bytes]] = field(default_factory=dict)
+    """By algorithm and identity of the octets, which the value keeps: hashing a key costs as much as digesting."""
     _paths: dict[etree._Element, tuple[int, ...]] = field(default_factory=dict)
 
     def read(self, reference: Reference, signature: etree._Element) -> Dereferenced:
@@ -108,11 +113,10 @@ class ReferenceReader:
 
     def digest_of(self, uri: str, octets: bytes) -> bytes:
         """The same octets under the same method are digested once, however many references name them."""
-        key = (uri, octets)
-        found = self._digests.get(key)
+        found = self._digests.get((uri, id(octets)))
         if found is None:
-            found = self._digests[key] = digest(DIGESTS[uri], octets)
-        return found
+            found = self._digests[uri, id(octets)] = octets, digest(DIGESTS[uri], octets)
+        return found[1]
 
     def path_of(self, element: etree._Element) -> tuple[int, ...]:
         """`element_path`, walked once for each element."""
@@ -270,10 +274,25 @@ class ReferenceReader:
             octets = canonicalise_small(element, method)
             if octets is not None:
                 return octets
+        octets = self._as_written(element, method, removed)
+        if octets is not None:
+            return octets
         form = self._form(element, method)
         before = form.work
         octets = form.part(element, method, removed)
         self._charge(form.work - before)
+        return octets
+
+    def _as_written(
+        self, element: etree._Element | None, method: Canonicalisation, removed: tuple[etree._Element, ...]
+    ) -> bytes | None:
+        """The part out of the document's own octets, where they are canonical."""
+        if self._written is None:
+            self._written = WrittenForm(self.document)
+        before = self._written.work
+        octets = self._written.part(element, method, removed)
+        searched = len(self.document.data) if octets is None else len(octets)
+        self._charge(self._written.work - before + searched // _OCTETS_LOOKED_AT)
         return octets
 
     def _form(self, element: etree._Element | None, method: Canonicalisation) -> CanonicalForm:
