@@ -205,7 +205,9 @@ async def _assembled(
             jobs["fetching"] = fetching(settings, rules, now)
         if role != "intake":
             jobs |= {name: job() for name, job in delivering.items()} | _listening(opened, delivery, store)
-            jobs["upkeep"] = upkeep(store, lambda: retention_rules(settings, catalogue().families))
+            jobs["upkeep"] = upkeep(
+                store, settings.gateway.code, lambda: retention_rules(settings, catalogue().families)
+            )
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(_ready_checks(store, notary, now, tasks))
         showing = _showing(intake, filings, bodies, settings.door.body_seconds)

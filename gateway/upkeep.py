@@ -47,13 +47,16 @@ def retention_rules(settings: Settings, families: Mapping[str, schemas.Family]) 
     return rules
 
 
-def upkeep(store: Store, rules: Callable[[], list[Rule]]) -> Coroutine[None, None, None]:
-    """The job: orphaned bodies, then what is past its term."""
+def upkeep(store: Store, code: str, rules: Callable[[], list[Rule]]) -> Coroutine[None, None, None]:
+    """The job: the engine's own needs, orphaned bodies, what is past its term. `code`: as filing numbers begin."""
 
     async def remove() -> int:
         return sum([await store.remove_ended(rule, _PAGE) for rule in rules()])
 
-    return keep_up({"bodies-swept": store.sweep, "removed-past-term": remove})
+    async def tend() -> int:
+        return await store.tend(code)
+
+    return keep_up({"store-tended": tend, "bodies-swept": store.sweep, "removed-past-term": remove})
 
 
 def _said(said: RetentionSettings) -> dict[str, str]:

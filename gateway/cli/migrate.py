@@ -21,11 +21,12 @@ def migrate(*, config: Path, check: bool, as_json: bool) -> None:
     """Bring the store's schema up to this version; also `efile serve` does so when it starts.
 
     It goes forward only, and may be done while other nodes run: the version before still works on the new schema,
-    unless its change log says that all must be stopped.
+    unless its change log says that all must be stopped. On PostgreSQL it makes the tables of the next year too.
     """
     configure_logging()
-    place = settings_of(config).store
-    names = asyncio.run(missing_migrations(place) if check else migrate_store(place))
+    settings = settings_of(config)
+    place = settings.store
+    names = asyncio.run(missing_migrations(place) if check else migrate_store(place, settings.gateway.code))
     if as_json:
         print_json({"missing" if check else "applied": names})
     else:

@@ -49,9 +49,9 @@ def attempt_of(number: str, handover: str, node: str, attempt: Attempt, at: date
 def write_attempts(attempts: Sequence[NewAttempt]) -> Part:
     """Count those equal to the last of their filing there, write the others."""
     counted = yield Statement(
-        """UPDATE attempt SET times = times + 1, last_at = ?, seconds = ?
-           WHERE seq = (SELECT max(a.seq) FROM attempt a WHERE a.number = ? AND a.handover = ?)
-           AND step = ? AND agency = ? AND node = ? AND result = ? AND answer = ? RETURNING seq""",
+        """UPDATE attempt SET times = times + 1, last_at = ?1, seconds = ?2
+           WHERE number = ?3 AND seq = (SELECT max(a.seq) FROM attempt a WHERE a.number = ?3 AND a.handover = ?4)
+           AND step = ?5 AND agency = ?6 AND node = ?7 AND result = ?8 AND answer = ?9 RETURNING seq""",
         [(time_text(a.ended), a.seconds, a.number, a.handover, *_same(a)) for a in attempts],
         fetch=True,
     )

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.clock import clock
 from gateway.ports import Clock
 from gateway.settings import URL_SCHEMES
 from gateway.store import postgres, sqlite_connection
 from gateway.store.bodies import Bodies
 from gateway.store.migrate import missing
+from gateway.store.months import make_months
 from gateway.store.postgres import PostgresDriver
 from gateway.store.sqlite import SqliteDriver
 from gateway.store.statements import Driver
 from gateway.store.store import Store
+
+_MONTHS_AHEAD = 12
 
 
 async def open_store(
@@ -36,10 +40,16 @@ async def open_store(
     return Store(driver, clock, bodies)
 
 
-async def migrate_store(place: str) -> list[str]:
-    """Bring the schema at `place` up to this version; the names of the migrations applied. Raises like `open_store`."""
+async def migrate_store(place: str, code: str | None = None) -> list[str]:
+    """Bring the schema at `place` up to this version; the names of the migrations applied. Raises like `open_store`.
+
+    On PostgreSQL the tables of the next year's months are made, too, for numbers that begin with `code`.
+    """
     if is_url(place):
-        return await postgres.migrated(place)
+        names = await postgres.migrated(place)
+        if code is not None:
+            await make_months(place, code, clock(), _MONTHS_AHEAD)
+        return names
     driver = SqliteDriver(Path(place))
     await driver.close()
     return driver.migrated

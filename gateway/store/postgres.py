@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ import structlog
 
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.store.migrate import APPLIED, migrate, missing
+from gateway.store.months import drop_empty_months, make_months
 from gateway.store.operations import probe
 from gateway.store.postgres_connection import (
     BEGIN,
@@ -49,6 +51,7 @@ _MOST_WAITING = 4096
 """Writes that may wait for the next commit; what they carry lies within the doors' budgets of memory."""
 _ROOM_BYTES = 1 << 20
 _TRIES = 3
+_MONTHS_AHEAD = 2
 _MIGRATING = 0x6566696C65
 """The advisory lock of whoever migrates."""
 
@@ -140,6 +143,11 @@ class PostgresDriver:
             await self._require_room()
         await self.write(probe, None)
         self._last_fault = None
+
+    async def tend(self, code: str, at: datetime) -> int:
+        """See `statements.Driver.tend`: tables of the months to come, and of those that are empty for ever."""
+        made = await make_months(self._url, code, at, _MONTHS_AHEAD)
+        return made + await drop_empty_months(self._url, at)
 
     async def close(self) -> None:
         """Finish what is queued, then close."""

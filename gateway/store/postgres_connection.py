@@ -17,8 +17,13 @@ from gateway.store.rows import Row
 from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, TAXPAYER, Operation, Statement
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-RETRIED = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-"""Somebody else's transaction came between: the same items again see what it did."""
+RETRIED = (
+    asyncpg.UniqueViolationError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InvalidCachedStatementError,
+)
+"""Somebody else's transaction came between, or his migration: the same items again see what it did."""
 
 _CONNECT_SECONDS = 5.0
 _CLOCK = "extract(epoch FROM statement_timestamp())::float8"

@@ -86,7 +86,7 @@ def waiting_query(wanted: QueueFilter) -> tuple[str, Row]:
 SELECT d.number, f.status, d.order_key, f.agency, d.due_at - {NOW}, d.attempt, d.failures, e.name, e.detail,
     d.held, f.received_at
 FROM delivery d JOIN filing f ON f.number = d.number
-JOIN event e ON e.seq = (SELECT max(seq) FROM event WHERE number = d.number)
+JOIN event e ON e.number = d.number AND e.seq = (SELECT max(seq) FROM event WHERE number = d.number)
 WHERE {" AND ".join(conditions)} ORDER BY d.seq LIMIT ?
 """
     return sql, [*row, wanted.limit]

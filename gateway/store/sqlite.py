@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,10 @@ class SqliteDriver:
                 return connection.execute(sql, row).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the store cannot be read: {error}") from error
+
+    async def tend(self, code: str, at: datetime) -> int:  # noqa: ARG002
+        """See `statements.Driver.tend`: nothing."""
+        return 0
 
     async def close(self) -> None:
         """Finish what is queued and close. The last connection's checkpoint runs under the lock."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.store.rows import Row
@@ -64,6 +65,10 @@ class Driver(Protocol):
 
     async def probe(self) -> None:
         """After a bad write: try whether a small one is taken. Raises what is wrong."""
+        ...
+
+    async def tend(self, code: str, at: datetime) -> int:
+        """What the engine itself needs now and then, for filings whose numbers begin with `code`; how much was done."""
         ...
 
     async def close(self) -> None:

@@ -284,6 +284,10 @@ class Store(OperatorSide, RegisterSide):
         ]
         return await self._bodies.remove(orphans)
 
+    async def tend(self, code: str) -> int:
+        """What the engine needs now and then, for filings whose numbers begin with `code`; how much was done."""
+        return await self._driver.tend(code, self._clock())
+
     async def close(self) -> None:
         """Finish what is queued, then close."""
         await self._driver.close()
