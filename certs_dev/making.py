@@ -43,6 +43,7 @@ _SHOWN_IN: dict[Role, str | None] = {
     "intermediate": "trust/intermediates",
     "tls": "tls",
     "clients": "clients",
+    "admins": "admins",
     "untrusted": None,
 }
 

@@ -117,6 +117,11 @@ class DevPki:
         return self.directory / "clients" / "client-ca.pem"
 
     @property
+    def admin_ca(self) -> Path:
+        """PEM: issuer of the administrators' client certificates."""
+        return self.directory / "admins" / "admin-ca.pem"
+
+    @property
     def client_crl(self) -> Path:
         """PEM: the client CA's CRL."""
         return self.directory / "clients" / "client-ca.crl.pem"
@@ -258,9 +263,9 @@ def crl_files(
     match plan.authorities[authority].role:
         case "anchor" | "intermediate":
             yield directory / "trust" / "crls" / f"{authority}.crl", der
-        case "clients":
-            yield directory / "clients" / f"{authority}.crl", der
-            yield directory / "clients" / f"{authority}.crl.pem", crl.public_bytes(_PEM)
+        case "clients" | "admins" as folder:
+            yield directory / folder / f"{authority}.crl", der
+            yield directory / folder / f"{authority}.crl.pem", crl.public_bytes(_PEM)
         case "tls" | "untrusted":
             pass
 

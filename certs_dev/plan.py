@@ -13,7 +13,7 @@ from certs_dev.taxcodes import tax_code
 
 KeyKind = Literal["rsa", "rsa-1024", "rsa-3072", "p256"]
 Profile = Literal["signer", "encipherment", "server", "client"]
-Role = Literal["anchor", "intermediate", "tls", "clients", "untrusted"]
+Role = Literal["anchor", "intermediate", "tls", "clients", "admins", "untrusted"]
 
 
 class PlanError(ValueError):

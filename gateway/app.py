@@ -18,6 +18,7 @@ from aiohttp import web
 import adapters
 import schemas
 import signing
+from gateway.admin.opening import open_admin
 from gateway.api.answers import errors_as_problems
 from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
@@ -43,7 +44,7 @@ from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
-from gateway.listening import MachinesDoor, listen
+from gateway.listening import Doors, TlsDoor, listen
 from gateway.metrics import AgencyFigures, Metrics, QueueFigures
 from gateway.notary import XmlNotary
 from gateway.notice_keys import first_notary
@@ -74,10 +75,11 @@ class Door(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A gateway that serves. `port` and `health_port` are the real ones, also where the settings say 0."""
+    """A gateway that serves. The ports are the real ones, also where the settings say 0; None: no such door."""
 
     port: int
     health_port: int | None
+    admin_port: int | None
     store: Store
     worker: Worker[Claim]
     refresh: Callable[[], None]
@@ -199,6 +201,8 @@ async def _assembled(
             "directory": (directory, settings.directory.refresh_seconds),
             "calendar": (deadlines, settings.calendar.refresh_seconds),
         }
+        admin = open_admin(settings, store, deadlines, now) if role != "delivery" else None
+        watched |= {} if admin is None else {"admins": (admin.trust, settings.trust.refresh_seconds)}
         jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
         jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
         if settings.trust.fetch_hosts or settings.trust.list_urls:
@@ -214,21 +218,21 @@ async def _assembled(
         app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
         health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
         door = (
-            None
-            if role == "delivery"
-            else MachinesDoor(settings.door, app, door_context(settings, view.entries))
+            None if role == "delivery" else TlsDoor(settings.door, app, door_context(settings, view.entries))
         )
-        port, health_port = await listen(settings, door, health, stack, share_ports)
+        doors = Doors(health, door, None if admin is None else admin.door)
+        ports = await listen(settings, doors, stack, share_ports)
         rotation = Rotation(settings, store, Parts(view, rules, client_trust, notary, door), now)
         tasks["register"] = _background(rotation.run(), on_fatal, stack)
-        log.info("ready", port=port, health_port=health_port, mode=settings.mode, pid=os.getpid())
-
-        def refresh() -> None:
-            for source, _ in watched.values():
-                source.refresh()
-
-        yield Running(port, health_port, store, worker, refresh)
+        told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
+        log.info("ready", **told, mode=settings.mode, pid=os.getpid())
+        yield Running(ports.machines, ports.health, ports.admin, store, worker, partial(_refresh, watched))
         log.info("stopping", pid=os.getpid())
+
+
+def _refresh(watched: Mapping[str, tuple[Reloading[Any], float]]) -> None:
+    for source, _ in watched.values():
+        source.refresh()
 
 
 def _application(doors: Sequence[Door], ready: list[web.RouteDef]) -> web.Application:

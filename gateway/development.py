@@ -73,6 +73,25 @@ client_cert = "pki/identities/gateway-client/cert.pem"
 client_key = "pki/identities/gateway-client/key.pem"
 """
 
+_ADMIN = """
+[admin]
+port = {admin_port}
+certificate = "pki/identities/admin-server/chain.pem"
+key = "pki/identities/admin-server/key.pem"
+client_ca = "pki/admins/admin-ca.pem"
+client_crls = "pki/admins"
+
+[[admin.person]]
+name = "Quản trị viên thử nghiệm"
+roles = ["operator", "certificate-admin", "auditor"]
+certificates = ["pki/identities/admin/cert.pem"]
+
+[[admin.person]]
+name = "Người xem thử nghiệm"
+roles = ["viewer"]
+certificates = ["pki/identities/admin-viewer/cert.pem"]
+"""
+
 _PROFILE = """\
 # How the T-VAN Alpha's machine reaches the gateway. Paths are relative to this file.
 url = "https://localhost:{port}"
@@ -84,14 +103,16 @@ server_ca = "pki/tls/tls-ca.pem"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Loopback ports of the three servers."""
+    """Loopback ports of the servers. `admin` 0: the gateway has no administrators' door."""
 
     door: int = 8443
     health: int = 8480
     agency: int = 8543
+    admin: int = 0
 
 
 DEFAULT_PORTS = Ports()
+ADMIN_PORT = 8490
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +171,7 @@ def install(
         "port": ports.door,
         "health_port": ports.health,
         "agency_port": ports.agency,
+        "admin_port": ports.admin,
     }
     taxpayer = pki.plan.identities["taxpayer"]
     example = schemas.example_declaration(
@@ -161,7 +183,7 @@ def install(
         element_id="ID_1",
     )
     contents = {
-        made.settings: _SETTINGS.format(**values).encode(),
+        made.settings: (_SETTINGS + (_ADMIN if ports.admin else "")).format(**values).encode(),
         made.profile: _PROFILE.format(**values).encode(),
         made.example: example,
     }

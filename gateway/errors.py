@@ -69,6 +69,26 @@ class Stranger(GatewayError):
         self.reason = reason
 
 
+class Forbidden(GatewayError):
+    """The administrator is known, and none of its roles gives the right; `right` is its word."""
+
+    def __init__(self, right: str) -> None:
+        super().__init__(right)
+        self.right = right
+
+
+class CrossSite(GatewayError):
+    """A page of another origin, or one that is out of date, asks in the administrator's name."""
+
+
+class NotPossible(GatewayError):
+    """What an administrator asks for cannot be, as things stand; `detail` says why."""
+
+    def __init__(self, detail: Text) -> None:
+        super().__init__(detail.en)
+        self.detail = detail
+
+
 class NumberTaken(GatewayError):
     """A dossier's notice names a number that another dossier has got meanwhile: nothing is recorded, sign again."""
 

@@ -1,4 +1,4 @@
-"""The ports on which a process listens: the machines' door, and the health door on loopback."""
+"""The ports on which a process listens: the doors of machines and administrators, and the health door on loopback."""
 
 from __future__ import annotations
 
@@ -6,39 +6,59 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from gateway.api.protocol import DoorRunner
 from gateway.api.tls import exchangeable
-from gateway.settings import DoorSettings, Settings
+from gateway.settings import AdminSettings, DoorSettings, Settings
 
 _ACCEPTED_SECONDS = 0.05
 _HEALTH_SHUTDOWN_SECONDS = 2.0
 
 
-async def listen(
-    settings: Settings,
-    door: MachinesDoor | None,
-    health: list[web.RouteDef],
-    stack: AsyncExitStack,
-    share_ports: bool,
-) -> tuple[int, int | None]:
-    """The ports of the machines' door (0: none) and of the health door (None: none); both closed with the stack."""
-    runners: list[web.AppRunner] = [] if door is None else [await door.open(stack, share_ports)]
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What is to be opened; None: that door stays shut."""
+
+    health: list[web.RouteDef]
+    machines: TlsDoor | None
+    admin: TlsDoor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a process listens: the machines' door (0: none), the health door and the administrators' (None: none)."""
+
+    machines: int
+    health: int | None
+    admin: int | None
+
+
+async def listen(settings: Settings, doors: Doors, stack: AsyncExitStack, share_ports: bool) -> Ports:
+    """Open what is given; all of it is closed with the stack."""
+    runners: list[web.AppRunner] = []
+    if doors.machines is not None:
+        runners.append(await doors.machines.open(stack, share_ports))
     port = _port(runners[0]) if runners else 0
-    health_port = None
+    health_port = admin_port = None
     if settings.door.health_port != 0:
-        runners.append(await _open_health(settings, health, stack, share_ports))
+        runners.append(await _open_health(settings, doors.health, stack, share_ports))
         health_port = _port(runners[-1])
+    if doors.admin is not None:
+        runners.append(await doors.admin.open(stack, share_ports))
+        admin_port = _port(runners[-1])
     stack.push_async_callback(_stop_listening, runners)
-    return port, health_port
+    return Ports(port, health_port, admin_port)
 
 
-class MachinesDoor:
-    """The machines' door, whose certificate and authorities can be exchanged while it serves."""
+class TlsDoor:
+    """A door of machines or administrators, whose certificate and authorities can be exchanged while it serves."""
 
-    def __init__(self, settings: DoorSettings, app: web.Application, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, settings: DoorSettings | AdminSettings, app: web.Application, context: ssl.SSLContext
+    ) -> None:
         self._settings = settings
         self._context = exchangeable(context)
         self._runner = DoorRunner(

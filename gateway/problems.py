@@ -12,9 +12,12 @@ from gateway.errors import (
     BodyTimeout,
     BodyTooLarge,
     Busy,
+    CrossSite,
+    Forbidden,
     GatewayError,
     KeyReused,
     NotFound,
+    NotPossible,
     PapersDiffer,
     Removed,
     Stranger,
@@ -218,6 +221,37 @@ _STRANGERS = {
 }
 
 
+def _forbidden(error: Any) -> Problem:
+    return Problem(
+        403,
+        "admin.forbidden",
+        Text("Vai trò của bạn không có quyền này", "Your roles do not give this right"),
+        Text(f"Cần quyền {error.right}.", f"The right {error.right} is needed."),
+        extra={"right": error.right},
+    )
+
+
+def _cross_site(_: Any) -> Problem:
+    return Problem(
+        403,
+        "admin.cross-site",
+        Text(
+            "Yêu cầu không đến từ trang của cổng này",
+            "The request does not come from this gateway's own page",
+        ),
+        Text(
+            "Chưa có gì thay đổi. Hãy mở lại trang và thử lại.",
+            "Nothing has been changed. Open the page again and try once more.",
+        ),
+    )
+
+
+def _not_possible(error: Any) -> Problem:
+    return Problem(
+        409, "admin.not-possible", Text("Không thực hiện được", "This cannot be done"), error.detail
+    )
+
+
 def _not_found(_: Any) -> Problem:
     return Problem(404, "not-found", Text("Không tìm thấy", "Not found"))
 
@@ -265,6 +299,9 @@ _PROBLEMS: tuple[tuple[type[GatewayError], Callable[[Any], Problem]], ...] = (
     (KeyReused, _key_reused),
     (PapersDiffer, _papers_differ),
     (Stranger, _stranger),
+    (Forbidden, _forbidden),
+    (CrossSite, _cross_site),
+    (NotPossible, _not_possible),
     (NotFound, _not_found),
     (Removed, _removed),
     (VerdictConflict, _conflict),

@@ -51,7 +51,8 @@ def _faults(settings: Settings) -> Iterator[str]:
                 yield f"{file}: a development certificate; production does not start with it"
     yield from _store_faults(settings.store)
     secrets = (*_notice_secrets(settings.notices), *_agency_files(settings, _CREDENTIALS))
-    for file in (settings.door.key, *settings.bodies.keys.values(), *secrets):
+    doors = [settings.door.key, *([settings.admin.key] if settings.admin else [])]
+    for file in (*doors, *settings.bodies.keys.values(), *secrets):
         if file.exists() and file.stat().st_mode & _others(file):
             yield f"{file}: the key is readable by others; chmod 600"
 
@@ -81,6 +82,11 @@ def _store_faults(store: str) -> Iterator[str]:
 def _certificate_files(settings: Settings) -> Iterator[Path]:
     yield settings.door.certificate
     yield settings.door.client_ca
+    if settings.admin is not None:
+        yield settings.admin.certificate
+        yield settings.admin.client_ca
+        for person in settings.admin.person:
+            yield from person.certificates
     if settings.notices.certificate is not None:
         yield settings.notices.certificate
     for folder in ("anchors", "intermediates", "lists/scheme"):

@@ -24,7 +24,7 @@ from gateway.api.tls import server_context
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.refresh import Reloading
-from gateway.listening import MachinesDoor
+from gateway.listening import TlsDoor
 from gateway.notary import XmlNotary
 from gateway.notice_keys import open_entry
 from gateway.ports import Clock
@@ -53,7 +53,7 @@ class Parts:
     rules: Reloading[SignatureRules]
     clients: Reloading[ClientTrust]
     notary: XmlNotary
-    door: MachinesDoor | None
+    door: TlsDoor | None
 
 
 class Rotation:

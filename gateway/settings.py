@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 import schemas
+from gateway.admin.roles import Role
 from gateway.calendar import OWN_CALENDAR
 from gateway.directory import OWN_DIRECTORY
 from gateway.errors import ConfigurationError
@@ -230,6 +231,31 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     record: Term | None = None
 
 
+class PersonSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An administrator: `name` is how the audit record has it, after `admin:`. Known by client certificates, given as
+    files (PEM) or as SHA-256 fingerprints; several while one follows the other."""
+
+    name: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
+    certificates: tuple[Path, ...] = ()
+    fingerprints: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+
+
+class AdminSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The administrators' door (HTTPS, mutual TLS), with a port and a trust of its own; without this table there is
+    none."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+    client_crls: Path
+    host: str = "127.0.0.1"
+    port: Port = 8490
+    idle_seconds: Positive = 75.0
+    body_seconds: Positive = 30.0
+    person: tuple[PersonSettings, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -247,6 +273,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     register: RegisterSettings = RegisterSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
+    admin: AdminSettings | None = None
     provider: tuple[ProviderSettings, ...] = ()
     agency: tuple[AgencySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -14,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 
 import signing
 from gateway.errors import Stranger
-from gateway.ports import ClientIdentity, Clock, Provider, Registry
+from gateway.ports import ClientIdentity, Clock, Provider
 
 log = structlog.get_logger("api")
 
@@ -31,10 +32,25 @@ class ClientTrust:
     out: Mapping[bytes, Sequence[x509.Certificate]] = field(default_factory=dict)
 
 
-class Clients:
-    """Tells providers and agencies from strangers."""
+class Known(Protocol):
+    """The part of a registry that is asked."""
 
-    def __init__(self, registry: Registry, trust: Callable[[], ClientTrust], clock: Clock) -> None:
+    async def client(self, fingerprint: str) -> ClientIdentity | None:
+        """See `ports.Registry.client`."""
+        ...
+
+
+def certificate_of(request: web.Request) -> bytes | None:
+    """The caller's certificate (DER), as the handshake has proven that it holds the key; None without one."""
+    ssl_object = request.get_extra_info("ssl_object")
+    der: bytes | None = ssl_object.getpeercert(binary_form=True) if ssl_object is not None else None
+    return der or None
+
+
+class Clients:
+    """Tells providers, agencies and administrators from strangers."""
+
+    def __init__(self, registry: Known, trust: Callable[[], ClientTrust], clock: Clock) -> None:
         self._registry = registry
         self._trust = trust
         self._clock = clock
@@ -53,9 +69,12 @@ class Clients:
         """The identifier of the agency that calls. Raises Stranger, logged with its reason."""
         return (await self._identity(request, "agency")).party
 
+    async def admin(self, request: web.Request) -> str:
+        """The name of the administrator that calls. Raises Stranger, logged with its reason."""
+        return (await self._identity(request, "admin")).party
+
     async def _identity(self, request: web.Request, kind: str) -> ClientIdentity:
-        ssl_object = request.get_extra_info("ssl_object")
-        der = ssl_object.getpeercert(binary_form=True) if ssl_object is not None else None
+        der = certificate_of(request)
         if not der:
             raise self._refuse(request, "no client certificate")
         fingerprint = hashlib.sha256(der).hexdigest()

@@ -95,6 +95,8 @@ def _require_free_ports(settings: Settings, role: Role) -> None:
     """
     door = settings.door
     wanted = [(door.host, door.port)] if role != "delivery" else []
+    if settings.admin is not None and role != "delivery":
+        wanted.append((settings.admin.host, settings.admin.port))
     for host, port in [*wanted, ("127.0.0.1", door.health_port)]:
         deadline = time.monotonic() + _PORT_SECONDS
         while port:
@@ -104,7 +106,7 @@ def _require_free_ports(settings: Settings, role: Role) -> None:
                 break
             except OSError as error:
                 if time.monotonic() > deadline:
-                    raise ConfigurationError([f"[door] {host}:{port}: {error.strerror or error}"]) from error
+                    raise ConfigurationError([f"{host}:{port}: {error.strerror or error}"]) from error
                 time.sleep(0.2)
 
 

@@ -41,7 +41,17 @@ CLIENTS = {
     "provider-revoked": "certificate revoked",
     "stranger-client": "unable to get local issuer certificate",
 }
-SERVERS = {"gateway-server": GOOD, "agency-server": GOOD}
+ADMINS = {
+    "admin": GOOD,
+    "admin-viewer": GOOD,
+    "admin-operator": GOOD,
+    "admin-certificates": GOOD,
+    "admin-auditor": GOOD,
+    "admin-unlisted": GOOD,
+    "admin-expired": "certificate has expired",
+    "admin-revoked": "certificate revoked",
+}
+SERVERS = {"gateway-server": GOOD, "agency-server": GOOD, "admin-server": GOOD}
 
 
 def verify(certificate: Path, anchors: Path, *more: str | Path) -> str:
@@ -69,7 +79,7 @@ def verify_signer(pki: DevPki, certificate: Path, tmp_path: Path) -> str:
 
 
 def test_every_identity_has_an_expected_verdict(pki: DevPki) -> None:
-    assert {*SIGNERS, *CLIENTS, *SERVERS} == set(pki.names)
+    assert {*SIGNERS, *CLIENTS, *ADMINS, *SERVERS} == set(pki.names)
 
 
 @pytest.mark.parametrize(("name", "expected"), SIGNERS.items())
@@ -81,6 +91,18 @@ def test_signers(pki: DevPki, tmp_path: Path, name: str, expected: str) -> None:
 def test_clients(pki: DevPki, name: str, expected: str) -> None:
     check = ("-CRLfile", pki.client_crl, "-crl_check_all", "-purpose", "sslclient")
     assert expected in verify(pki[name].certificate, pki.client_ca, *check)
+
+
+@pytest.mark.parametrize(("name", "expected"), ADMINS.items())
+def test_administrators(pki: DevPki, name: str, expected: str) -> None:
+    check = (
+        "-CRLfile",
+        pki.directory / "admins" / "admin-ca.crl.pem",
+        "-crl_check_all",
+        "-purpose",
+        "sslclient",
+    )
+    assert expected in verify(pki[name].certificate, pki.admin_ca, *check)
 
 
 @pytest.mark.parametrize("name", SERVERS)

@@ -23,7 +23,7 @@ from tests.house import free_port
 TEXT = README.read_text(encoding="utf-8")
 MAKE, *BY_HAND = blocks(TEXT, "sh")
 VENV = Path(sys.prefix)
-STANDARD_PORTS = ("8443", "8480", "8543")
+STANDARD_PORTS = ("8443", "8480", "8543", "8490")
 
 
 def whose_move(status: Status) -> str:
@@ -101,7 +101,7 @@ def test_the_walk_by_hand_works_as_printed(place: Path) -> None:
         ports.add(free_port())
     free = dict(zip(STANDARD_PORTS, map(str, ports), strict=True))
     assert all(port in "".join(BY_HAND) for port in free)
-    script = re.sub(r"\b(8443|8480|8543)\b", lambda found: free[found[1]], "".join(BY_HAND))
+    script = re.sub(r"\b(8443|8480|8543|8490)\b", lambda found: free[found[1]], "".join(BY_HAND))
     done = run(script, place)
     logs = "".join(file.read_text(encoding="utf-8") for file in sorted((place / "var").rglob("*.log")))
     assert done.returncode == 0, done.stdout + logs

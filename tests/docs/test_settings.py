@@ -42,6 +42,8 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[limits]": settings.LimitSettings,
     "[delivery]": settings.DeliverySettings,
     "[[retention]]": settings.RetentionSettings,
+    "[admin]": settings.AdminSettings,
+    "[[admin.person]]": settings.PersonSettings,
     "[[provider]]": settings.ProviderSettings,
     "[[agency]]": settings.AgencySettings,
     "[agency.config]": HttpConfig,

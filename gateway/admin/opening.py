@@ -1,0 +1,59 @@
+"""The administrators' door from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cryptography import x509
+
+import signing
+from gateway.admin.call import AdminWorld
+from gateway.admin.door import admin_app
+from gateway.admin.people import load_people
+from gateway.api.clients import Clients, ClientTrust
+from gateway.api.tls import server_context
+from gateway.calendar import Deadlines
+from gateway.jobs.refresh import Reloading
+from gateway.listening import TlsDoor
+from gateway.ports import Clock
+from gateway.settings import Settings
+from gateway.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class AdminDoor:
+    """`trust` is to be watched: a certificate that is revoked is out on its next request."""
+
+    door: TlsDoor
+    trust: Reloading[ClientTrust]
+
+
+def open_admin(
+    settings: Settings, store: Store, deadlines: Callable[[], Deadlines], now: Clock
+) -> AdminDoor | None:
+    """None where the settings have no `[admin]`. Raises ConfigurationError, OSError, ValueError, signing.CrlRefused."""
+    admin = settings.admin
+    if admin is None:
+        return None
+    people = load_people(admin.person)
+    authorities = x509.load_pem_x509_certificates(admin.client_ca.read_bytes())
+    trust = Reloading(admin.client_crls, partial(_trust, authorities))
+    world = AdminWorld(
+        store, deadlines, now, admin.body_seconds, settings.gateway.name, admin.key.read_bytes()
+    )
+    context = server_context(admin.certificate, admin.key, authorities)
+    return AdminDoor(TlsDoor(admin, admin_app(world, Clients(people, trust, now), people), context), trust)
+
+
+def _trust(authorities: Sequence[x509.Certificate], crls: Path) -> ClientTrust:
+    """The door's own, apart from the register's: what is changed there lets nobody in here."""
+    issuers: dict[bytes, list[x509.Certificate]] = {}
+    for one in authorities:
+        issuers.setdefault(one.subject.public_bytes(), []).append(one)
+    index = signing.RevocationIndex(tuple(authorities))
+    for file in sorted(crls.glob("*.crl")):
+        index.add_crl(file.read_bytes())
+    return ClientTrust(issuers, index)
