@@ -50,7 +50,15 @@ def _faults(settings: Settings) -> Iterator[str]:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
                 yield f"{file}: a development certificate; production does not start with it"
     yield from _store_faults(settings.store)
-    secrets = (*_notice_secrets(settings.notices), *_agency_files(settings, _CREDENTIALS))
+    if (s3 := settings.bodies.s3) is not None and s3.endpoint is not None:
+        place = urlsplit(s3.endpoint)
+        if place.scheme != "https" and place.hostname not in LOOPBACK:
+            yield f"[bodies.s3] endpoint {s3.endpoint}: declarations cross no network in the clear; https is needed"
+    secrets = (
+        *_notice_secrets(settings.notices),
+        *_bucket_secrets(settings),
+        *_agency_files(settings, _CREDENTIALS),
+    )
     doors = [settings.door.key, *([settings.admin.key] if settings.admin else [])]
     for file in (*doors, *settings.bodies.keys.values(), *secrets):
         if file.exists() and file.stat().st_mode & _others(file):
@@ -97,6 +105,11 @@ def _certificate_files(settings: Settings) -> Iterator[Path]:
     for agency in settings.agency:
         yield from agency.certificates
     yield from _agency_files(settings, ("ca_file", "_cert"))
+
+
+def _bucket_secrets(settings: Settings) -> Iterator[Path]:
+    if (s3 := settings.bodies.s3) is not None:
+        yield from (file for file in (s3.access_key_file, s3.secret_key_file) if file is not None)
 
 
 def _notice_secrets(notices: NoticeSettings) -> Iterator[Path]:

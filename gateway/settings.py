@@ -129,8 +129,26 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     seconds: Wait = 10.0
 
 
+class ObjectStoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A bucket that speaks S3. Without key files the credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+
+    `endpoint` none: Amazon's own of the `region`. `seconds`: the longest that one request may take.
+    """
+
+    bucket: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    prefix: Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]+/)*$")] = ""
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+    ca_file: Path | None = None
+    virtual_hosts: bool = False
+    seconds: Wait = 20.0
+
+
 class BodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Bodies that take more than `over_bytes` compressed lie in `folder`, shared by all nodes; none: in the store.
+    """Bodies that take more than `over_bytes` compressed lie in `folder`, or in `s3`, shared by all nodes; none: in the
+    store.
 
     `keys`: files of 32 octets by name; `seal_with` names the one for new bodies, none: they are not encrypted.
     """
@@ -139,6 +157,7 @@ class BodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     over_bytes: Count = 262_144
     seal_with: str | None = None
     keys: dict[str, Path] = {}
+    s3: ObjectStoreSettings | None = None
 
 
 class RegisterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -11,7 +11,7 @@ from gateway.errors import ConfigurationError
 from gateway.filing.retention import UNREAD, Rule, rules_of
 from gateway.jobs.upkeep import keep_up
 from gateway.settings import BodySettings, RetentionSettings, Settings
-from gateway.store.blobs import FolderBlobs
+from gateway.store.blobs import Blobs, FolderBlobs
 from gateway.store.bodies import Bodies
 from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
@@ -22,8 +22,16 @@ _PAGE = 200
 
 def bodies_of(bodies: BodySettings) -> Bodies:
     """How bodies are kept. Raises ConfigurationError, OSError."""
-    folder = None if bodies.folder is None else FolderBlobs(bodies.folder, bodies.over_bytes)
-    return Bodies(folder, BodyKeys.from_files(bodies.keys, bodies.seal_with))
+    if bodies.folder is not None and bodies.s3 is not None:
+        raise ConfigurationError(["[bodies] folder, s3: only one of them"])
+    blobs: Blobs | None = None
+    if bodies.folder is not None:
+        blobs = FolderBlobs(bodies.folder, bodies.over_bytes)
+    elif bodies.s3 is not None:
+        from gateway.store.bucket import open_bucket  # noqa: PLC0415 - its library is large, and rarely needed
+
+        blobs = open_bucket(bodies.s3, bodies.over_bytes)
+    return Bodies(blobs, BodyKeys.from_files(bodies.keys, bodies.seal_with))
 
 
 def retention_rules(settings: Settings, families: Mapping[str, schemas.Family]) -> list[Rule]:

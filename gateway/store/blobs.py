@@ -1,6 +1,7 @@
-"""Large bodies in a folder, by the SHA-256 of the document: on the disk before the commit that names them.
+"""Where large bodies lie, as a contract; and the folder, by the SHA-256 of the document.
 
-Nodes share the folder (a network file system with `flock` and `fsync`), processes of one machine any.
+They are on the disk before the commit that names them. Nodes share the folder (a network file system with `flock` and
+`fsync`), processes of one machine any.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from gateway.store.room import require_room
 
 ORPHANED_SECONDS = 86_400.0
 """Nothing younger is swept: its commit may still come."""
-_SEEN_SECONDS = 3_000.0
+_PAGE = 500
 _NAME = re.compile(r"^[0-9a-f]{64}$")
+
+
+Lying = tuple[str, object]
+"""A name, and a mark that is another one once the same name has been put again."""
 
 
 class Blobs(Protocol):
@@ -28,27 +33,27 @@ class Blobs(Protocol):
 
     over_bytes: int
 
-    def put(self, name: str, octets: bytes) -> None:
-        """Keep the stored form of the document whose SHA-256 (hex) is `name`; durable on return, idempotent.
+    def put(self, digest: str, octets: bytes) -> str:
+        """Keep the stored form of the document with this SHA-256 (hex); durable on return. Answers its name here.
 
         Raises OSError: nothing is known to be durable.
         """
         ...
 
     def get(self, name: str) -> bytes:
-        """What was put. Raises FileNotFoundError."""
+        """What was put. Raises FileNotFoundError where it is not there, OSError where that cannot be known."""
         ...
 
     def require_room(self) -> None:
         """Raises OSError where no body could be put."""
         ...
 
-    def orphans(self) -> list[str]:
-        """Names that have lain here, in two calls an hour apart, for longer than ORPHANED_SECONDS."""
+    def aged(self) -> Iterator[Sequence[Lying]]:
+        """All that has lain here for longer than ORPHANED_SECONDS, page by page. Raises OSError."""
         ...
 
-    def remove(self, names: Sequence[str]) -> int:
-        """Remove those of `orphans` that nobody has put again meanwhile; answers how many."""
+    def remove(self, lying: Sequence[Lying]) -> int:
+        """Remove those that nobody has put again meanwhile; answers how many. Raises OSError."""
         ...
 
 
@@ -60,11 +65,10 @@ class FolderBlobs:
         _sync_folder(folder.parent)
         self.over_bytes = over_bytes
         self._folder = folder
-        self._seen: dict[str, tuple[float, float]] = {}
 
-    def put(self, name: str, octets: bytes) -> None:
-        """See `Blobs.put`: file first, then its name, then the folders that hold it."""
-        place = self._place(name)
+    def put(self, digest: str, octets: bytes) -> str:
+        """See `Blobs.put`: file first, then its name, the digest, then the folders that hold it."""
+        place = self._place(digest)
         place.parent.mkdir(exist_ok=True, mode=0o700)
         with self._locked(fcntl.LOCK_SH):
             try:
@@ -73,6 +77,7 @@ class FolderBlobs:
                 self._write(place, octets)
         _sync_folder(place.parent)
         _sync_folder(self._folder)
+        return digest
 
     def get(self, name: str) -> bytes:
         """See `Blobs.get`."""
@@ -82,10 +87,9 @@ class FolderBlobs:
         """See `Blobs.require_room`."""
         require_room(self._folder)
 
-    def orphans(self) -> list[str]:
-        """See `Blobs.orphans`. The second look is by a clock that does not jump."""
-        before, now = self._seen, time.monotonic()
-        self._seen = {}
+    def aged(self) -> Iterator[Sequence[Lying]]:
+        """See `Blobs.aged`; the mark is the time of the last put."""
+        page: list[Lying] = []
         for place in self._folder.glob("??/*"):
             with suppress(FileNotFoundError):
                 put_at = place.stat().st_mtime
@@ -93,18 +97,20 @@ class FolderBlobs:
                     continue
                 if _NAME.match(place.name) is None:
                     place.unlink()  # somebody was killed while writing it
-                else:
-                    seen_at, same = before.get(place.name, (now, put_at))
-                    self._seen[place.name] = (seen_at if same == put_at else now, put_at)
-        return [name for name, (seen_at, _) in self._seen.items() if now - seen_at >= _SEEN_SECONDS]
+                    continue
+                page.append((place.name, put_at))
+            if len(page) == _PAGE:
+                yield page
+                page = []
+        yield page
 
-    def remove(self, names: Sequence[str]) -> int:
+    def remove(self, lying: Sequence[Lying]) -> int:
         """See `Blobs.remove`."""
         removed = 0
-        for name in names:
-            place = self._folder / name[:2] / name
+        for name, put_at in lying:
+            place = self._place(name)
             with self._locked(fcntl.LOCK_EX), suppress(FileNotFoundError):
-                if place.stat().st_mtime == self._seen[name][1]:
+                if place.stat().st_mtime == put_at:
                     place.unlink()
                     removed += 1
         return removed

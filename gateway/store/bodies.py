@@ -1,17 +1,19 @@
-"""How a body is stored and read back: compressed, sealed where there is a key, in a folder where it is large."""
+"""How a body is stored and read back: compressed, sealed where there is a key, apart where it is large."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from gateway.errors import StoreUnavailable
 from gateway.filing.attachments import NewPaper
 from gateway.filing.filing import NewFiling
 from gateway.ports import Prepared
-from gateway.store.blobs import Blobs
+from gateway.store.blobs import Blobs, Lying
 from gateway.store.rows import Row, pack, pack_paper, unpack, unpack_paper
 from gateway.store.sealing import BodyKeys, looks_sealed
 
@@ -21,6 +23,9 @@ READ_BODY = (
 
 READ_PAPER = "SELECT encoding, octets, digest FROM paper WHERE number = ? AND place = ?"
 
+_SEEN_SECONDS = 3_000.0
+_PROBE_SECONDS = 1.0
+
 
 class Bodies:
     """Without `blobs` every body lies in the database."""
@@ -29,6 +34,8 @@ class Bodies:
         self._blobs = blobs
         self._keys = keys or BodyKeys({}, None)
         self._failed = False
+        self._probe: asyncio.Task[None] | None = None
+        self._unnamed: dict[Lying, float] = {}
 
     def prepared(self, new: NewFiling) -> Prepared:
         """See `ports.Filings.prepare`."""
@@ -43,18 +50,18 @@ class Bodies:
         return encoding, self._keys.seal(octets, paper.about.digest)
 
     async def put_away(self, prepared: Prepared) -> Prepared:
-        """A large body goes to its folder, and is on the disk there before the commit that names it.
+        """A large body goes to its place, and is durable there before the commit that names it.
 
         Raises StoreUnavailable.
         """
         if self._blobs is None or len(prepared.octets) <= self._blobs.over_bytes:
             return prepared
-        name = prepared.new.filing.digest.hex()
+        digest = prepared.new.filing.digest.hex()
         try:
-            await asyncio.to_thread(self._blobs.put, name, prepared.octets)
+            name = await asyncio.to_thread(self._blobs.put, digest, prepared.octets)
         except OSError as error:
             self._failed = True
-            raise StoreUnavailable(f"the folder of bodies cannot take one now: {error}") from error
+            raise StoreUnavailable(f"a large body cannot be put now: {error}") from error
         self._failed = False
         return replace(prepared, octets=b"", blob=name)
 
@@ -62,13 +69,13 @@ class Bodies:
         """From a row of READ_BODY, the document that was filed, to the byte.
 
         Raises:
-            StoreUnavailable: the folder cannot be read.
+            StoreUnavailable: its place cannot be read.
             Sealed: its key is not here.
             ValueError, zstandard.ZstdError: it is not what was stored.
         """
         octets, blob, digest = row
         if blob is not None and self._blobs is None:
-            raise StoreUnavailable(f"the body {blob} lies in a folder that this process was not told of")
+            raise StoreUnavailable(f"the body {blob} lies in a place that this process was not told of")
         try:
             return await asyncio.to_thread(self._document, octets, blob, digest)
         except OSError as error:
@@ -88,19 +95,39 @@ class Bodies:
         return await asyncio.to_thread(lambda: unpack_paper(encoding, self._keys.open(octets, digest)))
 
     async def fault(self) -> bool:
-        """After a body could not be put: whether there is still no room for one."""
+        """After a body could not be put: whether there is still no room for one. Answers within a second or so."""
         if self._failed and self._blobs is not None:
-            try:
-                await asyncio.to_thread(self._blobs.require_room)
-            except OSError:
-                return True
+            if self._probe is None or self._probe.done():
+                self._probe = asyncio.create_task(self._try(self._blobs))
+            await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
+        return self._failed
+
+    async def _try(self, blobs: Blobs) -> None:
+        with suppress(OSError):
+            await asyncio.to_thread(blobs.require_room)
             self._failed = False
-        return False
 
-    async def orphans(self) -> Sequence[str]:
-        """See `Blobs.orphans`."""
-        return [] if self._blobs is None else await asyncio.to_thread(self._blobs.orphans)
+    async def close(self) -> None:
+        """Leave a look at the place of bodies that is under way."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.wait([self._probe])
 
-    async def remove(self, names: Sequence[str]) -> int:
-        """See `Blobs.remove`."""
-        return 0 if self._blobs is None else await asyncio.to_thread(self._blobs.remove, names)
+    async def sweep(self, named: Callable[[Sequence[str]], Awaitable[set[str]]]) -> int:
+        """Remove what nobody names a day after it was put, nor named an hour ago by a clock that does not jump.
+
+        `named`: which of some names are. Answers how many went. For one task. Raises OSError, StoreUnavailable.
+        """
+        if self._blobs is None:
+            return 0
+        before, self._unnamed = self._unnamed, {}
+        pages, now = self._blobs.aged(), time.monotonic()
+        ripe: list[Lying] = []
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
+            kept = await named([name for name, _ in page]) if page else set()
+            for one in page:
+                if one[0] not in kept:
+                    since = self._unnamed[one] = before.get(one, now)
+                    if now - since >= _SEEN_SECONDS:
+                        ripe.append(one)
+        return await asyncio.to_thread(self._blobs.remove, ripe) if ripe else 0

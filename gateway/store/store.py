@@ -277,12 +277,13 @@ class Store(OperatorSide, RegisterSide):
 
     async def sweep(self) -> int:
         """Remove large bodies that no filing names, a day after they were put; answers how many. For one task."""
-        orphans = [
-            name
-            for name in await self._bodies.orphans()
-            if not await self._driver.read("SELECT 1 FROM body WHERE blob = ? LIMIT 1", (name,))
-        ]
-        return await self._bodies.remove(orphans)
+        return await self._bodies.sweep(self._named)
+
+    async def _named(self, blobs: Sequence[str]) -> set[str]:
+        """Which of them filings name; `blobs` is not empty."""
+        places = ", ".join("?" * len(blobs))
+        rows = await self._driver.read(f"SELECT blob FROM body WHERE blob IN ({places})", blobs)
+        return {row[0] for row in rows}
 
     async def tend(self, code: str) -> int:
         """What the engine needs now and then, for filings whose numbers begin with `code`; how much was done."""
@@ -290,4 +291,5 @@ class Store(OperatorSide, RegisterSide):
 
     async def close(self) -> None:
         """Finish what is queued, then close."""
+        await self._bodies.close()
         await self._driver.close()

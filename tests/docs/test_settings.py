@@ -38,6 +38,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[notices.pkcs11]": settings.TokenKeySettings,
     "[notices.csc]": settings.ServiceKeySettings,
     "[bodies]": settings.BodySettings,
+    "[bodies.s3]": settings.ObjectStoreSettings,
     "[register]": settings.RegisterSettings,
     "[limits]": settings.LimitSettings,
     "[delivery]": settings.DeliverySettings,

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.store import blobs as module
+from gateway.store import bodies as module
 from gateway.store.blobs import ORPHANED_SECONDS, FolderBlobs
 from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
@@ -135,17 +135,31 @@ class TestSweep:
     ) -> None:
         folder.put("ab" * 32, b"orphan")
         age(folder, ORPHANED_SECONDS + 60)
-        folder.orphans()
+        assert await store.sweep() == 0
+        (page,) = folder.aged()
+        folder.put("ab" * 32, b"orphan")
         with an_hour_later(monkeypatch):
-            orphans = folder.orphans()
-            assert orphans == ["ab" * 32]
-            folder.put("ab" * 32, b"orphan")
-            assert folder.remove(orphans) == 0
+            assert folder.remove(page) == 0
+            assert await store.sweep() == 0
 
-    def test_a_clock_that_jumps_a_day_removes_nothing_at_once(self, folder: FolderBlobs) -> None:
+    async def test_a_clock_that_jumps_a_day_removes_nothing_at_once(
+        self, store: Store, folder: FolderBlobs
+    ) -> None:
         folder.put("ab" * 32, b"in flight")
         age(folder, 30 * ORPHANED_SECONDS)
-        assert folder.orphans() == folder.orphans() == []
+        assert [await store.sweep(), await store.sweep()] == [0, 0]
+
+    async def test_what_is_named_by_then_stays_however_often_it_is_looked_at(
+        self, store: Store, folder: FolderBlobs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for n in range(3):
+            await store.add(prepared(LARGE + bytes([n])))
+        age(folder, ORPHANED_SECONDS + 60)
+        monkeypatch.setattr("gateway.store.blobs._PAGE", 2)
+        for _ in range(2):
+            with an_hour_later(monkeypatch):
+                assert await store.sweep() == 0
+        assert len(files(folder)) == 3
 
 
 async def test_a_killed_process_loses_no_large_body(place: str, tmp_path: Path, folder: FolderBlobs) -> None:

@@ -188,7 +188,7 @@ async def test_a_large_body_leaves_the_folder_once_no_filing_names_it(
     number = await accepted(store, new_filing(b"<large/>"))
     clock.now = AT + 11 * DAYS
     monkeypatch.setattr("gateway.store.blobs.ORPHANED_SECONDS", -1.0)
-    monkeypatch.setattr("gateway.store.blobs._SEEN_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.store.bodies._SEEN_SECONDS", 0.0)
     await store.sweep()
     time.sleep(0.01)
     assert await store.sweep() == 0
