@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from signing.certificates import PublicKey
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
+XADES = "http://uri.etsi.org/01903/v1.3.2#"
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _MORE_2007 = "http://www.w3.org/2007/05/xmldsig-more#"
 _MORE_2021 = "http://www.w3.org/2021/04/xmldsig-more#"

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, ValueMismatch, verify_value
+from signing.algorithms import DIGESTS, DS, XADES, ValueMismatch, verify_value
 from signing.certificates import PublicKey, is_ca, is_readable, public_key_of, spki
 from signing.elements import printable
 from signing.keyinfo import KeyInfo
@@ -19,7 +19,7 @@ from signing.parsing import XmlDocument
 from signing.policy import Policy
 from signing.references import ID_ATTRIBUTES, Dereferenced, ReferenceReader, line_of
 from signing.report import Check, CheckFailed, Covered, failed, passed
-from signing.xades import OLDER, XADES
+from signing.xades import OLDER
 from signing.xmldsig import SignatureParts
 
 MAX_TRIED_CERTIFICATES = 4

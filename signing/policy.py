@@ -19,6 +19,10 @@ from signing.revocation import StatusRules
 PROFILES = frozenset({"XMLDSig", "XAdES", "CMS", "CAdES", "PDF", "PAdES"})
 
 
+NO_POLICY, IMPLIED_POLICY = "", "implied"
+"""What a signature may say of its signature policy, beside an identifier."""
+
+
 class PolicyRefused(Exception):
     """The policy file cannot be used; the text names the file and the fault."""
 
@@ -47,6 +51,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How far ahead of ours the signer's clock may be."""
     require_signing_time: bool = True
     """Of XAdES: the baseline asks for it (EN 319 132-1 clause 6.3), XAdES 1.3.2 did not."""
+    signature_policies: frozenset[str] | None = None
+    """Signature policies that are taken, by identifier; "implied", and "" for none. None: any, told and not judged."""
     check_ca_revocation: bool = True
     max_status_age_seconds: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """How old a CRL or OCSP answer may be; None: as old as its own nextUpdate allows."""
@@ -80,7 +86,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             if name in _DESCRIBE:
                 continue
             mine, its = getattr(self, name), getattr(other, name)
-            if isinstance(mine, frozenset):
+            if name == "signature_policies":
+                more = its is not None and (mine is None or bool(mine - its))
+            elif isinstance(mine, frozenset):
                 more = bool(mine - its)
             elif name in _LAXEST_LAST:
                 order = _LAXEST_LAST[name]

@@ -138,6 +138,24 @@ class Algorithms:
 
 
 @dataclass(frozen=True, slots=True)
+class Statements:
+    """What the signer signed about the signature for people to read (`statements.py`).
+
+    `signature_policy`: "" for none, "implied", or its identifier. `commitments`: identifiers. `claimed_roles`, `place`:
+    in the signer's words. `certified_roles`: how many, none of them judged.
+    """
+
+    signature_policy: str = ""
+    commitments: tuple[str, ...] = ()
+    claimed_roles: tuple[str, ...] = ()
+    certified_roles: int = 0
+    place: tuple[str, ...] = ()
+
+
+NO_STATEMENTS = Statements()
+
+
+@dataclass(frozen=True, slots=True)
 class TimestampReport:
     """The verdict on one time-stamp token (RFC 3161) and on what it is over.
 
@@ -189,6 +207,7 @@ class SignatureReport:
     timestamps: tuple[TimestampReport, ...] = ()
     best_signature_time: datetime | None = None
     evidence: tuple[StatusEvidence, ...] = ()
+    statements: Statements = NO_STATEMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +282,13 @@ def _signature_as_json(report: SignatureReport) -> dict[str, Any]:
         "covered": [_covered_as_json(covered) for covered in report.covered],
         "properties": [_covered_as_json(covered) for covered in report.properties],
         "claimed_signing_time": _time(report.claimed_signing_time),
+        "statements": {
+            "signature_policy": report.statements.signature_policy or None,
+            "commitments": list(report.statements.commitments),
+            "claimed_roles": list(report.statements.claimed_roles),
+            "certified_roles": report.statements.certified_roles,
+            "place": list(report.statements.place),
+        },
         "algorithms": {
             "signature": report.algorithms.signature,
             "canonicalisation": report.algorithms.canonicalisation,

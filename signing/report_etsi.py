@@ -11,10 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DS
+from signing.algorithms import DS, XADES
 from signing.elements import printable
+from signing.policy import IMPLIED_POLICY, NO_POLICY
 from signing.report import Check, Covered, Indication, Outcome, Report, SignatureReport, TimestampReport
-from signing.xades import XADES
 
 VR = "http://uri.etsi.org/19102/v1.4.1#"
 _NAMESPACES = {"vr": VR, "ds": DS, "XAdES": XADES}
@@ -153,8 +153,29 @@ def _attributes(signature: SignatureReport) -> list[etree._Element]:
     if signature.claimed_signing_time is not None:
         time = _e("Time", _time(signature.claimed_signing_time))
         found.append(_e("SigningTime", time, Signed="true"))
+    said = signature.statements
+    found += [
+        _e("CommitmentTypeIndication", _e("CommitmentTypeIdentifier", _uri(each)), Signed="true")
+        for each in said.commitments
+    ]
     found += [_timestamp(timestamp) for timestamp in signature.timestamps if timestamp.generated_at]
+    if said.signature_policy not in (NO_POLICY, IMPLIED_POLICY):
+        found.append(_e("SigPolicyIdentifier", _e("SigPolicyId", _uri(said.signature_policy)), Signed="true"))
+    if said.place:
+        lines = [_e("AddressString", each) for each in said.place]
+        found.append(_e("SignatureProductionPlace", *lines, Signed="true"))
+    if said.claimed_roles:
+        roles = [
+            _e("RoleDetails", _e("Role", each), _e("EndorsementType", "claimed"))
+            for each in said.claimed_roles
+        ]
+        found.append(_e("SignerRole", *roles, Signed="true"))
     return [_e("SignatureAttributes", *found)] if found else []
+
+
+def _uri(identifier: str) -> str:
+    """An object identifier as RFC 3061 writes it; a URI as it is."""
+    return f"urn:oid:{identifier}" if identifier.replace(".", "").isdigit() else identifier
 
 
 _ATTRIBUTES = {

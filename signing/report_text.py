@@ -23,6 +23,10 @@ _WORDS = {
         "issuer": "Tổ chức cấp chứng thư",
         "claimed": "Thời điểm ký (người ký khai)",
         "proven": "Thời điểm ký được chứng minh",
+        "policy": "Chính sách ký",
+        "commitments": "Cam kết",
+        "roles": "Vai trò (người ký khai)",
+        "place": "Nơi ký (người ký khai)",
         "covered": "Phần được ký",
         "whole": "toàn bộ tài liệu",
         "timestamp": "Dấu thời gian",
@@ -40,6 +44,10 @@ _WORDS = {
         "issuer": "Issued by",
         "claimed": "Signing time (the signer's word)",
         "proven": "Proven to exist at",
+        "policy": "Signature policy",
+        "commitments": "Commitments",
+        "roles": "Roles (the signer's word)",
+        "place": "Place (the signer's word)",
         "covered": "Signed",
         "whole": "the whole document",
         "timestamp": "Time stamp",
@@ -88,6 +96,15 @@ def _signature(number: int, signature: SignatureReport, language: Language) -> I
         yield f"  {words['claimed']}: {_time(signature.claimed_signing_time)}"
     if signature.best_signature_time is not None:
         yield f"  {words['proven']}: {_time(signature.best_signature_time)}"
+    said = signature.statements
+    for word, texts in (
+        ("policy", (said.signature_policy,) if said.signature_policy else ()),
+        ("commitments", said.commitments),
+        ("roles", said.claimed_roles),
+        ("place", said.place),
+    ):
+        if texts:
+            yield f"  {words[word]}: {', '.join(texts)}"
     for covered in signature.covered:
         name = covered_name(covered)
         what = words["whole"] if name == "/" else name

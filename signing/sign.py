@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DS, digest, fingerprint
+from signing.algorithms import DS, XADES, digest, fingerprint
 from signing.canonical import METHODS, Canonicalisation, canonicalise
 from signing.certificates import public_key_of
 from signing.keys import SigningKey
@@ -24,7 +24,7 @@ from signing.references import ids_of
 from signing.report import CheckFailed
 from signing.transforms import ENVELOPED
 from signing.tsa.client import TimestampClient
-from signing.xades import SIGNED_PROPERTIES_TYPE, XADES
+from signing.xades import SIGNED_PROPERTIES_TYPE
 
 Profile = Literal["xmldsig", "xades-b", "xades-t"]
 C14n = Literal["inclusive", "inclusive-with-comments", "exclusive"]

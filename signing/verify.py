@@ -15,7 +15,7 @@ from typing import Literal
 from cryptography import x509
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS
+from signing.algorithms import DIGESTS, DS, XADES
 from signing.certificates import PublicKey, public_key_of, signer_of, spki
 from signing.elements import parsed_properties, printable
 from signing.integrity import (
@@ -34,6 +34,7 @@ from signing.parsing import XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, load_policy
 from signing.references import ReferenceReader, element_path, line_of, reader_of
 from signing.report import (
+    NO_STATEMENTS,
     Algorithms,
     Check,
     CheckFailed,
@@ -43,6 +44,7 @@ from signing.report import (
     Outcome,
     Report,
     SignatureReport,
+    Statements,
     StatusEvidence,
     TimestampReport,
     conclude,
@@ -50,10 +52,10 @@ from signing.report import (
     passed,
     worst_of,
 )
+from signing.statements import check_signature_policy
 from signing.trust import TrustStore
 from signing.xades import (
     VIETNAM,
-    XADES,
     check_counter_signature,
     choose_certificate,
     claims_xades,
@@ -199,6 +201,7 @@ class _Judgement:
     evidence: tuple[StatusEvidence, ...] = ()
     timestamps: tuple[TimestampReport, ...] = ()
     best: datetime | None = None
+    statements: Statements = NO_STATEMENTS
 
     def report(self) -> SignatureReport:
         try:
@@ -224,6 +227,7 @@ class _Judgement:
             timestamps=self.timestamps,
             best_signature_time=self.best,
             evidence=self.evidence,
+            statements=self.statements,
         )
 
     def _run(self) -> None:
@@ -272,7 +276,8 @@ class _Judgement:
         found = find_signed_properties(parts, content.references)
         properties = read_signed_properties(found.octets, lenient=self.policy.lenient_certificates)
         self.profile, self.claimed = properties.profile, properties.signing_time
-        self.checks.append(passed("xades.reference"))
+        self.statements = properties.statements
+        self.checks += [passed("xades.reference"), *check_signature_policy(self.statements, self.policy)]
         for reference in properties.certificates:
             if DIGESTS.get(reference.digest_method) not in self.policy.digests:
                 self.checks.append(failed("algorithm.digest", algorithm=printable(reference.digest_method)))

@@ -9,13 +9,13 @@ from asn1crypto import tsp
 from cryptography import x509
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, fingerprint
+from signing.algorithms import DIGESTS, DS, XADES, fingerprint
 from signing.elements import base64_of, element_children, parsed_properties, printable, text_of
 from signing.references import Dereferenced
-from signing.report import Check, CheckFailed, Outcome, failed, passed
+from signing.report import NO_STATEMENTS, Check, CheckFailed, Outcome, Statements, failed, passed
+from signing.statements import xades_statements
 from signing.xmldsig import SignatureParts
 
-XADES = "http://uri.etsi.org/01903/v1.3.2#"
 OLDER = {f"http://uri.etsi.org/01903/v{version}#": version for version in ("1.1.1", "1.2.2")}
 """Versions of TS 101 903 before 1.3.2, by namespace: recognised, and not judged."""
 SIGNED_PROPERTIES_TYPE = "http://uri.etsi.org/01903#SignedProperties"
@@ -41,6 +41,7 @@ class SignedProperties:
     signing_time: datetime | None
     certificates: tuple[CertificateReference, ...]
     version: int
+    statements: Statements = NO_STATEMENTS
 
     @property
     def profile(self) -> str:
@@ -137,6 +138,7 @@ def read_signed_properties(octets: bytes, *, lenient: bool = False) -> SignedPro
         signing_time=read_time(text_of(times[0])) if times else None,
         certificates=tuple(_read_certificate(cert, lenient) for cert in certificates),
         version=2 if second else 1,
+        statements=xades_statements(root),
     )
 
 

@@ -10,7 +10,9 @@ from typing import TypeVar
 from signing.asn1 import OCTET_STRING, SEQUENCE, Asn1Refused, Element
 from signing.cms.algorithms import digest_of
 from signing.cms.structure import SignerInfo
-from signing.report import CheckFailed, failed
+from signing.policy import IMPLIED_POLICY
+from signing.report import CheckFailed, Statements, failed
+from signing.statements import cms_statements
 
 CONTENT_TYPE = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
@@ -61,7 +63,7 @@ class SignedAttributes:
     message_digest: bytes | None
     signing_time: datetime | None
     certificates: tuple[tuple[CertificateReference, ...], ...]
-    policy: str | None
+    statements: Statements
     protection: tuple[str, str] | None
     content_time_stamps: tuple[bytes, ...]
     revocation: tuple[Element, ...]
@@ -93,7 +95,7 @@ def read_signed_attributes(signer: SignerInfo) -> SignedAttributes:
         message_digest=single(MESSAGE_DIGEST, lambda value: value.expect(OCTET_STRING).content),
         signing_time=single(SIGNING_TIME, lambda value: value.time()),
         certificates=tuple(each for each in references if each is not None),
-        policy=single(SIGNATURE_POLICY, _policy),
+        statements=_statements(single(SIGNATURE_POLICY, _policy) or "", found),
         protection=single(ALGORITHM_PROTECTION, _protection),
         content_time_stamps=tuple(value.encoded for value in found.get(CONTENT_TIME_STAMP, ())),
         revocation=found.get(ADOBE_REVOCATION, ()),
@@ -128,9 +130,16 @@ def _serial(rest: list[Element]) -> int | None:
     return rest[0].list(SEQUENCE, least=2, limit=2)[1].integer() if rest else None
 
 
-def _policy(value: Element) -> str | None:
-    """The policy's identifier; None for the implied policy (EN 319 122-1 clause 5.2.9.1)."""
-    return value.list(least=1, limit=3)[0].oid() if value.constructed else None
+def _policy(value: Element) -> str:
+    """The policy's identifier, or that it is implied (EN 319 122-1 clause 5.2.9.1)."""
+    return value.list(least=1, limit=3)[0].oid() if value.constructed else IMPLIED_POLICY
+
+
+def _statements(policy: str, found: dict[str, tuple[Element, ...]]) -> Statements:
+    try:
+        return cms_statements(policy, found)
+    except Asn1Refused as error:
+        raise CheckFailed(failed("cms.attributes", detail=str(error))) from None
 
 
 def _protection(value: Element) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from signing.integrity import check_key_strength
 from signing.policy import Policy
 from signing.proven import DocumentEvidence, Piece, judge_at_proven_time
 from signing.report import (
+    NO_STATEMENTS,
     Algorithms,
     Check,
     CheckFailed,
@@ -31,12 +32,14 @@ from signing.report import (
     Indication,
     Location,
     SignatureReport,
+    Statements,
     StatusEvidence,
     TimestampReport,
     conclude,
     failed,
     passed,
 )
+from signing.statements import check_signature_policy
 from signing.timestamps import Kind, judge_timestamp
 from signing.trust import TrustStore
 from signing.verify import Key
@@ -137,6 +140,7 @@ class _Judgement:
     values: DocumentEvidence | None = None
     best: datetime | None = None
     evidence: tuple[StatusEvidence, ...] = ()
+    statements: Statements = NO_STATEMENTS
 
     def report(self) -> SignatureReport:
         self.profile = self.subject.profiles[0]
@@ -164,6 +168,7 @@ class _Judgement:
             timestamps=tuple(self.timestamps),
             best_signature_time=self.best,
             evidence=self.evidence,
+            statements=self.statements,
         )
 
     def _run(self, signed: SignedData, signer: SignerInfo) -> None:
@@ -176,6 +181,9 @@ class _Judgement:
             self.checks.append(failed("policy.profile", profile=kind))
         if kind == "CAdES" and self.claimed is None and policy.require_signing_time and not self.counters:
             self.checks.append(failed("cades.signing-time"))
+        self.statements = attributes.statements
+        if not self.counters:
+            self.checks += check_signature_policy(self.statements, policy)
         self.checks += [passed("cms.attributes"), *check_algorithms(signer, attributes, policy)]
         content, by = self.subject.content, self.subject.digested_by
         if by and by not in policy.digests:

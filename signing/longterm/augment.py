@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DS
+from signing.algorithms import DS, XADES
 from signing.asn1 import Asn1Refused
 from signing.cms.attributes import read_signed_attributes
 from signing.cms.signer import choose_certificate
@@ -37,7 +37,6 @@ from signing.revocation import CrlRefused, Good, OcspRefused, RevocationIndex
 from signing.trust import TrustStore
 from signing.tsa.client import TimestampClient
 from signing.verify import verify_document
-from signing.xades import XADES
 from signing.xmldsig import read_signature
 
 Level = Literal["T", "LT", "LTA"]

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 from lxml import etree
 
-from signing.algorithms import DS
+from signing.algorithms import DS, XADES
 from signing.canonical import CanonicalisationRefused
 from signing.elements import printable
 from signing.longterm.properties import REFERENCES, Properties, TimeStamp
 from signing.references import ReferenceReader
 from signing.report import CheckFailed, failed
 from signing.transforms import BASE64, Transform
-from signing.xades import SIGNED_PROPERTIES_TYPE, XADES
+from signing.xades import SIGNED_PROPERTIES_TYPE
 from signing.xmldsig import Reference, SignatureParts
 
 _SIGNATURE_STAMP = f"{{{XADES}}}SignatureTimeStamp"

@@ -18,7 +18,7 @@ from functools import partial
 
 from cryptography import x509
 
-from signing.algorithms import DS
+from signing.algorithms import DS, XADES
 from signing.authenticity import Authenticity, judge_certificate
 from signing.certificates import is_readable
 from signing.evidence import Evidence
@@ -41,7 +41,6 @@ from signing.report import (
 )
 from signing.timestamps import judge_timestamp
 from signing.trust import TrustStore
-from signing.xades import XADES
 from signing.xmldsig import SignatureParts
 
 MAX_OFFERED = 32

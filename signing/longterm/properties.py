@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from signing.algorithms import DS
+from signing.algorithms import DS, XADES
 from signing.canonical import INCLUSIVE, Canonicalisation
 from signing.elements import element_children, printable, short
 from signing.report import CheckFailed, failed
 from signing.timestamps import Kind
 from signing.transforms import canonicalisation_of
-from signing.xades import XADES
 from signing.xmldsig import SignatureParts
 
 XADES_141 = "http://uri.etsi.org/01903/v1.4.1#"

@@ -7,10 +7,9 @@ from typing import cast
 
 from lxml import etree
 
-from signing.algorithms import DS, digest
+from signing.algorithms import DS, XADES, digest
 from signing.canonical import METHODS, canonicalise
 from signing.tsa.client import TimestampClient
-from signing.xades import XADES
 
 HASH = "sha256"
 C14N = METHODS["http://www.w3.org/2001/10/xml-exc-c14n#"]

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from signing.algorithms import DIGESTS, DS, digest
+from signing.algorithms import DIGESTS, DS, XADES, digest
 from signing.asn1 import Asn1Refused, Budget, encode, read_element
 from signing.cms.structure import read_signed_data
 from signing.elements import short, text_of
@@ -18,7 +18,6 @@ from signing.evidence import Evidence, certificates_of
 from signing.longterm.properties import VALUES, XADES_141, Properties, TimeStamp, octets_of
 from signing.report import Check, CheckFailed, failed, passed
 from signing.timestamps import MAX_TOKEN_ELEMENTS
-from signing.xades import XADES
 
 MAX_VALUES = 64
 """Values of one kind in one property; what comes after is left out, and proves nothing."""

@@ -13,6 +13,7 @@ from signing.report_etsi import etsi_report
 from tests.interop.dss_oracle import Dss
 from tests.interop.dss_world import DAY, LEVELS, NOW, World, both, same
 from tests.signing.documents import DECLARATION
+from tests.signing.stating import COMMITMENT, IMPLIED, PLACE, POLICY, ROLE, stating
 from tests.signing.timestamping import in_time
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
@@ -91,3 +92,15 @@ def test_our_reports_are_read_by_their_schema(level: str, dss: Dss) -> None:
     for octets, crls in ((document, world.crls(NOW)), (document, []), (broken, world.crls(NOW))):
         report = verify_xml(octets, policy=in_time(), trust=world.trust(crls), at=at)
         assert dss.read_report(etsi_report(report)) == [report.indication.value]
+
+
+def test_what_a_signer_states_changes_no_verdict(dss: Dss) -> None:
+    world = World()
+    document = stating(world.key, IMPLIED + PLACE + ROLE, COMMITMENT)
+    theirs, ours = both(dss, document, world, world.crls(NOW), NOW + timedelta(hours=1))
+    same(theirs, ours)
+    assert ours.indication == "TOTAL-PASSED", ours.errors
+    named = stating(world.key, POLICY + PLACE + ROLE, COMMITMENT)
+    trust = world.trust(world.crls(NOW))
+    report = verify_xml(named, policy=in_time(), trust=trust, at=NOW + timedelta(hours=1))
+    assert dss.read_report(etsi_report(report)) == ["TOTAL-PASSED"]
