@@ -4,9 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint interop torture bench lock clean
+.PHONY: help demo test lint interop torture torture-certs bench lock clean
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python 3.11 or newer is needed (PYTHON=...)"; exit 2; }
@@ -53,6 +53,10 @@ $(VENV)-peers/.peers: benchmarks/peers.lock
 torture: $(VENV)/.dev ## kill, stop and restart all parts at random; the senders' books against the agency's (TORTURE_SECONDS)
 	@sh tests/tools.sh postgres
 	@$(BIN)/python -m tests.torture
+
+torture-certs: $(VENV)/.dev ## exchange certificates, keys, anchors and lists under load (TORTURE_SECONDS)
+	@sh tests/tools.sh postgres
+	@$(BIN)/python -m tests.torture.certs
 
 bench: $(VENV)/.dev $(VENV)-peers/.peers ## filings/s, latency, CPU a filing, beside the libraries' floor in the same run
 	@$(BIN)/python -m benchmarks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import signing
 from gateway.errors import ConfigurationError
@@ -24,6 +24,9 @@ from gateway.register.shadow import handshake_faults
 from gateway.reloaded import client_cas
 from gateway.settings import Settings
 
+_OTHER_KEY = Text(
+    "Khóa riêng không khớp với chứng thư.", "The private key does not belong to the certificate."
+)
 CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap")
 
 
@@ -61,12 +64,8 @@ def rehearse(entry: NewEntry, stage: Stage) -> tuple[Text, ...]:
 
 
 def _said(error: Exception) -> Text:
-    if isinstance(error, ssl.SSLError) and "KEY_VALUES_MISMATCH" in str(error):
-        return Text(
-            "Khóa riêng không khớp với chứng thư.", "The private key does not belong to the certificate."
-        )
     if "does not belong to the certificate" in str(error):
-        return Text(f"Khóa riêng không khớp với chứng thư: {error}", str(error))
+        return _OTHER_KEY
     return Text(f"Không dùng được: {error}", f"It cannot be used: {error}")
 
 
@@ -117,6 +116,10 @@ def _tls(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     chain = x509.load_pem_x509_certificates(certificate.read_bytes())
     if fingerprint_of(chain[0]) != entry.fingerprint:
         yield Text(f"{certificate} nay chứa chứng thư khác.", f"{certificate} holds another certificate now.")
+        return
+    private = load_pem_private_key(key.read_bytes(), None)
+    if private.public_key() != chain[0].public_key():
+        yield _OTHER_KEY
         return
     yield from chain_faults(chain)
     current = active(stage.entries, Purpose.TLS)
