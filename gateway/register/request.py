@@ -28,15 +28,17 @@ def new_request(subject: str, hosts: Sequence[str], folder: Path) -> Path:
     request = builder.sign(key, hashes.SHA256())
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    for file, octets in (
-        (folder / "key.pem", private),
-        (folder / "request.pem", request.public_bytes(Encoding.PEM)),
-    ):
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(octets)
-            out.flush()
-            os.fsync(out.fileno())
+    write_new(folder / "key.pem", private, mode=0o600)
+    write_new(folder / "request.pem", request.public_bytes(Encoding.PEM), mode=0o600)
     return folder / "request.pem"
+
+
+def write_new(file: Path, octets: bytes, *, mode: int) -> None:
+    """Write a file that is not there yet, and have it on the disk. Raises FileExistsError."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
+        out.write(octets)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _host(text: str) -> x509.GeneralName:

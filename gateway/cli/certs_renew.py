@@ -1,0 +1,134 @@
+"""efile certs renew: a new key with its certificate, from an ACME server or the development authorities."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+import certs_dev
+from certs_dev.plan import Profile
+from gateway.cli.certs_acting import act, changed, tell
+from gateway.cli.operator import operator, why_option
+from gateway.cli.output import EXIT_UNREACHABLE, json_option, refused
+from gateway.cli.place import settings_options
+from gateway.clock import clock
+from gateway.filing.findings import Text
+from gateway.register.acme import AcmeServer, AcmeUnavailable, certificate_by_acme
+from gateway.register.acts import Certificates, Who
+from gateway.register.entry import Entry, Purpose, RegisterRefused
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_FROM_DEVELOPMENT: dict[str, tuple[str, Profile]] = {
+    "tls": ("tls-ca", "server"),
+    "notices": ("gateway-ca", "signer"),
+}
+
+
+@click.command("renew")
+@click.argument("purpose", type=click.Choice(["tls", "notices"]))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="New folder for key.pem and chain.pem."
+)
+@click.option("--acme", metavar="URL", help="Directory of an ACME server (RFC 8555); for tls.")
+@click.option(
+    "--host", "hosts", multiple=True, help="Name that the certificate is for; the first is its subject."
+)
+@click.option("--acme-ca", type=_FILE, help="The only CA certificates (PEM) to trust for the ACME server.")
+@click.option(
+    "--acme-account",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File of the account's key, made where it is not there. [default: acme-account.pem beside --config]",
+)
+@click.option("--contact", default="", help="E-mail address for the account.")
+@click.option(
+    "--challenge-port",
+    type=click.IntRange(1, 65535),
+    default=80,
+    show_default=True,
+    help="Where http-01 is answered.",
+)
+@click.option(
+    "--dev-pki", type=_FOLDER, help="A folder of `efile dev-pki`: its authority makes the certificate."
+)
+@click.option("--activate", "at_once", is_flag=True, help="Let it take over where its rehearsal is green.")
+@why_option
+@settings_options
+@json_option
+def renew(
+    *,
+    purpose: str,
+    out: Path,
+    acme: str | None,
+    hosts: tuple[str, ...],
+    acme_ca: Path | None,
+    acme_account: Path | None,
+    contact: str,
+    challenge_port: int,
+    dev_pki: Path | None,
+    at_once: bool,
+    why: str,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Make a new key, have it certified, enter it as the next one and rehearse it; --activate lets it take over.
+
+    The key in use stays in use until then. Exit codes: 1 refused, or the rehearsal is not green · 3 the ACME server
+    cannot be reached.
+    """
+    if (acme is None) == (dev_pki is None):
+        raise click.UsageError("say where the certificate comes from: --acme or --dev-pki")
+    if acme is not None and (purpose != "tls" or not hosts):
+        raise click.UsageError("an ACME server certifies names of servers: tls, with --host")
+    who = Who(operator(), why)
+    account = acme_account or config.resolve().parent / "acme-account.pem"
+
+    async def ask(register: Certificates) -> Entry:
+        if acme is not None:
+            server = AcmeServer(acme, account, acme_ca, contact)
+            key, chain = await asyncio.to_thread(
+                certificate_by_acme, server, list(hosts), out, listen=("", challenge_port)
+            )
+        else:
+            assert dev_pki is not None
+            key, chain = _from_development(dev_pki, purpose, out)
+        location: dict[str, Any] = {"key": str(key.resolve()), "certificate": str(chain.resolve())}
+        added = await register.add_key(Purpose(purpose), location, who)
+        tried = await register.rehearse(added.id, who)
+        if at_once and not tried.rehearsed:
+            assert tried.rehearsal is not None
+            raise RegisterRefused(
+                *tried.rehearsal.faults,
+                Text(f"{added.id} vẫn chờ, chưa dùng.", f"{added.id} waits as next; it is not in use."),
+            )
+        return await register.activate(added.id, who) if at_once else tried
+
+    try:
+        if at_once:
+            changed(config, ask, as_json)
+            return
+        entry = act(config, ask)
+    except AcmeUnavailable as error:
+        words = f"Không kết nối được máy chủ ACME: {error}\n  The ACME server cannot be reached."
+        click.secho(words, err=True, fg="red")
+        raise SystemExit(EXIT_UNREACHABLE) from None
+    except FileExistsError as error:
+        raise click.UsageError(f"{error.filename} is there already") from None
+    except OSError as error:
+        raise click.UsageError(f"port {challenge_port} or {out}: {error}") from None
+    tell(entry, as_json)
+    if not entry.rehearsed:
+        refused()
+
+
+def _from_development(folder: Path, purpose: str, out: Path) -> tuple[Path, Path]:
+    pki = certs_dev.load(folder)
+    authority, profile = _FROM_DEVELOPMENT[purpose]
+    holder = {"tls": "gateway-server", "notices": "notice"}[purpose]
+    who = pki[holder].read_certificate().subject
+    made = pki.issue(who, at=clock(), authority=authority, profile=profile)
+    identity = made.save(out)
+    return identity.key, identity.chain
