@@ -42,7 +42,7 @@ $(VENV)-public/.fetched: tests/interop/public.lock | $(BIN)/python
 	  || echo "!!! MISSING: the public schemas could not be fetched; the tests that read them are SKIPPED" >&2
 
 interop: $(VENV)/.dev $(VENV)-public/.fetched ## independent oracles beside us: the JDK, pdfsig, EU DSS, endesive, Chromium
-	@sh tests/tools.sh xmlsec1 java mvn pdfsig pdftotext chromium
+	@sh tests/tools.sh xmlsec1 java mvn pdfsig pdftotext chromium pebble
 	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
 
 $(VENV)-peers/.peers: benchmarks/peers.lock
