@@ -31,7 +31,6 @@ class Cell:
     name: str
     processes: int
     senders: int
-    delivering: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +47,19 @@ async def measure(made: Installation, corpus: Corpus, cell: Cell, seconds: float
     """Start everything anew, warm up, measure, stop."""
     for file in (made.directory / "store").glob("*"):
         file.unlink()
-    role = "all" if cell.delivering else "intake"
-    command = ["-m", "gateway.cli", "serve", "--config", str(made.settings), "--role", role]
+    command = ["-m", "gateway.cli", "serve", "--config", str(made.settings), "--role", "intake"]
     with (
-        _process("-m", "adapters.simulator", *made.simulator_command()),
-        _process(*command, "--processes", str(cell.processes)) as gateway,
+        process("-m", "adapters.simulator", *made.simulator_command()),
+        process(*command, "--processes", str(cell.processes)) as gateway,
     ):
-        await _ready(made.ports.health, cell.processes)
+        await ready(made.ports.health, cell.processes)
         sender = Sender(made, corpus)
         await sender.run(cell.senders, min(3.0, seconds / 3))
         sender.latencies.clear()
-        before, start = _cpu_seconds(gateway.pid), time.monotonic()
+        before, start = cpu_seconds(gateway.pid), time.monotonic()
         await sender.run(cell.senders, seconds)
         elapsed = time.monotonic() - start
-        spent = _cpu_seconds(gateway.pid) - before
+        spent = cpu_seconds(gateway.pid) - before
     filed = len(sender.latencies)
     cuts = statistics.quantiles(sender.latencies, n=100)
     return Result(filed / elapsed, cuts[49] * 1000, cuts[98] * 1000, spent / filed * 1000)
@@ -78,6 +76,7 @@ class Sender:
         self._documents = corpus.documents
         self._numbers = count()
         self.latencies: list[float] = []
+        self.busy = 0
 
     async def run(self, senders: int, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -88,15 +87,34 @@ class Sender:
 
     async def _send_until(self, session: aiohttp.ClientSession, deadline: float) -> None:
         while time.monotonic() < deadline:
-            octets = self._distinct(next(self._numbers))
-            start = time.monotonic()
-            async with session.post(
-                self._url, data=octets, headers={"Content-Type": "application/xml"}
-            ) as answer:
-                await answer.read()
-                if answer.status != 201:
-                    raise AssertionError(f"HTTP {answer.status}: {await answer.text()}")
-            self.latencies.append(time.monotonic() - start)
+            await self._send(session, time.monotonic())
+
+    async def _send(self, session: aiohttp.ClientSession, start: float) -> None:
+        octets = self._distinct(next(self._numbers))
+        async with session.post(
+            self._url, data=octets, headers={"Content-Type": "application/xml"}
+        ) as answer:
+            await answer.read()
+            if answer.status == 503:  # full: the sender comes again, and somebody else waits no longer for it
+                self.busy += 1
+                return
+            if answer.status != 201:
+                raise AssertionError(f"HTTP {answer.status}: {await answer.text()}")
+        self.latencies.append(time.monotonic() - start)
+
+    async def run_at(self, rate: float, seconds: float, connections: int) -> None:
+        """File so many a second, whether answers come or not; latencies count from when each was due to be sent."""
+        start = time.monotonic()
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=connections)
+            ) as session,
+            asyncio.TaskGroup() as sending,
+        ):
+            for n in range(int(rate * seconds)):
+                due = start + n / rate
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                sending.create_task(self._send(session, due))
 
     def _distinct(self, number: int) -> bytes:
         """White space after the root makes the bytes, and so the filing, another one; the signature still holds."""
@@ -105,7 +123,7 @@ class Sender:
 
 
 @contextlib.contextmanager
-def _process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -116,7 +134,7 @@ def _process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(60)
 
 
-async def _ready(port: int, processes: int) -> None:
+async def ready(port: int, processes: int) -> None:
     for _ in range(600):
         with contextlib.suppress(aiohttp.ClientError):
             async with (
@@ -130,18 +148,28 @@ async def _ready(port: int, processes: int) -> None:
     raise AssertionError("the gateway did not get ready")
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """User and system time of a process and its children."""
     total = 0.0
-    for child in [pid, *_descendants(pid)]:
+    for child in [pid, *descendants(pid)]:
         with contextlib.suppress(FileNotFoundError):
             fields = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
             total += (int(fields[11]) + int(fields[12])) / TICKS
     return total
 
 
-def _descendants(pid: int) -> list[int]:
+def resident_bytes(pid: int) -> int:
+    """Memory of a process and its children that no other shares (USS)."""
+    total = 0
+    for child in [pid, *descendants(pid)]:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines = Path(f"/proc/{child}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return total * 1024
+
+
+def descendants(pid: int) -> list[int]:
     with contextlib.suppress(FileNotFoundError):
         children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return children + [grandchild for child in children for grandchild in _descendants(child)]
+        return children + [grandchild for child in children for grandchild in descendants(child)]
     return []

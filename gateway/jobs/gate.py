@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 
 import structlog
@@ -11,6 +12,10 @@ from gateway.errors import Busy, StoreUnavailable
 
 log = structlog.get_logger("jobs")
 _SECONDS = 1.0
+_FASTEST = 10_000.0
+"""Filings a second by which the queue of a whole installation grows at most: while it is far from its limit, counting
+it every second would cost the store more than it tells."""
+_LONGEST_SECONDS = 60.0
 _RETRY_AFTER_FAULT = 5
 _RETRY_AFTER_QUEUE = 60
 
@@ -28,13 +33,15 @@ class Promises(Protocol):
 
 
 class Gate:
-    """`most_waiting`: a queue longer than this takes nothing more in. Of one process, looked at every second."""
+    """`most_waiting`: a queue longer than this takes nothing more in. Of one process, looked at every
+    second; the queue is counted the more often, the nearer it is to the limit."""
 
     def __init__(self, store: Promises, most_waiting: int) -> None:
         self._store = store
         self._most = most_waiting
         self._why: str | None = None
         self._retry_after = _RETRY_AFTER_FAULT
+        self._count_at = 0.0
 
     def refuse_when_closed(self) -> None:
         """Raises Busy, with how long to wait."""
@@ -58,8 +65,11 @@ class Gate:
         try:
             if (fault := await self._store.fault()) is not None:
                 return f"the store: {fault}", _RETRY_AFTER_FAULT
-            if await self._store.queue_length(self._most + 1) > self._most:
-                return "too many filings wait for their agencies", _RETRY_AFTER_QUEUE
+            if (now := time.monotonic()) >= self._count_at:
+                left = self._most - await self._store.queue_length(self._most + 1)
+                self._count_at = now + min(left / _FASTEST, _LONGEST_SECONDS)
+                if left < 0:
+                    return "too many filings wait for their agencies", _RETRY_AFTER_QUEUE
         except StoreUnavailable as error:
             return f"the store: {error}", _RETRY_AFTER_FAULT
         return None, 0
