@@ -45,12 +45,13 @@ from gateway.jobs.refresh import Reloading
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.listening import Doors, TlsDoor, listen
-from gateway.metrics import AgencyFigures, Metrics, QueueFigures
+from gateway.metrics import AgencyFigures, CertificateFigures, Metrics, QueueFigures
 from gateway.notary import XmlNotary
 from gateway.notice_keys import first_notary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
+from gateway.register.entry import IN_FORCE
 from gateway.register.policy import policy_at
 from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
 from gateway.rotation import Parts, Rotation, door_context
@@ -334,7 +335,12 @@ async def _figures(store: Store) -> QueueFigures:
         )
         for one in survey.lanes
     ]
-    return QueueFigures(survey.filings, agencies, await store.overdue())
+    certificates = [
+        CertificateFigures(entry.id, entry.purpose.value, entry.valid_to)
+        for entry in await store.entries()
+        if entry.state in IN_FORCE
+    ]
+    return QueueFigures(survey.filings, agencies, await store.overdue(), certificates)
 
 
 async def _open_adapters(store: Store, stack: AsyncExitStack) -> dict[str, adapters.Adapter]:

@@ -40,12 +40,22 @@ class AgencyFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateFigures:
+    """An entry of the register that is in use, and when it ends."""
+
+    id: str
+    purpose: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFigures:
     """What only the store knows: filings in the queue by how they stand, agencies, overdue ones by milestone."""
 
     waiting: dict[str, int]
     agencies: Sequence[AgencyFigures]
     overdue: dict[str, int]
+    certificates: Sequence[CertificateFigures] = ()
 
 
 class Metrics:
@@ -128,6 +138,15 @@ class _Snapshot(Collector):
             for state in BREAKER_STATES:
                 states.add_metric([one.agency, state], float(one.state == state))
         yield states
+        left = GaugeMetricFamily(
+            "efile_certificate_seconds_left",
+            "Until a certificate or list in use ends",
+            labels=["entry", "purpose"],
+        )
+        for certificate in figures.certificates:
+            seconds = (certificate.until - self._now).total_seconds()
+            left.add_metric([certificate.id, certificate.purpose], seconds)
+        yield left
 
 
 def _gauge(name: str, text: str, label: str, values: dict[str, float] | dict[str, int]) -> GaugeMetricFamily:

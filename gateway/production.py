@@ -6,10 +6,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import signing
 from gateway.errors import ConfigurationError
@@ -17,6 +20,7 @@ from gateway.settings import URL_SCHEMES, NoticeSettings, Settings
 
 DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
 LOOPBACK = {"", "localhost", "127.0.0.1", "[::1]"}
+LEAST_RSA_BITS = 2048
 NOT_FOR_FILINGS = ("conformance", "tax-legacy")
 _CREDENTIALS = ("_key", "password_file", "_secret_file")
 
@@ -49,20 +53,39 @@ def _faults(settings: Settings) -> Iterator[str]:
         for certificate in certificates:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
                 yield f"{file}: a development certificate; production does not start with it"
+            if file.parent.parent != settings.trust.directory and _weak(certificate):
+                yield f"{file}: a weak key, RSA of less than {LEAST_RSA_BITS} bits"
     yield from _store_faults(settings.store)
     if (s3 := settings.bodies.s3) is not None and s3.endpoint is not None:
         place = urlsplit(s3.endpoint)
         if place.scheme != "https" and place.hostname not in LOOPBACK:
             yield f"[bodies.s3] endpoint {s3.endpoint}: declarations cross no network in the clear; https is needed"
-    secrets = (
-        *_notice_secrets(settings.notices),
-        *_bucket_secrets(settings),
-        *_agency_files(settings, _CREDENTIALS),
-    )
-    doors = [settings.door.key, *([settings.admin.key] if settings.admin else [])]
-    for file in (*doors, *settings.bodies.keys.values(), *secrets):
-        if file.exists() and file.stat().st_mode & _others(file):
+    for file in key_files(settings):
+        if file.exists() and readable_by_others(file):
             yield f"{file}: the key is readable by others; chmod 600"
+
+
+def _weak(certificate: x509.Certificate) -> bool:
+    with suppress(ValueError, UnsupportedAlgorithm):
+        key = certificate.public_key()
+        return isinstance(key, rsa.RSAPublicKey) and key.key_size < LEAST_RSA_BITS
+    return False
+
+
+def key_files(settings: Settings) -> Iterator[Path]:
+    """All files of the installation that hold a key or a secret of ours."""
+    yield settings.door.key
+    if settings.admin is not None:
+        yield settings.admin.key
+    yield from settings.bodies.keys.values()
+    yield from _notice_secrets(settings.notices)
+    yield from _bucket_secrets(settings)
+    yield from _agency_files(settings, _CREDENTIALS)
+
+
+def readable_by_others(file: Path) -> bool:
+    """Whether somebody beside its owner may read it. Raises OSError."""
+    return bool(file.stat().st_mode & _others(file))
 
 
 def _others(file: Path) -> int:

@@ -19,6 +19,7 @@ COMMANDS = (
     "deadlines",
     "demo",
     "dev-pki",
+    "doctor",
     "forms",
     "incident",
     "migrate",

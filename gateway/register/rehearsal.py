@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +14,7 @@ import signing
 from gateway.errors import ConfigurationError
 from gateway.filing.findings import Text
 from gateway.notice_keys import notary_with, open_entry
+from gateway.production import readable_by_others
 from gateway.register.entry import SINGLE, Entry, NewEntry, Purpose, State, active
 from gateway.register.judging import certificate_faults, chain_faults, issued_by, names_of
 from gateway.register.policy import RegisterPolicy
@@ -179,7 +178,7 @@ def _crl(entry: NewEntry, stage: Stage) -> Iterator[Text]:
 def mode_faults(files: Iterator[Path] | Sequence[Path]) -> Iterator[Text]:
     """Keys that others than their owner can read."""
     for file in files:
-        if os.stat(file).st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        if readable_by_others(file):
             yield Text(
                 f"{file}: người khác đọc được; chmod 600.",
                 f"{file}: the key is readable by others; chmod 600.",

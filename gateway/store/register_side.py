@@ -11,7 +11,7 @@ from gateway.store import providers, register, register_moves, taken_over
 from gateway.store.audit import READ_AUDIT, broken_links
 from gateway.store.register import Addition, Adoption, Approval, Move, Overlaps
 from gateway.store.rows import provider_of, time_text
-from gateway.store.statements import Driver
+from gateway.store.statements import NOW, Driver
 from gateway.store.taken_over import ALIVE_SECONDS, TakenOver
 
 
@@ -82,6 +82,11 @@ class RegisterSide:
         rows = await self._driver.read(taken_over.READ_TAKEN_OVER)
         found = [taken_over.taken_over_of(row) for row in rows]
         return [one for one in found if one.age < ALIVE_SECONDS]
+
+    async def database_time(self) -> float:
+        """The database's clock, in seconds since 1970."""
+        ((seconds,),) = await self._driver.read(f"SELECT {NOW}")
+        return float(seconds)
 
     async def broken_audit(self) -> tuple[int, Sequence[int]]:
         """How many entries the audit record has, and the numbers of those that do not follow from the one before."""

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.clock import clock
 from gateway.filing.attempt import AttemptResult
-from gateway.metrics import BREAKER_STATES, AgencyFigures, Metrics, QueueFigures
+from gateway.metrics import BREAKER_STATES, AgencyFigures, CertificateFigures, Metrics, QueueFigures
 from tests.docs.papers import DOCS, ROOT, section, table
 from tests.documents import signed
 from tests.house import house_at
@@ -21,7 +21,8 @@ TEXT = (DOCS / "delivery.md").read_text(encoding="utf-8")
 
 
 async def figures() -> QueueFigures:
-    return QueueFigures({"stuck": 1}, [AgencyFigures("tax", "open", 3, 1, clock())], {"verdict": 2})
+    agency, door = AgencyFigures("tax", "open", 3, 1, clock()), CertificateFigures("tls-1", "tls", clock())
+    return QueueFigures({"stuck": 1}, [agency], {"verdict": 2}, [door])
 
 
 async def test_the_paper_lists_exactly_the_figures_of_the_code() -> None:

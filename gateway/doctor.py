@@ -1,0 +1,261 @@
+"""All that is wrong with an installation, in one go, each with its mend. Looks only; nothing is changed.
+
+What is wrong keeps the gateway from starting, or from keeping a promise; what is only going to be wrong is a warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import adapters
+import schemas
+import signing
+from gateway.calendar import CalendarError, load_deadlines
+from gateway.directory import DirectoryError, load_directory
+from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.filing.findings import Text
+from gateway.ports import Clock
+from gateway.production import key_files, readable_by_others, require_fit_for_production
+from gateway.register.entry import IN_FORCE, OUR_KEYS, Entry, Purpose
+from gateway.register.plan import plan, warning_level
+from gateway.register.policy import RegisterPolicy, policy_at
+from gateway.register.reading import additions
+from gateway.register.rehearsal import Stage, rehearse
+from gateway.settings import Settings
+from gateway.store.opening import is_url, missing_migrations, open_store
+from gateway.store.store import Store
+from signing.holdings import State, holdings
+
+_CLOCK_SECONDS = 5.0
+_ROOM_BYTES = 1 << 30
+_UNUSABLE = (
+    CalendarError,
+    ConfigurationError,
+    DirectoryError,
+    adapters.ConfigError,
+    schemas.CatalogueError,
+    signing.CrlRefused,
+    signing.KeyRefused,
+    signing.PolicyRefused,
+    signing.TrustRefused,
+    OSError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is the matter, what mends it, and whether it is wrong already. `about`: settings, store, trust …"""
+
+    about: str
+    text: Text
+    mend: Text
+    wrong: bool = True
+
+
+_START = Text("Sửa rồi khởi động lại.", "Mend it, then start again.")
+_RENEW = Text(
+    "`efile certs csr`, `add`, `rehearse`, `activate`.",
+    "`efile certs csr`, then `add`, `rehearse`, `activate`.",
+)
+_THEIRS = Text(
+    "Xin chủ sở hữu chứng thư mới: `efile certs provider renew`, `trust add`.",
+    "Ask its owner for the next one: `efile certs provider renew`, `trust add`.",
+)
+_TRUST = Text("Thay tệp, hoặc `efile certs trust`.", "Replace the file, or `efile certs trust`.")
+
+
+async def examine(settings: Settings, now: Clock) -> list[Finding]:
+    """Every finding, what is wrong first."""
+    found = [*_files(settings), *_tables(settings)]
+    found += [finding async for finding in _store(settings, now)]
+    return sorted(found, key=lambda finding: not finding.wrong)
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    try:
+        require_fit_for_production(settings)
+    except ConfigurationError as error:
+        for fault in error.faults:
+            yield Finding(
+                "settings",
+                Text(f"Chưa dùng chính thức được: {fault}", f"Not fit for production: {fault}"),
+                _START,
+            )
+    for file in key_files(settings):
+        try:
+            others = readable_by_others(file)
+            with open(file, "rb"):
+                pass
+        except OSError as error:
+            yield Finding(
+                "keys",
+                Text(f"Không đọc được {file}: {error.strerror}", f"{file} cannot be read: {error.strerror}"),
+                _START,
+            )
+            continue
+        if settings.mode != "production" and others:
+            mend = Text(f"chmod 600 {file}", f"chmod 600 {file}")
+            yield Finding(
+                "keys",
+                Text(f"Người khác đọc được {file}.", f"{file} is readable by others."),
+                mend,
+                wrong=False,
+            )
+    for folder in {Path(settings.store).parent, settings.bodies.folder} - {None}:
+        if folder is not None and not is_url(settings.store) and folder.exists():
+            free = shutil.disk_usage(folder).free
+            if free < _ROOM_BYTES:
+                mend = Text("Giải phóng dung lượng đĩa.", "Make room on the disk.")
+                size = f"{free / 1e6:.0f} MB"
+                yield Finding(
+                    "disk", Text(f"{folder}: chỉ còn {size}.", f"{folder}: only {size} are left."), mend
+                )
+
+
+def _tables(settings: Settings) -> Iterator[Finding]:
+    """What is read at each start from folders, and how agencies are spoken to."""
+    loads: list[tuple[str, Callable[[], Any]]] = [
+        ("catalogue", lambda: schemas.load_catalogue(settings.catalogue.directory)),
+        ("directory", lambda: load_directory(settings.directory.folder)),
+        ("calendar", lambda: load_deadlines(settings.calendar.folder)),
+        ("policy", lambda: signing.load_policy(settings.trust.policy)),
+        *((f"agency {one.id}", _opening(one.adapter, one.config)) for one in settings.agency),
+    ]
+    for name, load in loads:
+        try:
+            load()
+        except _UNUSABLE as error:
+            yield Finding(name, Text(f"Không dùng được: {error}", f"It cannot be used: {error}"), _START)
+
+
+def _opening(adapter: str, config: dict[str, Any]) -> Callable[[], Any]:
+    return lambda: adapters.open_adapter(adapter, config)
+
+
+async def _store(settings: Settings, now: Clock) -> AsyncIterator[Finding]:
+    again = Text(
+        "Xem kho dữ liệu có chạy không, rồi thử lại.", "Look whether the store runs, then try again."
+    )
+    try:
+        missing = await missing_migrations(settings.store)
+        if missing:
+            listed = ", ".join(missing)
+            text = Text(f"Kho dữ liệu thiếu {listed}.", f"The store's schema lacks {listed}.")
+            yield Finding(
+                "store",
+                text,
+                Text("`efile migrate`, hoặc khởi động cổng.", "`efile migrate`, or start the gateway."),
+            )
+            return
+        store = await open_store(settings.store, now)
+    except (StoreUnavailable, ConfigurationError) as error:
+        yield Finding("store", Text(f"Không mở được: {error}", f"It cannot be opened: {error}"), again)
+        return
+    try:
+        for check in (_database, _register):
+            async for finding in check(settings, store, now()):
+                yield finding
+    except StoreUnavailable as error:
+        yield Finding("store", Text(f"Không đọc được: {error}", f"It cannot be read: {error}"), again)
+    finally:
+        await store.close()
+
+
+async def _database(_: Settings, store: Store, at: datetime) -> AsyncIterator[Finding]:
+    apart = await store.database_time() - at.timestamp()
+    if abs(apart) > _CLOCK_SECONDS:
+        mend = Text("Bật NTP ở mọi máy.", "Let NTP set the clock of every machine.")
+        text = Text(
+            f"Đồng hồ máy này và cơ sở dữ liệu lệch {apart:.0f} giây.",
+            f"This machine's clock and the database's are {apart:.0f} s apart.",
+        )
+        yield Finding("clock", text, mend)
+    broken = (await store.broken_audit())[1]
+    if broken:
+        listed = ", ".join(str(seq) for seq in broken[:10])
+        mend = Text(
+            "Khôi phục từ bản sao lưu; báo kiểm toán viên.", "Compare with a backup; tell the auditor."
+        )
+        yield Finding(
+            "audit",
+            Text(f"Sổ kiểm toán bị sửa tại {listed}.", f"The audit record is broken at {listed}."),
+            mend,
+        )
+    for process in await store.taken_over():
+        for fault in process.faults:
+            text = Text(
+                f"{process.process} chưa theo sổ: {fault}", f"{process.process} could not take over: {fault}"
+            )
+            yield Finding(
+                "processes",
+                text,
+                Text("Đặt khóa ở cùng chỗ trên mọi máy.", "Have the key at the same place on every node."),
+            )
+
+
+async def _register(settings: Settings, store: Store, at: datetime) -> AsyncIterator[Finding]:
+    entries = await store.entries()
+    try:
+        policy = policy_at(settings.register.policy, at)
+        trust = await asyncio.to_thread(_trust, settings, additions(entries), at)
+    except _UNUSABLE as error:
+        yield Finding("trust", Text(f"Không dùng được: {error}", f"It cannot be used: {error}"), _TRUST)
+        return
+    for finding in _held(trust, at):
+        yield finding
+    stage = Stage(settings, entries, policy, at)
+    for entry in entries:
+        if entry.purpose in OUR_KEYS and entry.state in IN_FORCE and entry.ends_at is None:
+            for fault in await asyncio.to_thread(rehearse, entry, stage):
+                yield Finding(entry.id, fault, _RENEW)
+        level = warning_level(entry, policy, at)
+        if level is not None:
+            yield _ending(entry, at, wrong=level == 0 and entry.purpose in OUR_KEYS)
+        if entry.purpose is Purpose.CRL and entry.state in IN_FORCE and _stale(entry.valid_to, policy, at):
+            yield _ending(entry, at, wrong=False)
+    for step in plan(entries, policy, at):
+        if step.ours and step.late:
+            yield Finding(
+                step.entry, Text(f"Chậm: {step.text.vi}.", f"Late: {step.text.en}."), _RENEW, wrong=False
+            )
+
+
+def _ending(entry: Entry, at: datetime, *, wrong: bool) -> Finding:
+    days = entry.days_left(at)
+    text = (
+        Text(f"Còn {days} ngày.", f"{days} days are left.")
+        if days >= 0
+        else Text("Đã hết hạn.", "It has ended.")
+    )
+    whose = f" ({entry.party})" if entry.party else ""
+    return Finding(entry.id + whose, text, _RENEW if entry.purpose in OUR_KEYS else _THEIRS, wrong)
+
+
+def _stale(until: datetime, policy: RegisterPolicy, at: datetime) -> bool:
+    return (until - at).total_seconds() < 3600 * policy.stale_crl_hours
+
+
+def _trust(settings: Settings, more: signing.Additions, at: datetime) -> signing.TrustStore:
+    return signing.TrustStore.load(settings.trust.directory, at, more=more)
+
+
+def _held(trust: signing.TrustStore, at: datetime) -> Iterator[Finding]:
+    for one in holdings(trust):
+        state = one.state(at)
+        if state in (State.ENDED, State.SOON):
+            until = f"{one.until:%Y-%m-%d %H:%M} UTC"
+            ended = state is State.ENDED
+            vi, en = ("đã hết hạn", "ended") if ended else ("sắp hết hạn", "ends")
+            yield Finding(
+                "trust",
+                Text(f"{one.name} {vi} lúc {until}.", f"{one.name} {en} at {until}."),
+                _TRUST,
+                wrong=False,
+            )
