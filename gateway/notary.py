@@ -137,6 +137,11 @@ class XmlNotary:
         )
         return self._sign(notice, NoticeKind.VERDICT, at)
 
+    def reissued(self, old: SignedNotice, at: datetime) -> SignedNotice:
+        """The same notice signed anew, which says when the old one was issued. Raises schemas.NoticeError."""
+        said = schemas.read_notice(old.document)
+        return self._sign(replace(said, issued_at=at, replaces=said.issued_at), old.kind, at)
+
     def _about_intake(
         self, filing: Filing, dossier: bool, positive: NoticeKind, at: datetime
     ) -> SignedNotice:

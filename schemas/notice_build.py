@@ -180,6 +180,8 @@ def _extension(extension: etree._Element, notice: Notice) -> None:
         put("maThamChieuCQT", notice.agency_reference)
     if notice.answers is not None:
         put("soTBaoDoiChieu", notice.answers)
+    if notice.replaces is not None:
+        put("thayTheThongBaoLuc", _vietnam(notice.replaces, "replaces").isoformat())
     for reason in notice.reasons:
         put("maLoi", reason.code)
 

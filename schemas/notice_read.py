@@ -146,6 +146,7 @@ class _Said:
     def notice(self) -> Notice:
         own = self._extension.findtext
         completed, digest = self._text(self._content, "ngayHoanThanh"), self._extension.find(f"{EX}giaTriBam")
+        replaced = own(f"{EX}thayTheThongBaoLuc")
         assert digest is not None
         return Notice(
             kind=_kind(own(f"{EX}loaiThongBao") or ""),
@@ -161,6 +162,7 @@ class _Said:
             payables=self._payables(),
             agency_reference=own(f"{EX}maThamChieuCQT"),
             answers=own(f"{EX}soTBaoDoiChieu"),
+            replaces=_instant(replaced) if replaced else None,
             **(self._dossier() if self._envelope is DOSSIER_NOTICE else self._filing()),
         )
 

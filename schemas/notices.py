@@ -114,7 +114,8 @@ class Notice:
     Times are aware, microseconds are dropped; `digest_hex` is of the octets as filed, lower case.
 
     `recorded_at` is the filing time and decides which form the notice takes; `completed_at` is for verdicts
-    only; `answers` is the number of the receipt notice that a verdict follows. Texts may hold anything: what
+    only; `answers` is the number of the receipt notice that a verdict follows; `replaces`, when the notice of the
+    same number was issued whose key has been revoked since. Texts may hold anything: what
     XML cannot hold is replaced by U+FFFD.
 
     Of a dossier `form_kind` is the purpose, and it has what stands from `dossier_code` on: the code, the procedure,
@@ -143,6 +144,7 @@ class Notice:
     payables: tuple[Payable, ...] = ()
     agency_reference: str | None = None
     answers: str | None = None
+    replaces: datetime | None = None
     family: str = TAX.name
     dossier_code: str | None = None
     procedure: str = ""

@@ -12,6 +12,7 @@ import click
 from gateway.cli.certs_acting import act, at_option, changed, force_option, tell
 from gateway.cli.certs_others import provider, trust
 from gateway.cli.certs_output import entry_json, print_entries, print_steps, step_json
+from gateway.cli.certs_reissue import reissue
 from gateway.cli.certs_renew import renew
 from gateway.cli.operator import operator, why_option
 from gateway.cli.output import json_option, print_json, refused
@@ -203,5 +204,6 @@ def csr(*, subject: str, hosts: tuple[str, ...], out: Path) -> None:
 
 
 certs.add_command(renew)
+certs.add_command(reissue)
 certs.add_command(trust)
 certs.add_command(provider)

@@ -58,7 +58,7 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedNotice:
-    """A notice as it was signed; these bytes are given out unchanged for ever."""
+    """A notice as it was signed; these bytes are given out unchanged for ever, unless their key is compromised."""
 
     kind: NoticeKind
     issued_at: datetime

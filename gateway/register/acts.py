@@ -59,6 +59,11 @@ class Certificates:
         self._clock = clock
 
     @property
+    def store(self) -> Store:
+        """Where the register lies."""
+        return self._store
+
+    @property
     def policy(self) -> RegisterPolicy:
         """That of today."""
         return policy_at(self._settings.register.policy, self._clock())

@@ -45,6 +45,9 @@ EVENTS: Mapping[str, Text] = {
     "retention.body": Text("xóa nội dung hết thời hạn lưu trữ", "bodies past their term were removed"),
     "retention.papers": Text("xóa tài liệu hết thời hạn lưu trữ", "papers past their term were removed"),
     "retention.record": Text("xóa hồ sơ hết thời hạn lưu trữ", "filings past their term were removed"),
+    "notices.reissue": Text(
+        "ký lại thông báo của khóa đã thu hồi", "notices of a revoked key were signed anew"
+    ),
     "agency.hold": Text("ngừng gọi cơ quan", "a back-end is called no more"),
     "agency.release": Text("gọi lại cơ quan", "a back-end is called again"),
     "incident.declare": Text("khai báo sự cố", "an incident is declared"),

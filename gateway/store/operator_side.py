@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from gateway.filing.deadline import Level, Watched
-from gateway.filing.filing import Filing
+from gateway.filing.filing import Filing, SignedNotice
 from gateway.filing.incident import Incident
 from gateway.filing.retention import Held, Removed, Rule, before
 from gateway.ports import Clock
-from gateway.store import incidents, looking, orders, retention, seeds, watching
+from gateway.store import incidents, looking, orders, reissues, retention, seeds, watching
 from gateway.store.orders import Order
 from gateway.store.queue import (
     COUNTS,
@@ -25,7 +25,7 @@ from gateway.store.queue import (
     survey_of,
     waiting_query,
 )
-from gateway.store.rows import filing_of, time_of_seconds, time_text, unpack
+from gateway.store.rows import filing_of, notice_of, time_of_seconds, time_text, unpack
 from gateway.store.statements import NOW, Driver
 
 
@@ -89,6 +89,24 @@ class OperatorSide:
         counted = await self._driver.survey(watching.OVERDUE, (int(Level.OVERDUE),))
         found = {bool(holds): count for holds, count in counted}
         return {"forwarding": found.get(True, 0), "verdict": found.get(False, 0)}
+
+    # Notices of a compromised key
+
+    async def signed_since(
+        self, since: datetime, after: reissues.Given | None, limit: int
+    ) -> list[reissues.Given]:
+        """The notices issued since then, by number and kind, a page after `after`."""
+        row = reissues.signed_since_row(since, after, limit)
+        return [reissues.given_of(one) for one in await self._driver.survey(reissues.SIGNED_SINCE, row)]
+
+    async def reissue(self, order: reissues.Reissues) -> int:
+        """Put notices in the place of others, each with an event, all with one audit entry; answers how many."""
+        done: int = await self._driver.write(reissues.reissue, order)
+        return done
+
+    async def superseded(self, number: str) -> list[SignedNotice]:
+        """The notices of a filing in whose place others stand, oldest first."""
+        return [notice_of(row) for row in await self._driver.read(reissues.SUPERSEDED, (number,))]
 
     # Look-ups
 

@@ -105,7 +105,12 @@ def _remove_part(one: Removal, numbers: Sequence[str]) -> Step:
 
 def _remove_records(one: Removal, found: Sequence[Row]) -> Step:
     numbers: list[Row] = [(row[0],) for row in found]
-    notices = yield Statement("SELECT kind, document FROM notice WHERE number = ?", numbers, fetch=True)
+    notices = yield Statement(
+        """SELECT kind, document FROM notice WHERE number = ? UNION ALL
+           SELECT kind || ' of ' || issued_at, document FROM superseded_notice WHERE number = ?""",
+        [(*number, *number) for number in numbers],
+        fetch=True,
+    )
     yield Statement(
         """INSERT INTO removed_filing (number, digest, notices, removed_at, rule) VALUES (?, ?, ?, ?, ?)""",
         [
@@ -123,7 +128,18 @@ def _remove_records(one: Removal, found: Sequence[Row]) -> Step:
         ],
     )
     yield Statement("DELETE FROM repeat_key WHERE number = ? AND bound = 1", numbers)
-    for table in ("body", "paper", "evidence", "notice", "attempt", "event", "handover", "verdict", "filing"):
+    for table in (
+        "body",
+        "paper",
+        "evidence",
+        "notice",
+        "superseded_notice",
+        "attempt",
+        "event",
+        "handover",
+        "verdict",
+        "filing",
+    ):
         yield Statement(f"DELETE FROM {table} WHERE number = ?", numbers)
 
 

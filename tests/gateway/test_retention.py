@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, NotFound
-from gateway.filing.filing import NewFiling, NoticeKind
+from gateway.filing.filing import NewFiling, NoticeKind, SignedNotice
 from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.retention import Part, Rule, before, rules_of
 from gateway.filing.status import Status
@@ -22,6 +22,7 @@ from gateway.store.blobs import FolderBlobs
 from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
 from gateway.store.orders import NotHeld
+from gateway.store.reissues import Reissue, Reissues
 from gateway.store.store import Store
 from tests.gateway.builders import AT, new_filing, prepared, verdict, verdict_notice
 
@@ -121,6 +122,21 @@ async def test_a_whole_filing_leaves_its_hashes_and_frees_its_keys(store: Store,
     again = await store.add(store.prepare(new_filing(b"<a/>", key="another", papers=(b"paper",))))
     assert not again.repeat
     assert [act for act, _, _ in await audit(store)] == ["retention.body", "retention.record"]
+
+
+async def test_of_a_notice_that_was_signed_anew_both_digests_stay(store: Store, clock: Clock) -> None:
+    number = await accepted(store, new_filing(b"<a/>"))
+    old = next(g for g in await store.signed_since(AT, None, 10) if g.notice.kind is NoticeKind.RECEIPT)
+    new = SignedNotice(NoticeKind.RECEIPT, AT + DAYS, b"<anew/>")
+    assert await store.reissue(Reissues((Reissue(old, new),), "notices-1", "lan", "stolen", AT + DAYS)) == 1
+    clock.now = AT + 31 * DAYS
+    assert await store.remove_ended(RECORD, 10) == 1
+    gone = await store.removed(number)
+    assert gone is not None
+    assert gone.notices["receipt"] == hashlib.sha256(new.document).hexdigest()
+    (before,) = [digest for kind, digest in gone.notices.items() if kind.startswith("receipt of ")]
+    assert before == hashlib.sha256(old.notice.document).hexdigest()
+    assert not await store._driver.read("SELECT 1 FROM superseded_notice")
 
 
 async def test_nothing_goes_before_it_has_ended_nor_of_another_family(store: Store, clock: Clock) -> None:
