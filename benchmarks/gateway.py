@@ -126,7 +126,10 @@ def print_gateway(made: Installation, corpus: Corpus | None = None) -> None:
 def _let_deliveries_run(made: Installation) -> None:
     """As an operator with an agency that can take them: 128 calls at once, and as many under way in each process."""
     text = made.settings.read_text(encoding="utf-8")
-    for old, more in (("[delivery]\n", "in_flight = 128\n"), ("poll_seconds = 2.0\n", "max_in_flight = 128\n")):
+    for old, more in (
+        ("[delivery]\n", "in_flight = 128\n"),
+        ("poll_seconds = 2.0\n", "max_in_flight = 128\n"),
+    ):
         assert text.count(old) == 1
         text = text.replace(old, old + more)
     made.settings.write_text(text, encoding="utf-8")

@@ -57,10 +57,9 @@ from gateway.reloaded import RegisterView, fetching, load_client_trust, load_for
 from gateway.rotation import Parts, Rotation, door_context
 from gateway.seeding import SETTINGS_FILE, entries_of, rosters_of, seeds_of
 from gateway.settings import Settings
-from gateway.store.opening import open_store
 from gateway.store.register import Adoption
 from gateway.store.store import Store
-from gateway.upkeep import bodies_of, retention_rules, upkeep
+from gateway.upkeep import opened_store, retention_rules, upkeep
 
 log = structlog.get_logger("app")
 _STEP_SECONDS = 120.0
@@ -141,8 +140,7 @@ async def _assembled(
         loop.call_soon_threadsafe(on_fatal)
 
     async with AsyncExitStack() as stack:
-        store = await open_store(settings.store, now, fatal, bodies_of(settings.bodies))
-        stack.push_async_callback(store.close)
+        store = await opened_store(settings, now, fatal, stack, tends=role != "intake")
         view, rules, notary = await _settled(settings, store, now)
         limits = await store.limits()
         catalogue = load_forms(settings, rules().policy)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 
 import msgspec
+import structlog
 
 import schemas
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.filing.retention import UNREAD, Rule, rules_of
 from gateway.jobs.upkeep import keep_up
+from gateway.ports import Clock
 from gateway.settings import BodySettings, RetentionSettings, Settings
 from gateway.store.blobs import Blobs, FolderBlobs
 from gateway.store.bodies import Bodies
+from gateway.store.opening import open_store
 from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
 
+log = structlog.get_logger("app")
 _PAGE = 200
 """Filings that one transaction removes: some milliseconds of the writer."""
 
@@ -65,6 +70,23 @@ def upkeep(store: Store, code: str, rules: Callable[[], list[Rule]]) -> Coroutin
         return await store.tend(code)
 
     return keep_up({"store-tended": tend, "bodies-swept": store.sweep, "removed-past-term": remove})
+
+
+async def opened_store(
+    settings: Settings, now: Clock, on_fatal: Callable[[], None], stack: AsyncExitStack, *, tends: bool
+) -> Store:
+    """The store, closed with the stack. `tends`: the first filing finds its month; what cannot be now, the job does.
+
+    Raises like `open_store` and `bodies_of`.
+    """
+    store = await open_store(settings.store, now, on_fatal, bodies_of(settings.bodies))
+    stack.push_async_callback(store.close)
+    if tends:
+        try:
+            await store.tend(settings.gateway.code)
+        except StoreUnavailable as error:
+            log.warning("upkeep-failed", chore="store-tended", error=repr(error))
+    return store
 
 
 def _said(said: RetentionSettings) -> dict[str, str]:

@@ -18,6 +18,7 @@ log = structlog.get_logger("store")
 OF_MONTHS = ("body", "paper", "notice", "evidence", "event", "attempt")
 _LOCK_SECONDS = 2
 """Whoever writes waits no longer for us than this; it is tried again in an hour."""
+_told: set[str] = set()
 _OLDEST_EMPTY = 12
 """Months: a table that is empty and younger may yet be needed."""
 

@@ -48,8 +48,11 @@ def replay_handover(batch: Sequence[Order]) -> Steps:
             [(order.number, order.agency)],
             fetch=True,
         )
+        (body,) = yield Statement("SELECT 1 FROM body WHERE number = ?", [(order.number,)], fetch=True)
         if not found:
             results.append(NotFound(f"{order.number} {order.agency}"))
+        elif not body:
+            results.append(NotStuck(f"{order.number}: its document is no longer kept"))
         elif found[0][0] not in (HandoverStatus.STUCK, HandoverStatus.NOT_JOINED):
             results.append(NotStuck(f"{order.number} {order.agency} is {found[0][0]}, not stuck"))
         else:

@@ -21,7 +21,7 @@ from gateway.settings import RetentionSettings
 from gateway.store.blobs import FolderBlobs
 from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
-from gateway.store.orders import NotHeld
+from gateway.store.orders import NotHeld, NotStuck
 from gateway.store.reissues import Reissue, Reissues
 from gateway.store.store import Store
 from tests.gateway.builders import AT, new_filing, prepared, verdict, verdict_notice
@@ -158,6 +158,16 @@ async def test_what_still_goes_to_a_cooperating_agency_stays(store: Store, clock
     clock.now = AT + 31 * DAYS
     assert await store.remove_ended(RECORD, 10) == await store.remove_ended(BODY, 10) == 0
     assert await store.document(number) == b"<a/>"
+
+
+async def test_what_had_nowhere_to_go_is_not_sent_once_its_body_is_gone(store: Store, clock: Clock) -> None:
+    handover = Handover("police", "commune-police", "Công an", HandoverStatus.NOT_JOINED, "", "", "")
+    number = await accepted(store, new_filing(b"<a/>"), (handover,))
+    clock.now = AT + 11 * DAYS
+    assert await store.remove_ended(BODY, 10) == 1
+    with pytest.raises(NotStuck, match="no longer kept"):
+        await store.replay(number, "operator", "they have joined", "police")
+    assert not await store.claim_handovers("w", 9, 60)
 
 
 async def test_what_is_kept_stays_until_it_is_released(store: Store, clock: Clock) -> None:
