@@ -209,7 +209,7 @@ async def audit_list(call: Call) -> web.StreamResponse:
 
 async def audit_entries(call: Call) -> list[dict[str, object]]:
     """For both doors. Raises BadRequest."""
-    asked = call.asked("actor", "act", "subject", "before", "limit")
+    asked = call.asked("actor", "act", "subject", "before", "limit", "lang")
     before = asked.get("before")
     if before is not None and not (before.isascii() and before.isdigit() and len(before) < 19):
         raise malformed("before: the number of an entry")

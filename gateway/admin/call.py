@@ -19,6 +19,7 @@ from gateway.errors import BadRequest, CrossSite, WrongMediaType
 from gateway.filing.findings import Text
 from gateway.filing.status import Status
 from gateway.ports import Clock
+from gateway.register.acts import Certificates
 from gateway.store.queue import QueueFilter
 from gateway.store.store import Store
 
@@ -36,6 +37,7 @@ class AdminWorld:
     gateway's; `secret`: the same in all processes of this door, and nobody else's."""
 
     store: Store
+    register: Certificates
     deadlines: Callable[[], Deadlines]
     now: Clock
     seconds: float

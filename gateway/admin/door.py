@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from gateway.admin.call import AdminWorld, Call, require_same_site
+from gateway.admin.console.page import shown
 from gateway.admin.people import People, Person
 from gateway.admin.routes import ROUTES, AdminRoute
 from gateway.api.answers import Handler, errors_as_problems
@@ -43,18 +44,22 @@ def admin_app(world: AdminWorld, clients: Clients, people: People) -> web.Applic
 
 
 def _guarded(route: AdminRoute, world: AdminWorld) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        person = request[_PERSON]
+    async def allowed(call: Call) -> web.StreamResponse:
         try:
             if route.right is not None:
-                person.require(route.right)
-            if request.method not in _SAFE:
-                require_same_site(request)
+                call.person.require(route.right)
+            if call.request.method not in _SAFE:
+                require_same_site(call.request)
         except (Forbidden, CrossSite) as error:
-            log.warning("admin-denied", person=person.name, path=request.path, reason=repr(error))
+            log.warning("admin-denied", person=call.person.name, path=call.request.path, reason=repr(error))
             raise
+        return await route.handler(call)
+
+    answer = shown(allowed) if route.is_page else allowed
+
+    async def handle(request: web.Request) -> web.StreamResponse:
         fingerprint = hashlib.sha256(certificate_of(request) or b"").hexdigest()
-        return await route.handler(Call(request, person, fingerprint, world))
+        return await answer(Call(request, request[_PERSON], fingerprint, world))
 
     return handle
 

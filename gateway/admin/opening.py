@@ -19,6 +19,7 @@ from gateway.calendar import Deadlines
 from gateway.jobs.refresh import Reloading
 from gateway.listening import TlsDoor
 from gateway.ports import Clock
+from gateway.register.acts import Certificates
 from gateway.settings import Settings
 from gateway.store.store import Store
 
@@ -42,7 +43,13 @@ def open_admin(
     authorities = x509.load_pem_x509_certificates(admin.client_ca.read_bytes())
     trust = Reloading(admin.client_crls, partial(_trust, authorities))
     world = AdminWorld(
-        store, deadlines, now, admin.body_seconds, settings.gateway.name, admin.key.read_bytes()
+        store,
+        Certificates(settings, store, now),
+        deadlines,
+        now,
+        admin.body_seconds,
+        settings.gateway.name,
+        admin.key.read_bytes(),
     )
     context = server_context(admin.certificate, admin.key, authorities)
     return AdminDoor(TlsDoor(admin, admin_app(world, Clients(people, trust, now), people), context), trust)

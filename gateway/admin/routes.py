@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.admin import api
+from gateway.admin import api, certificates_api
 from gateway.admin.call import Handler
+from gateway.admin.console import acts, certificates, pages
 from gateway.admin.roles import Right
 
 
@@ -17,6 +18,11 @@ class AdminRoute:
     path: str
     right: Right | None
     handler: Handler
+
+    @property
+    def is_page(self) -> bool:
+        """Whether people read its answers, and its errors."""
+        return not self.path.startswith("/admin/")
 
 
 API_ROUTES = (
@@ -31,6 +37,39 @@ API_ROUTES = (
     AdminRoute("POST", "/admin/v1/incidents/{id}/end", Right.INCIDENTS_ACT, api.incident_end),
     AdminRoute("GET", "/admin/v1/filings", Right.FILING_READ, api.filings_search),
     AdminRoute("GET", "/admin/v1/filings/{number}", Right.FILING_READ, api.filing_story),
+    AdminRoute("GET", "/admin/v1/certificates", Right.CERTIFICATES_READ, certificates_api.entries_list),
+    AdminRoute("GET", "/admin/v1/certificates/plan", Right.CERTIFICATES_READ, certificates_api.plan),
+    AdminRoute(
+        "POST", "/admin/v1/certificates/{id}/approve", Right.CERTIFICATES_APPROVE, certificates_api.approve
+    ),
+    AdminRoute("POST", "/admin/v1/certificates/{id}/{act}", Right.CERTIFICATES_ACT, certificates_api.act),
+    AdminRoute("GET", "/admin/v1/providers", Right.PROVIDERS_READ, certificates_api.providers_list),
+    AdminRoute("POST", "/admin/v1/providers/{id}/{act}", Right.PROVIDERS_ACT, certificates_api.provider_act),
     AdminRoute("GET", "/admin/v1/audit", Right.AUDIT_READ, api.audit_list),
 )
-ROUTES = API_ROUTES
+PAGE_ROUTES = tuple(
+    AdminRoute(method, path, right, handler)
+    for method, path, right, handler in (
+        ("GET", "/", None, pages.root),
+        ("GET", "/console", None, pages.overview),
+        ("GET", "/console/static/{file}", None, pages.static),
+        ("GET", "/console/queue", Right.QUEUE_READ, pages.waiting),
+        ("POST", "/console/queue/{act}", Right.QUEUE_ACT, acts.act),
+        ("GET", "/console/deadlines", Right.DEADLINES_READ, pages.terms),
+        ("GET", "/console/agencies", Right.AGENCIES_READ, pages.health),
+        ("POST", "/console/agencies/{agency}/{act}", Right.AGENCIES_ACT, acts.agency),
+        ("GET", "/console/incidents", Right.INCIDENTS_READ, pages.outages),
+        ("POST", "/console/incidents", Right.INCIDENTS_ACT, acts.declare),
+        ("POST", "/console/incidents/{id}/end", Right.INCIDENTS_ACT, acts.end),
+        ("GET", "/console/filings", Right.FILING_READ, pages.search),
+        ("GET", "/console/filings/{number}", Right.FILING_READ, pages.filing),
+        ("GET", "/console/certificates", Right.CERTIFICATES_READ, certificates.register),
+        ("GET", "/console/certificates/{id}", Right.CERTIFICATES_READ, certificates.entry),
+        ("POST", "/console/certificates/{id}/approve", Right.CERTIFICATES_APPROVE, certificates.approve),
+        ("POST", "/console/certificates/{id}/{act}", Right.CERTIFICATES_ACT, certificates.act),
+        ("GET", "/console/providers", Right.PROVIDERS_READ, certificates.providers),
+        ("POST", "/console/providers/{id}/{act}", Right.PROVIDERS_ACT, certificates.provider_act),
+        ("GET", "/console/audit", Right.AUDIT_READ, pages.record),
+    )
+)
+ROUTES = (*API_ROUTES, *PAGE_ROUTES)

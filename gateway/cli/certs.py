@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from gateway.admin.certificates import entry_json, step_json
 from gateway.cli.certs_acting import act, at_option, changed, force_option, tell
 from gateway.cli.certs_others import provider, trust
-from gateway.cli.certs_output import entry_json, print_entries, print_steps, step_json
+from gateway.cli.certs_output import print_entries, print_steps
 from gateway.cli.certs_reissue import reissue
 from gateway.cli.certs_renew import renew
 from gateway.cli.operator import operator, why_option

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import click
 
 import signing
-from gateway.cli.certs_output import entry_json, print_entry
+from gateway.admin.certificates import entry_json
+from gateway.cli.certs_output import print_entry
 from gateway.cli.operator import with_store
 from gateway.cli.output import print_json, refused
 from gateway.cli.place import settings_of

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gateway.admin.certificates import provider_json
 from gateway.cli.certs_acting import act, at_option, changed, force_option
 from gateway.cli.operator import operator, why_option
 from gateway.cli.output import json_option, print_json
@@ -81,7 +82,7 @@ def provider_list(*, config: Path, as_json: bool) -> None:
 
     found = act(config, ask)
     if as_json:
-        print_json([{"id": p.id, "name": p.name, "active": p.active, "suspended": why} for p, why in found])
+        print_json([provider_json(one, why) for one, why in found])
         return
     for one, why in found:
         stands = "served" if one.active else f"suspended: {why}" if why else "not active"

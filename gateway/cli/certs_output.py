@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -14,54 +13,6 @@ from gateway.register.plan import Step
 
 _COLOURS = {State.ACTIVE: "green", State.NEXT: "blue", State.RETIRING: "yellow", State.REVOKED: "red"}
 _SOON_DAYS = 30
-
-
-def entry_json(entry: Entry, at: datetime) -> dict[str, Any]:
-    """An entry for machines, without its octets."""
-    last, proposal = entry.rehearsal, entry.proposal
-    return {
-        "id": entry.id,
-        "purpose": entry.purpose.value,
-        "party": entry.party or None,
-        "subject": entry.subject,
-        "issuer": entry.issuer,
-        "serial": entry.serial,
-        "fingerprint": entry.fingerprint,
-        "location": dict(entry.location) or None,
-        "validFrom": _iso(entry.valid_from),
-        "validTo": _iso(entry.valid_to),
-        "daysLeft": entry.days_left(at),
-        "state": entry.state.value,
-        "version": entry.version,
-        "startsAt": _iso(entry.starts_at),
-        "endsAt": _iso(entry.ends_at),
-        "rehearsal": None
-        if last is None
-        else {
-            "green": entry.rehearsed,
-            "at": _iso(last.at),
-            "by": last.by,
-            "faults": [{"vi": fault.vi, "en": fault.en} for fault in last.faults],
-        },
-        "proposal": None
-        if proposal is None
-        else {"to": proposal.to.value, "by": proposal.by, "why": proposal.why, "at": _iso(proposal.at)},
-        "changedBy": entry.changed_by,
-        "changedAt": _iso(entry.changed_at),
-        "why": entry.why,
-    }
-
-
-def step_json(step: Step) -> dict[str, Any]:
-    """A step of the timeline for machines."""
-    return {
-        "at": _iso(step.at),
-        "act": step.act.value,
-        "entry": step.entry,
-        "text": {"vi": step.text.vi, "en": step.text.en},
-        "toDo": step.ours,
-        "late": step.late,
-    }
 
 
 def print_entries(entries: Iterable[Entry], at: datetime) -> None:
