@@ -30,6 +30,7 @@ from gateway.register.rehearsal import Stage, rehearse
 from gateway.settings import Settings
 from gateway.store.opening import is_url, missing_migrations, open_store
 from gateway.store.store import Store
+from gateway.upkeep import try_bodies
 from signing.holdings import State, holdings
 
 _CLOCK_SECONDS = 5.0
@@ -126,6 +127,7 @@ def _tables(settings: Settings) -> Iterator[Finding]:
         ("directory", lambda: load_directory(settings.directory.folder)),
         ("calendar", lambda: load_deadlines(settings.calendar.folder)),
         ("policy", lambda: signing.load_policy(settings.trust.policy)),
+        ("bodies", lambda: try_bodies(settings.bodies)),
         *((f"agency {one.id}", _opening(one.adapter, one.config)) for one in settings.agency),
     ]
     for name, load in loads:

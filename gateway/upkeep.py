@@ -27,16 +27,30 @@ _PAGE = 200
 
 def bodies_of(bodies: BodySettings) -> Bodies:
     """How bodies are kept. Raises ConfigurationError, OSError."""
+    return Bodies(_blobs(bodies), BodyKeys.from_files(bodies.keys, bodies.seal_with))
+
+
+def try_bodies(bodies: BodySettings) -> None:
+    """Whether a large body could be put now; where its folder is not made yet, that is no fault.
+
+    Raises ConfigurationError, OSError.
+    """
+    if bodies.folder is None or bodies.folder.exists():
+        blobs = _blobs(bodies)
+        if blobs is not None:
+            blobs.require_room()
+
+
+def _blobs(bodies: BodySettings) -> Blobs | None:
     if bodies.folder is not None and bodies.s3 is not None:
         raise ConfigurationError(["[bodies] folder, s3: only one of them"])
-    blobs: Blobs | None = None
     if bodies.folder is not None:
-        blobs = FolderBlobs(bodies.folder, bodies.over_bytes)
-    elif bodies.s3 is not None:
+        return FolderBlobs(bodies.folder, bodies.over_bytes)
+    if bodies.s3 is not None:
         from gateway.store.bucket import open_bucket  # noqa: PLC0415 - its library is large, and rarely needed
 
-        blobs = open_bucket(bodies.s3, bodies.over_bytes)
-    return Bodies(blobs, BodyKeys.from_files(bodies.keys, bodies.seal_with))
+        return open_bucket(bodies.s3, bodies.over_bytes)
+    return None
 
 
 def retention_rules(settings: Settings, families: Mapping[str, schemas.Family]) -> list[Rule]:

@@ -52,6 +52,7 @@ _MOST_WAITING = 4096
 _ROOM_BYTES = 1 << 20
 _TRIES = 3
 _MONTHS_AHEAD = 2
+_MIGRATION_TRIES = 10
 _MIGRATING = 0x6566696C65
 """The advisory lock of whoever migrates."""
 
@@ -264,23 +265,30 @@ class PostgresDriver:
 async def migrated(url: str) -> list[str]:
     """Bring the schema up to this version; answers the names of the migrations applied.
 
-    One process of all nodes at a time; where nothing is missing, no right to change the schema is needed.
+    One process of all nodes at a time; where nothing is missing, no right to change the schema is needed. A node at
+    work may hold a table that we want and want one that we hold: where that makes us the victim, all begins anew.
     Raises as `PostgresDriver.open`.
     """
     if not missing("postgresql", await applied(url)):
         return []
-    connection = await connect(url)
-    try:
-        with as_store_errors():
-            await connection.execute(BEGIN)
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
-            names = await run(connection, lambda _: migrate("postgresql"), [None])
-            await commit(connection)
-            return list(names)
-    except asyncpg.PostgresError as error:
-        raise ConfigurationError([f"the schema cannot be brought up to this version: {error}"]) from error
-    finally:
-        connection.terminate()
+    for last in (*(False,) * _MIGRATION_TRIES, True):
+        connection = await connect(url)
+        try:
+            with as_store_errors():
+                await connection.execute(BEGIN)
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
+                names = await run(connection, lambda _: migrate("postgresql"), [None])
+                await commit(connection)
+                return list(names)
+        except asyncpg.PostgresError as error:
+            if last or not isinstance(error, asyncpg.DeadlockDetectedError):
+                raise ConfigurationError(
+                    [f"the schema cannot be brought up to this version: {error}"]
+                ) from error
+            log.warning("migration-begins-anew", why=str(error))
+        finally:
+            connection.terminate()
+    raise AssertionError("unreachable")
 
 
 async def applied(url: str) -> Sequence[Row]:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from gateway.doctor import _tables
 from gateway.errors import ConfigurationError, StoreUnavailable
-from gateway.production import LOOPBACK
-from gateway.settings import BodySettings, ObjectStoreSettings
+from gateway.production import LOOPBACK, _faults
+from gateway.settings import BodySettings, ObjectStoreSettings, load_settings
 from gateway.store import bodies as module
 from gateway.store.blobs import ORPHANED_SECONDS
 from gateway.store.bodies import Bodies
@@ -23,8 +24,9 @@ from gateway.store.bucket import BucketBlobs, open_bucket
 from gateway.store.opening import open_store
 from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
-from gateway.upkeep import bodies_of
+from gateway.upkeep import bodies_of, try_bodies
 from tests.bucket import ACCESS, SECRET, ObjectStore
+from tests.docs.papers import ROOT
 from tests.gateway.builders import AT, prepared
 
 LARGE = os.urandom(5_000)
@@ -220,11 +222,20 @@ class TestSettings:
             bodies_of(BodySettings(folder=tmp_path / "bodies", s3=settings))
         assert isinstance(bodies_of(BodySettings(s3=settings))._blobs, BucketBlobs)
 
-    def test_production_takes_no_bucket_in_the_clear(self, tmp_path: Path) -> None:
-        from gateway.production import _faults
-        from gateway.settings import load_settings
-        from tests.docs.papers import ROOT
+    def test_the_doctor_says_what_is_wrong_with_a_bucket(
+        self, settings: ObjectStoreSettings, server: ObjectStore
+    ) -> None:
+        try_bodies(BodySettings(s3=settings))
+        assert server.names() == [], "what it tries with is gone again"
+        with pytest.raises(OSError, match="NoSuchBucket"):
+            try_bodies(BodySettings(s3=replace(settings, bucket="nowhere")))
+        sample = load_settings(ROOT / "deploy" / "efile.toml")
+        sample = replace(sample, bodies=BodySettings(s3=replace(settings, bucket="nowhere")))
+        (found,) = [one for one in _tables(sample) if one.about == "bodies"]
+        assert "NoSuchBucket" in found.text.vi
+        assert "NoSuchBucket" in found.text.en
 
+    def test_production_takes_no_bucket_in_the_clear(self, tmp_path: Path) -> None:
         sample = load_settings(ROOT / "deploy" / "efile.toml")
         for endpoint, fit in (("http://store.example:9000", False), ("https://store.example", True)):
             s3 = ObjectStoreSettings(bucket="bodies", endpoint=endpoint)

@@ -162,6 +162,22 @@ async def test_what_was_there_before_stays_and_a_node_of_the_version_before_goes
     await node.close()
 
 
+async def test_a_node_at_work_does_not_keep_another_from_migrating(place_before: str) -> None:
+    """Each holds what the other wants: whoever is the victim begins anew."""
+    node, watch = await asyncpg.connect(place_before), await asyncpg.connect(place_before)
+    await node.execute("BEGIN")
+    await node.execute("LOCK TABLE delivery IN ROW EXCLUSIVE MODE")
+    migrating = asyncio.create_task(migrate_store(place_before))
+    while not await watch.fetchval("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)"):
+        await asyncio.sleep(0.01)
+    await node.execute("SET LOCAL deadlock_timeout = '60s'")
+    assert await node.fetchval("SELECT count(*) FROM filing") == 0
+    await node.execute("COMMIT")
+    assert await migrating == [MONTHS]
+    await node.close()
+    await watch.close()
+
+
 async def open_store_before(place: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     known = migrate.migrations
     with monkeypatch.context() as before:
