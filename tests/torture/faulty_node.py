@@ -90,16 +90,16 @@ class FaultyBlobs(FolderBlobs):
         super().__init__(folder, _OVER_BYTES)
         self.fault = fault
 
-    def put(self, name: str, octets: bytes) -> None:
+    def put(self, digest: str, octets: bytes) -> str:
         mode = self.fault.now("put")
         if mode == "killed before":
             die()
-        if mode != "failed":
-            super().put(name, octets)
+        name = "" if mode == "failed" else super().put(digest, octets)
         if mode == "killed after":
             die()
         if mode:
             raise OSError("as the test wants it")
+        return name
 
 
 class Agency:
