@@ -47,7 +47,7 @@ class _Writer:
     def document(self) -> str:
         rng = self.rng
         default = rng.choice(("", ' xmlns="u:0"'))
-        prefixes = rng.choice((' xmlns:p="u:p" xmlns:q="u:q"', ' xmlns:q="u:q" xmlns:p="u:p"'))
+        prefixes = rng.choice((' xmlns:p="u:p" xmlns:q="u:q"', ' xmlns:q="u:q" xmlns:p="u:p&amp;"'))
         above = rng.choice(("", "", ' xml:lang="vi"', ' id="r"', ' q:y="1" id="r"'))
         declaration = rng.choice(
             ("", '<?xml version="1.0"?>', '<?xml version="1.0" encoding="UTF-8"?>\n', "\ufeff")
