@@ -182,7 +182,7 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     parts_bytes: Count = 100_000_000
     bodies_bytes: Count = 256_000_000
     inline_bytes: Count = 65_536
-    check_threads: Count = 1
+    check_threads: Count = 2
     check_waiting: Count = 64
     signed_papers: Count = 30
     signed_papers_bytes: Count = 20_000_000

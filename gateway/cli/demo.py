@@ -152,7 +152,16 @@ def _servers(made: Installation) -> Iterator[None]:
     """The simulated authority and the gateway, each a process of its own; stopped whatever happens."""
     commands = {
         "simulated tax authority": [sys.executable, "-m", "adapters.simulator", *made.simulator_command()],
-        "gateway": [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)],
+        "gateway": [
+            sys.executable,
+            "-m",
+            "gateway.cli",
+            "serve",
+            "--config",
+            str(made.settings),
+            "--processes",
+            "1",
+        ],
     }
     with contextlib.ExitStack() as stack:
         for name, command in commands.items():

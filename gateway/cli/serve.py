@@ -33,7 +33,9 @@ _M_ARENA_MAX = -8  # malloc.h
 @click.command()
 @settings_options
 @click.option(
-    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes."
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="Worker processes.  [default: half of the cores at hand, rounded up]",
 )
 @click.option(
     "--role",
@@ -48,7 +50,7 @@ _M_ARENA_MAX = -8  # malloc.h
     help="Another than the settings file names: two roles on one machine have one each.",
 )
 @click.option("--worker", is_flag=True, hidden=True)
-def serve(config: Path, processes: int, role: Role, health_port: int | None, worker: bool) -> None:
+def serve(config: Path, processes: int | None, role: Role, health_port: int | None, worker: bool) -> None:
     """Run the gateway: the door for providers and agencies, and the delivery, in one process tree.
 
     Stops on SIGTERM or Ctrl-C: takes nothing new in, finishes what was begun, releases its leases. Logs go to
@@ -58,6 +60,7 @@ def serve(config: Path, processes: int, role: Role, health_port: int | None, wor
     settings = settings_of(config)
     if health_port is not None:
         settings = replace(settings, door=replace(settings.door, health_port=health_port))
+    processes = 1 if worker else processes or half_of_the_cores()
     if processes > 1:
         command = [
             sys.executable,
@@ -80,6 +83,11 @@ def serve(config: Path, processes: int, role: Role, health_port: int | None, wor
             raise click.exceptions.Exit(supervise(command, processes, _STOP_SECONDS))
     _one_malloc_arena()
     raise click.exceptions.Exit(uvloop.run(_serve(settings, role, worker)))
+
+
+def half_of_the_cores() -> int:
+    """Rounded up: the others are left to check threads, the database, and whatever else the machine does."""
+    return (len(os.sched_getaffinity(0)) + 1) // 2
 
 
 def _one_malloc_arena() -> None:

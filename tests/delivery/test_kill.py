@@ -130,7 +130,7 @@ async def test_workers_end_with_their_supervisor_and_come_back_when_they_die(
 async def test_an_unusable_installation_says_all_that_is_wrong(made: Installation) -> None:
     made.settings.write_text(made.settings.read_text() + "\n[unknown]\nkey = 1\n")
     done = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)],
+        [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings), "--processes", "1"],
         capture_output=True,
         text=True,
         check=False,
@@ -145,7 +145,7 @@ async def test_production_refuses_development_certificates(made: Installation) -
     made.settings.write_text(text)
     made.pki["notice"].key.chmod(0o644)
     done = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)],
+        [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings), "--processes", "1"],
         capture_output=True,
         text=True,
         check=False,

@@ -15,6 +15,7 @@ import pytest
 
 from adapters.simulator import Behaviour, Simulator
 from gateway.cli import serve
+from gateway.cli.serve import half_of_the_cores
 from gateway.client.http import Connection, GatewayClient
 from gateway.development import Installation
 from gateway.errors import ConfigurationError
@@ -42,7 +43,16 @@ def client(made: Installation) -> GatewayClient:
 
 
 def serve_once(made: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "gateway.cli",
+        "serve",
+        "--config",
+        str(made.settings),
+        *(() if "--processes" in arguments else ("--processes", "1")),
+        *arguments,
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
@@ -116,3 +126,9 @@ async def test_a_worker_that_hangs_is_replaced(made: Installation) -> None:
     finally:
         parent.terminate()
         assert await asyncio.to_thread(parent.wait, 30) == 0
+
+
+def test_half_of_the_cores_serve_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, processes in ((1, 1), (2, 1), (3, 2), (8, 4)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        assert half_of_the_cores() == processes
