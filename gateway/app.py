@@ -44,7 +44,7 @@ from gateway.jobs.listen import keep_listening
 from gateway.jobs.refresh import Reloading
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
-from gateway.listening import Doors, TlsDoor, listen
+from gateway.listening import Doors, listen
 from gateway.metrics import AgencyFigures, CertificateFigures, Metrics, QueueFigures
 from gateway.notary import XmlNotary
 from gateway.notice_keys import first_notary
@@ -54,8 +54,9 @@ from gateway.production import require_fit_for_production
 from gateway.register.entry import IN_FORCE
 from gateway.register.policy import policy_at
 from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
-from gateway.rotation import Parts, Rotation, door_context
+from gateway.rotation import Parts, Rotation
 from gateway.seeding import SETTINGS_FILE, entries_of, rosters_of, seeds_of
+from gateway.served import machines_door
 from gateway.settings import Settings
 from gateway.store.register import Adoption
 from gateway.store.store import Store
@@ -200,7 +201,7 @@ async def _assembled(
             "directory": (directory, settings.directory.refresh_seconds),
             "calendar": (deadlines, settings.calendar.refresh_seconds),
         }
-        admin = open_admin(settings, store, deadlines, now) if role != "delivery" else None
+        admin = open_admin(settings, store, view.entries, deadlines, now) if role != "delivery" else None
         watched |= {} if admin is None else {"admins": (admin.trust, settings.trust.refresh_seconds)}
         jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
         jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
@@ -216,12 +217,11 @@ async def _assembled(
         showing = _showing(intake, filings, bodies, settings.door.body_seconds)
         app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
         health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
-        door = (
-            None if role == "delivery" else TlsDoor(settings.door, app, door_context(settings, view.entries))
-        )
-        doors = Doors(health, door, None if admin is None else admin.door)
+        door = None if role == "delivery" else machines_door(settings, app, view.entries)
+        served = tuple(one for one in (door, admin.door if admin else None) if one is not None)
+        doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
-        rotation = Rotation(settings, store, Parts(view, rules, client_trust, notary, door), now)
+        rotation = Rotation(settings, store, Parts(view, rules, client_trust, notary, served), now)
         tasks["register"] = _background(rotation.run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())

@@ -8,23 +8,18 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import structlog
-from cryptography import x509
 
 import signing
 from gateway.api.clients import ClientTrust
-from gateway.api.tls import server_context
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.refresh import Reloading
-from gateway.listening import TlsDoor
 from gateway.notary import XmlNotary
 from gateway.notice_keys import open_entry
 from gateway.ports import Clock
@@ -33,7 +28,8 @@ from gateway.register.entry import Entry, Purpose, State, active
 from gateway.register.plan import warning_level
 from gateway.register.policy import RegisterPolicy, policy_at
 from gateway.register.reading import fingerprint_of
-from gateway.reloaded import RegisterView, client_cas
+from gateway.reloaded import RegisterView
+from gateway.served import ServedDoor
 from gateway.settings import Settings
 from gateway.store.store import Store
 from gateway.store.taken_over import TakenOver
@@ -47,13 +43,13 @@ _AGAIN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What of the process is exchanged. `door` None: it opens none."""
+    """What of the process is exchanged."""
 
     view: RegisterView
     rules: Reloading[SignatureRules]
     clients: Reloading[ClientTrust]
     notary: XmlNotary
-    door: TlsDoor | None
+    doors: tuple[ServedDoor, ...]
 
 
 class Rotation:
@@ -65,7 +61,7 @@ class Rotation:
         self._parts = parts
         self._now = now
         self._epoch = 0
-        self._served = _served(settings, parts.view.entries)
+        self._policy: RegisterPolicy | None = None
         self._faults: tuple[str, ...] = ()
         self._said = self._tried = float("-inf")
         self._trouble: str | None = None
@@ -95,7 +91,7 @@ class Rotation:
         """Take over what has changed. Raises StoreUnavailable."""
         clock = asyncio.get_running_loop().time()
         at = self._now()
-        policy = policy_at(self._settings.register.policy, at)
+        policy = self._policy_at(at)
         await self._store.carry_out_due(at, policy.overlaps)
         epoch = await self._store.epoch()
         again = bool(self._faults) and clock - self._tried > _AGAIN_SECONDS
@@ -113,11 +109,20 @@ class Rotation:
             self._said = clock
             await self._store.report_taken_over(TakenOver(self.process, self._epoch, self._faults))
 
+    def _policy_at(self, at: datetime) -> RegisterPolicy:
+        """A file that is broken meanwhile keeps nobody from revoking a key: the policy before it counts."""
+        try:
+            self._policy = policy_at(self._settings.register.policy, at)
+        except (ConfigurationError, OSError):
+            if self._policy is None:
+                raise
+        return self._policy
+
     async def _take_over(self, at: datetime) -> tuple[str, ...]:
         faults = []
         steps: tuple[Callable[[datetime], Awaitable[str | None]], ...] = (
             self._trust,
-            self._door,
+            self._doors,
             self._notices,
         )
         for step in steps:
@@ -136,18 +141,11 @@ class Rotation:
                 return one.fault
         return None
 
-    async def _door(self, _: datetime) -> str | None:
-        if self._parts.door is None:
-            return None
-        wanted = _served(self._settings, self._parts.view.entries)
-        if wanted == self._served:
-            return None
-        entry = active(self._parts.view.entries, Purpose.TLS)
-        assert entry is not None
-        context = await asyncio.to_thread(door_context, self._settings, self._parts.view.entries)
-        self._parts.door.renew(context)
-        self._served = wanted
-        log.info("door-renewed", certificate=entry.id, until=entry.valid_to.isoformat())
+    async def _doors(self, _: datetime) -> str | None:
+        for one in self._parts.doors:
+            if one.wanted(self._parts.view.entries) != one.served:
+                await one.renew(self._parts.view.entries)
+                log.info("door-renewed", purpose=one.purpose.value, fingerprint=one.served[0])
         return None
 
     async def _notices(self, at: datetime) -> str | None:
@@ -185,20 +183,3 @@ class Rotation:
                     days_left=entry.days_left(at),
                     until=entry.valid_to.isoformat(),
                 )
-
-
-def door_context(settings: Settings, entries: Sequence[Entry]) -> ssl.SSLContext:
-    """The door's context by the register. Raises OSError, signing.KeyRefused."""
-    entry = active(entries, Purpose.TLS)
-    assert entry is not None, "the settings name one"
-    certificate, key = Path(entry.location["certificate"]), Path(entry.location["key"])
-    there = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
-    if fingerprint_of(there) != entry.fingerprint:
-        raise signing.KeyRefused(f"{entry.id}: {certificate} holds another certificate now")
-    return server_context(certificate, key, client_cas(settings.door, entries))
-
-
-def _served(settings: Settings, entries: Sequence[Entry]) -> tuple[str, ...]:
-    entry = active(entries, Purpose.TLS)
-    cas = (fingerprint_of(one) for one in client_cas(settings.door, entries))
-    return (entry.fingerprint if entry else "", *cas)

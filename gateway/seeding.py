@@ -13,7 +13,14 @@ from gateway.calendar import read_windows
 from gateway.errors import ConfigurationError
 from gateway.register.entry import NewEntry, Purpose
 from gateway.register.reading import of_certificate
-from gateway.settings import AgencySettings, LimitSettings, ProviderSettings, Settings
+from gateway.settings import (
+    AdminSettings,
+    AgencySettings,
+    DoorSettings,
+    LimitSettings,
+    ProviderSettings,
+    Settings,
+)
 from gateway.store.rows import json_text, time_text
 from gateway.store.seeds import Roster, Seed
 
@@ -54,21 +61,25 @@ def rosters_of(settings: Settings) -> list[Roster]:
 
 def entries_of(settings: Settings) -> list[NewEntry]:
     """The certificates that the file names, beside that of notices: the door's and the clients', for the register."""
-    door = settings.door
-    server = x509.load_pem_x509_certificates(door.certificate.read_bytes())[0]
-    location = {"key": str(door.key), "certificate": str(door.certificate)}
     parties: list[tuple[str, ProviderSettings | AgencySettings]] = [
         *(("provider", provider) for provider in settings.provider),
         *(("agency", agency) for agency in settings.agency),
     ]
     return [
-        of_certificate(Purpose.TLS, server, location=location),
+        _server(Purpose.TLS, settings.door),
+        *([] if settings.admin is None else [_server(Purpose.ADMIN_TLS, settings.admin)]),
         *(
             of_certificate(Purpose.CLIENT, _certificate(file), party=f"{kind} {party.id}")
             for kind, party in parties
             for file in party.certificates
         ),
     ]
+
+
+def _server(purpose: Purpose, door: DoorSettings | AdminSettings) -> NewEntry:
+    certificate = x509.load_pem_x509_certificates(door.certificate.read_bytes())[0]
+    location = {"key": str(door.key), "certificate": str(door.certificate)}
+    return of_certificate(purpose, certificate, location=location)
 
 
 def _limits(limits: LimitSettings) -> Iterator[Seed]:

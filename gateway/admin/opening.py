@@ -14,12 +14,12 @@ from gateway.admin.call import AdminWorld
 from gateway.admin.door import admin_app
 from gateway.admin.people import load_people
 from gateway.api.clients import Clients, ClientTrust
-from gateway.api.tls import server_context
 from gateway.calendar import Deadlines
 from gateway.jobs.refresh import Reloading
-from gateway.listening import TlsDoor
 from gateway.ports import Clock
 from gateway.register.acts import Certificates
+from gateway.register.entry import Entry, Purpose
+from gateway.served import ServedDoor
 from gateway.settings import Settings
 from gateway.store.store import Store
 
@@ -28,12 +28,16 @@ from gateway.store.store import Store
 class AdminDoor:
     """`trust` is to be watched: a certificate that is revoked is out on its next request."""
 
-    door: TlsDoor
+    door: ServedDoor
     trust: Reloading[ClientTrust]
 
 
 def open_admin(
-    settings: Settings, store: Store, deadlines: Callable[[], Deadlines], now: Clock
+    settings: Settings,
+    store: Store,
+    entries: Sequence[Entry],
+    deadlines: Callable[[], Deadlines],
+    now: Clock,
 ) -> AdminDoor | None:
     """None where the settings have no `[admin]`. Raises ConfigurationError, OSError, ValueError, signing.CrlRefused."""
     admin = settings.admin
@@ -51,8 +55,8 @@ def open_admin(
         settings.gateway.name,
         admin.key.read_bytes(),
     )
-    context = server_context(admin.certificate, admin.key, authorities)
-    return AdminDoor(TlsDoor(admin, admin_app(world, Clients(people, trust, now), people), context), trust)
+    app = admin_app(world, Clients(people, trust, now), people)
+    return AdminDoor(ServedDoor(admin, app, Purpose.ADMIN_TLS, lambda _: authorities, entries), trust)
 
 
 def _trust(authorities: Sequence[x509.Certificate], crls: Path) -> ClientTrust:

@@ -11,7 +11,7 @@ import click
 
 from gateway.admin.certificates import entry_json, step_json
 from gateway.cli.certs_acting import act, at_option, changed, force_option, tell
-from gateway.cli.certs_others import provider, trust
+from gateway.cli.certs_others import agency, provider, trust
 from gateway.cli.certs_output import print_entries, print_steps
 from gateway.cli.certs_reissue import reissue
 from gateway.cli.certs_renew import renew
@@ -20,7 +20,7 @@ from gateway.cli.output import json_option, print_json, refused
 from gateway.cli.place import settings_options
 from gateway.clock import clock
 from gateway.register.acts import Certificates, Who
-from gateway.register.entry import Entry, Purpose
+from gateway.register.entry import DOORS, Entry, Purpose
 from gateway.register.request import new_request
 from gateway.settings import read_notice_place
 
@@ -72,7 +72,7 @@ def show_plan(*, config: Path, as_json: bool) -> None:
 
 
 @certs.command("add")
-@click.argument("purpose", type=click.Choice(["tls", "notices"]))
+@click.argument("purpose", type=click.Choice(["tls", "notices", "admin-tls"]))
 @click.option("--key", type=_FILE, help="Private key: PEM, or for notices PKCS#12 (.p12, .pfx).")
 @click.option("--cert", type=_FILE, help="Certificate and chain (PEM).")
 @click.option("--password-file", type=_FILE, help="File with the password of the key of notices.")
@@ -101,7 +101,7 @@ def add(
     else:
         files = {"key": key, "certificate": cert, "password_file": password_file}
         location = {name: str(file.resolve()) for name, file in files.items() if file is not None}
-    if purpose == "tls" and set(location) != {"key", "certificate"}:
+    if purpose in DOORS and set(location) != {"key", "certificate"}:
         raise click.UsageError("the door's key is a PEM file without a password: --key and --cert")
 
     async def ask(register: Certificates) -> Entry:
@@ -208,3 +208,4 @@ certs.add_command(renew)
 certs.add_command(reissue)
 certs.add_command(trust)
 certs.add_command(provider)
+certs.add_command(agency)

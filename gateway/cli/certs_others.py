@@ -1,8 +1,8 @@
-"""efile certs trust, efile certs provider: what belongs to others. Their keys we never see."""
+"""efile certs trust, provider, agency: what belongs to others. Their keys we never see."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,50 +90,64 @@ def provider_list(*, config: Path, as_json: bool) -> None:
     click.echo(f"{len(found)} providers")
 
 
-@provider.command("add")
-@click.argument("provider")
-@click.argument("file", type=_FILE)
-@force_option
-@why_option
-@settings_options
-@json_option
-def provider_add(*, provider: str, file: Path, force: bool, why: str, config: Path, as_json: bool) -> None:
-    """PROVIDER may call with the certificate in FILE too, from now on."""
-    who, octets = Who(operator(), why), file.read_bytes()
-
-    async def ask(register: Certificates) -> Entry:
-        (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, f"provider {provider}")
-        return await _taken_in(register, one, who, force)
-
-    changed(config, ask, as_json)
+@click.group()
+def agency() -> None:
+    """Agencies: the client certificates with which they call back, two at once where they change."""
 
 
-@provider.command("renew")
-@click.argument("provider")
-@click.argument("file", type=_FILE)
-@at_option
-@force_option
-@why_option
-@settings_options
-@json_option
-def provider_renew(
-    *, provider: str, file: Path, at: datetime | None, force: bool, why: str, config: Path, as_json: bool
-) -> None:
-    """The certificate in FILE takes over: those that PROVIDER has now are retired at --at, or after the overlap."""
-    who, octets = Who(operator(), why), file.read_bytes()
+def _of_party(kind: str) -> None:
+    """`add` and `renew` of one kind of party."""
+    group = {"provider": provider, "agency": agency}[kind]
 
-    async def ask(register: Certificates) -> Entry:
-        party = f"provider {provider}"
-        before = [e for e in await register.entries() if e.party == party and e.state is State.ACTIVE]
-        (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, party)
-        taken = await _taken_in(register, one, who, force)
-        until = at or clock() + register.policy.overlaps[Purpose.CLIENT]
-        for old in before:
-            if old.id != one.id:
-                await register.retire(old.id, who, at=until)
-        return taken
+    @group.command("add", help=f"{kind.upper()} may call with the certificate in FILE too, from now on.")
+    @click.argument("party", metavar=kind.upper())
+    @click.argument("file", type=_FILE)
+    @force_option
+    @why_option
+    @settings_options
+    @json_option
+    def add(*, party: str, file: Path, force: bool, why: str, config: Path, as_json: bool) -> None:
+        who, octets = Who(operator(), why), file.read_bytes()
 
-    changed(config, ask, as_json)
+        async def ask(register: Certificates) -> Entry:
+            (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, f"{kind} {party}")
+            return await _taken_in(register, one, who, force)
+
+        changed(config, ask, as_json)
+
+    @group.command(
+        "renew",
+        help=f"The certificate in FILE takes over: those that {kind.upper()} has now are retired at --at, or after the "
+        "policy's overlap.",
+    )
+    @click.argument("party", metavar=kind.upper())
+    @click.argument("file", type=_FILE)
+    @at_option
+    @force_option
+    @why_option
+    @settings_options
+    @json_option
+    def renew(
+        *, party: str, file: Path, at: datetime | None, force: bool, why: str, config: Path, as_json: bool
+    ) -> None:
+        who, octets = Who(operator(), why), file.read_bytes()
+
+        async def ask(register: Certificates) -> Entry:
+            whose = f"{kind} {party}"
+            before = [e for e in await register.entries() if e.party == whose and e.state is State.ACTIVE]
+            (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, whose)
+            taken = await _taken_in(register, one, who, force)
+            until = at or clock() + register.policy.overlaps.get(Purpose.CLIENT, timedelta())
+            for old in before:
+                if old.id != one.id:
+                    await register.retire(old.id, who, at=until)
+            return taken
+
+        changed(config, ask, as_json)
+
+
+for _kind in ("provider", "agency"):
+    _of_party(_kind)
 
 
 def _switched(provider: str, why: str, config: Path, as_json: bool, *, suspended: bool) -> None:

@@ -6,6 +6,8 @@ Each act names who does it and why, and goes by the policy of the day.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -209,12 +211,26 @@ class Certificates:
         epoch = await self._store.epoch()
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
-            processes = await self._store.taken_over()
+            processes = [one for one in await self._store.taken_over() if not _gone(one.process)]
             if all(one.epoch >= epoch for one in processes):
                 return True, processes
             if asyncio.get_running_loop().time() > deadline:
                 return False, processes
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _gone(process: str) -> bool:
+    """Whether it was one of this machine and has ended, however it ended."""
+    host, _, pid = process.rpartition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # another account's
+        return False
+    return False
 
 
 def _certificate_of(location: dict[str, Any]) -> x509.Certificate:

@@ -15,6 +15,7 @@ class Purpose(StrEnum):
     """What a certificate (or, of `crl`, a revocation list) is for. The words are public."""
 
     TLS = "tls"
+    ADMIN_TLS = "admin-tls"
     NOTICES = "notices"
     CLIENT = "client"
     ANCHOR = "anchor"
@@ -33,7 +34,9 @@ class State(StrEnum):
     REVOKED = "revoked"
 
 
-SINGLE = frozenset({Purpose.TLS, Purpose.NOTICES})
+DOORS = frozenset({Purpose.TLS, Purpose.ADMIN_TLS})
+"""Certificates of servers of ours."""
+SINGLE = DOORS | {Purpose.NOTICES}
 """One of these is active at any time, never none: the next one takes over from it."""
 OUR_KEYS = SINGLE
 """Of these we hold the private key."""

@@ -15,15 +15,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.filing.findings import Text
 from gateway.production import DEVELOPMENT_MARK
-from gateway.register.entry import Purpose
+from gateway.register.entry import DOORS, Purpose
 from gateway.register.policy import RegisterPolicy
 
 _E = TypeVar("_E", bound=x509.ExtensionType)
 _WEAK_DIGESTS = ("md5", "sha1")
 _CAS = frozenset({Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA})
-_EXTENDED = {Purpose.TLS: ExtendedKeyUsageOID.SERVER_AUTH, Purpose.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
+_EXTENDED = {
+    **dict.fromkeys(DOORS, ExtendedKeyUsageOID.SERVER_AUTH),
+    Purpose.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH,
+}
 _USAGE_WORDS = {
-    Purpose.TLS: Text("máy chủ TLS", "a TLS server"),
+    **dict.fromkeys(DOORS, Text("máy chủ TLS", "a TLS server")),
     Purpose.CLIENT: Text("máy khách TLS", "a TLS client"),
     Purpose.NOTICES: Text("ký", "signing"),
 }

@@ -95,7 +95,7 @@ def _overlap(entry: NewEntry, stage: Stage) -> Iterator[Text]:
 
 def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     match entry.purpose:
-        case Purpose.TLS:
+        case Purpose.TLS | Purpose.ADMIN_TLS:
             yield from _tls(entry, stage)
         case Purpose.NOTICES:
             yield from _notices(entry, stage)
@@ -121,7 +121,7 @@ def _tls(entry: NewEntry, stage: Stage) -> Iterator[Text]:
         yield _OTHER_KEY
         return
     yield from chain_faults(chain)
-    current = active(stage.entries, Purpose.TLS)
+    current = active(stage.entries, entry.purpose)
     if current is not None:
         yield from _as_clients_know_us(chain, current)
     yield from handshake_faults(certificate, key, chain)

@@ -16,21 +16,26 @@ from gateway.app import running
 from gateway.client.http import Connection, GatewayClient, Unreachable
 from gateway.client.receipts import prove_receipt
 from gateway.clock import clock
+from gateway.errors import ConfigurationError
+from gateway.register.acts import Certificates
 from gateway.register.entry import Purpose, State, active
+from gateway.register.policy import OWN_POLICY
 from gateway.register.reading import fingerprint_of
+from gateway.store.register import Move
+from tests.admin.people import admin_house
 from tests.documents import signed
 from tests.house import House
-from tests.register.changing import LAN, changing_house, exchange, issued, next_key, taken_over
+from tests.register.changing import LAN, SOON, changing_house, exchange, issued, next_key, taken_over
 
 
 def client(house: House, certificate: Path, key: Path) -> GatewayClient:
     return GatewayClient(Connection(house.url, certificate, key, house.pki.tls_ca))
 
 
-async def served(house: House) -> str:
+async def served(house: House, port: int | None = None) -> str:
     """The fingerprint of the certificate that a new connection is shown."""
     _, writer = await asyncio.open_connection(
-        "127.0.0.1", house.gateway.port, ssl=house.connection().tls(), server_hostname="localhost"
+        "127.0.0.1", port or house.gateway.port, ssl=house.connection().tls(), server_hostname="localhost"
     )
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
@@ -97,6 +102,39 @@ class TestDoor:
             assert done
             assert "holds another certificate now" in process.faults[0]
             assert await served(house) == before
+
+    async def test_the_administrators_door_changes_apart_from_the_machines(
+        self, tmp_path: Path, pki_home: Path
+    ) -> None:
+        async with admin_house(tmp_path / "h", pki_home, **SOON) as house:
+            register = Certificates(house.settings, house.gateway.store, clock)
+            machines, before = await served(house), await served(house, house.gateway.admin_port)
+            server = issued(house.pki, tmp_path / "s", "tls-ca", "server")
+            entry = await exchange(register, Purpose.ADMIN_TLS, server)
+            assert await served(house, house.gateway.admin_port) == entry.fingerprint != before
+            assert await served(house) == machines
+
+    async def test_a_policy_that_is_broken_meanwhile_keeps_nobody_from_revoking(
+        self, tmp_path: Path, pki_home: Path
+    ) -> None:
+        policy = tmp_path / "policy.toml"
+        policy.write_bytes(OWN_POLICY.read_bytes())
+        register_settings = {"policy": policy, "poll_seconds": 0.05}
+        async with changing_house(tmp_path / "h", pki_home, register=register_settings) as (house, _):
+            policy.write_text("nonsense")
+            register = Certificates(house.settings, house.gateway.store, clock)
+            with pytest.raises(ConfigurationError):
+                await register.revoke("tls", LAN)
+            policy.write_bytes(OWN_POLICY.read_bytes())
+            server = await next_key(
+                register, Purpose.TLS, issued(house.pki, tmp_path / "s", "tls-ca", "server")
+            )
+            store, at = house.gateway.store, clock()
+            policy.write_text("nonsense")
+            move = Move(server.id, server.version, State.ACTIVE, "lan", at, "x")
+            await store.move_entry(move)
+            await taken_over(register)
+            assert await served(house) == server.fingerprint
 
 
 class TestNotices:
