@@ -94,6 +94,7 @@ def test_make_demo_does_what_it_says(place: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="MISSING: curl, which the README's walk uses")
+@pytest.mark.timeout(330)
 def test_the_walk_by_hand_works_as_printed(place: Path) -> None:
     """As printed but for the ports, which are free ones; `set -e` makes every command count."""
     ports: set[int] = set()
