@@ -37,8 +37,8 @@ from gateway.store.taken_over import TakenOver
 log = structlog.get_logger("register")
 _SAY_SECONDS = 15.0
 """A process says so often that it lives."""
-_AGAIN_SECONDS = 5.0
-"""What could not be taken over is tried again."""
+_AGAIN_LOOKS = 5.0
+"""What could not be taken over is tried again after so many looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,9 @@ class Rotation:
         policy = self._policy_at(at)
         await self._store.carry_out_due(at, policy.overlaps)
         epoch = await self._store.epoch()
-        again = bool(self._faults) and clock - self._tried > _AGAIN_SECONDS
+        again = (
+            bool(self._faults) and clock - self._tried > _AGAIN_LOOKS * self._settings.register.poll_seconds
+        )
         if epoch != self._epoch or again:
             self._tried = clock
             self._parts.view.entries = tuple(await self._store.entries())
