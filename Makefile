@@ -39,10 +39,10 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the drawing's arrows
 
 $(VENV)-public/.fetched: tests/interop/public.lock | $(BIN)/python
 	@$(PIP) download --no-deps --require-hashes -r tests/interop/public.lock -d $(VENV)-public && touch $@ \
-	  || echo "!!! MISSING: the public schemas could not be fetched; the tests that read them are SKIPPED" >&2
+	  || echo "!!! MISSING: the public material could not be fetched; the tests that read it are SKIPPED" >&2
 
 interop: $(VENV)/.dev $(VENV)-public/.fetched ## independent oracles beside us: the JDK, pdfsig, EU DSS, endesive, Chromium
-	@sh tests/tools.sh xmlsec1 java mvn pdfsig pdftotext chromium pebble
+	@sh tests/tools.sh xmlsec1 java mvn pdfsig pdftotext chromium certutil pebble
 	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
 
 $(VENV)-peers/.peers: benchmarks/peers.lock

@@ -18,6 +18,7 @@ for tool in $missing; do
         mvn) packages="$packages maven" ;;
         postgres) packages="$packages postgresql" ;;
         softhsm2-util) packages="$packages softhsm2" ;;
+        certutil | pk12util) packages="$packages libnss3-tools" ;;
         pdfsig | pdftotext) packages="$packages poppler-utils" ;;
         *) packages="$packages $tool" ;;
     esac

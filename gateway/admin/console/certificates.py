@@ -86,13 +86,15 @@ async def register(call: Call) -> web.StreamResponse:
     words = {state: getattr(text, language) for state, text in STATE_WORDS.items()}
     known = sorted(await call.world.register.entries(), key=lambda e: (e.purpose, e.party, e.valid_to))
     drawn = [entry for entry in known if entry.state in SHOWN]
+    steps = await call.world.register.timeline()
     return page(
         call,
         "certificates.html.j2",
         "certificates",
         rows=[_row(entry, now, words) for entry in (known if "all" in asked else drawn)],
         drawing=timeline(drawn, now, words),
-        steps=[step_json(step) for step in await call.world.register.timeline()],
+        steps=[step_json(step) for step in steps if step.at <= now + _AFTER],
+        later=sum(step.at > now + _AFTER for step in steps),
         everything="all" in asked,
     )
 

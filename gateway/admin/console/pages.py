@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from aiohttp import web
 
 from gateway.admin import api, filings, incidents, queue
@@ -178,7 +179,14 @@ async def record(call: Call) -> web.StreamResponse:
     asked = call.asked("actor", "act", "subject", "before", "limit", "lang")
     entries = await api.audit_entries(call)
     side = language_of(call)
-    rows = [{**one, "meaning": getattr(EVENTS.get(str(one["act"])), side, "")} for one in entries]
+    rows = [
+        {
+            **one,
+            "meaning": getattr(EVENTS.get(str(one["act"])), side, ""),
+            "values": _values(str(one["detail"])),
+        }
+        for one in entries
+    ]
     fields = {name: asked.get(name, "") for name in ("actor", "act", "subject")}
     older = urlencode({**{k: v for k, v in fields.items() if v}, "before": rows[-1]["seq"]}) if rows else ""
     acts = sorted({*EVENTS, *(f"{act.partition('.')[0]}.*" for act in EVENTS)})
@@ -191,6 +199,16 @@ async def record(call: Call) -> web.StreamResponse:
         acts=acts,
         older=older if len(rows) >= ROWS else "",
     )
+
+
+def _values(detail: str) -> dict[str, Any]:
+    """Of an entry whose detail is JSON, its members that say something; {} for one that gives a reason in words."""
+    try:
+        found = msgspec.json.decode(detail)
+    except msgspec.DecodeError:
+        return {}
+    said = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in said if value not in ("", None, [], {})}
 
 
 async def told(call: Call, done: list[queue.Done], order: queue.Order) -> web.StreamResponse:
