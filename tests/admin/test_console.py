@@ -11,9 +11,18 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 
+from gateway.admin.certificates import CertificateAct
 from gateway.admin.console.page import NAVIGATION
 from gateway.admin.console.render import _FOLDER, STYLE_NAME, span, words
+from gateway.admin.console.session import Sessions
+from gateway.admin.queue import Act
 from gateway.admin.routes import ROUTES
+from gateway.calendar import Milestone
+from gateway.filing.filing import NoticeKind
+from gateway.filing.findings import Severity
+from gateway.filing.handover import HandoverStatus
+from gateway.filing.status import Status
+from gateway.register.entry import Purpose, State
 from gateway.store.looking import AuditFilter
 from tests.admin.people import Answer, Caller, admin_house
 from tests.admin.scenes import HOSTILE, fill
@@ -220,6 +229,34 @@ def test_all_words_are_there_in_both_languages_and_all_are_used() -> None:
     for name in vi:
         used = f'w["{name}"]' in source or f"w.{name}" in source or f'"{name}"' in source
         assert used or any(name.startswith(family) for family in families), name
+
+
+def test_every_state_that_there_is_has_its_word() -> None:
+    said = words("vi")
+    kinds = {"status-": [*Status, *HandoverStatus], "purpose-": Purpose, "notice-": NoticeKind, "severity-": Severity,
+             "milestone-": Milestone, "do-": [*Act, *CertificateAct], "done-": Act, "state-": State,
+             "lane-": ("closed", "open", "half-open", "asked", "maintenance", "held")}  # fmt: skip
+    missing = [
+        f"{family}{one}" for family, all_of in kinds.items() for one in all_of if f"{family}{one}" not in said
+    ]
+    assert missing == []
+
+
+def test_a_token_is_the_doors_the_sessions_and_the_certificates() -> None:
+    one, same, other = Sessions(b"key"), Sessions(b"key"), Sessions(b"another")
+    token = one.token("a" * 32, "b" * 64)
+    assert same.token("a" * 32, "b" * 64) == token, "another process of the same door takes it"
+    assert (
+        len(
+            {
+                token,
+                other.token("a" * 32, "b" * 64),
+                one.token("c" * 32, "b" * 64),
+                one.token("a" * 32, "d" * 64),
+            }
+        )
+        == 4
+    )
 
 
 def test_spans_are_told_in_two_units_at_most() -> None:
