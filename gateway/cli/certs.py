@@ -34,7 +34,7 @@ def certs() -> None:
     """List, plan and exchange certificates and keys, without a restart.
 
     A certificate or key is added, rehearsed, and activated: every process takes it over within seconds. Names of
-    entries may be shortened as long as they are one's alone.
+    entries may be shortened as long as they are one's alone; `tls:next` is the only next one of tls.
     """
 
 

@@ -151,10 +151,16 @@ def active(entries: Iterable[Entry], purpose: Purpose) -> Entry | None:
 
 
 def found(entries: Iterable[Entry], name: str) -> Entry:
-    """The entry with this identifier, or the only one that begins so. Raises RegisterRefused."""
-    some = [entry for entry in entries if entry.id == name] or [
-        entry for entry in entries if name and entry.id.startswith(name)
-    ]
+    """The entry with this identifier, the only one that begins so, or the only one that is, say, `tls:next`.
+
+    Raises RegisterRefused.
+    """
+    known = list(entries)
+    some = (
+        [entry for entry in known if entry.id == name]
+        or [entry for entry in known if name and entry.id.startswith(name)]
+        or [entry for entry in known if f"{entry.purpose.value}:{entry.state.value}" == name]
+    )
     if len(some) != 1:
         raise RegisterRefused(
             Text(

@@ -81,10 +81,10 @@ def _overlap(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     current = active(stage.entries, entry.purpose) if entry.purpose in SINGLE else None
     if current is None or current.id == entry.id:
         return
-    if entry.valid_to <= current.valid_to:
+    if entry.valid_to < current.valid_to:
         yield Text(
-            f"Hết hạn ({entry.valid_to:%Y-%m-%d}) không muộn hơn {current.id} mà nó thay thế.",
-            f"It ends ({entry.valid_to:%Y-%m-%d}) no later than {current.id}, which it would replace.",
+            f"Hết hạn ({entry.valid_to:%Y-%m-%d}) sớm hơn {current.id} mà nó thay thế.",
+            f"It ends ({entry.valid_to:%Y-%m-%d}) before {current.id}, which it would replace.",
         )
     if current.valid_to < stage.at:
         yield Text(

@@ -109,7 +109,7 @@ ROWS: dict[str, Row] = {
     "notices signed under an authority that nobody trusts": (N, "stranger-sub-ca", "signer", YEARS, nothing, "path"),
     "one that has ended": (T, "tls-ca", "server", (-30, -1), nothing, "The certificate ended"),
     "one that has not begun": (N, "gateway-ca", "signer", (2, 1500), nothing, "Is the clock right"),
-    "one that ends before the one it replaces": (T, "tls-ca", "server", (-1, 30), nothing, "no later than"),
+    "one that ends before the one it replaces": (T, "tls-ca", "server", (-1, 30), nothing, "which it would replace"),
 }  # fmt: skip
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import tempfile
+import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,14 +47,39 @@ class Typist:
         return json.loads(out) if out else err
 
 
+def run(words: list[str]) -> tuple[int, str, str]:
+    """One command, its output caught where it really goes: the file descriptors."""
+    from gateway.cli.main import main as efile
+
+    sys.argv = ["efile", *words]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        saved = os.dup(1), os.dup(2)
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        code = 0
+        try:
+            efile()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        except Exception:
+            code = 99
+            traceback.print_exc()
+        finally:
+            for stream, descriptor, before in ((sys.stdout, 1, saved[0]), (sys.stderr, 2, saved[1])):
+                stream.flush()
+                os.dup2(before, descriptor)
+                os.close(before)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return code, texts[0], texts[1]
+
+
 def main() -> None:
-    from click.testing import CliRunner
-
-    from gateway.cli.main import efile
-
     for line in sys.stdin:
-        done = CliRunner().invoke(efile, json.loads(line))
-        print(json.dumps([done.exit_code, done.stdout, done.stderr]), flush=True)
+        done = run(json.loads(line))
+        print(json.dumps(done), flush=True)
 
 
 if __name__ == "__main__":
