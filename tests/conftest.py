@@ -15,6 +15,19 @@ from tests.adapters import broker
 from tests.house import House, house_at
 
 
+LONGEST_FIRST = (
+    "tests/torture/",
+    "tests/delivery/test_kill",
+    "tests/register/",
+    "tests/gateway/test_failover",
+)
+"""Files are handed to whichever process is free: none of the long ones may be the last."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+
+
 @pytest.fixture(scope="session")
 def pki_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the development PKI, made once; every house gets a copy of its own."""
