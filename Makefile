@@ -28,7 +28,7 @@ demo: $(VENV)/.runtime ## file one signed VAT declaration, end to end, and prove
 	@$(BIN)/efile demo
 
 test: $(VENV)/.dev ## the whole test suite, under 15 minutes on 2 cores
-	@sh tests/tools.sh xmlsec1 softhsm2-util postgres rabbitmq-server haproxy
+	@sh tests/tools.sh xmlsec1 softhsm2-util postgres rabbitmq-server haproxy cc ip
 	@$(BIN)/python -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, and the drawing's arrows
@@ -50,8 +50,8 @@ $(VENV)-peers/.peers: benchmarks/peers.lock
 	@$(PYTHON) -m venv $(VENV)-peers && $(VENV)-peers/bin/pip --quiet --disable-pip-version-check install --require-hashes -r benchmarks/peers.lock \
 	  && touch $@ || echo "!!! MISSING: the peers' environment could not be set up; signatures are measured without them" >&2
 
-torture: $(VENV)/.dev ## kill, stop and restart all parts at random; the senders' books against the agency's (TORTURE_SECONDS)
-	@sh tests/tools.sh postgres
+torture: $(VENV)/.dev ## the fault table; then kill, stop, fill, cut off and fail over at random (TORTURE_SECONDS)
+	@sh tests/tools.sh postgres cc ip
 	@$(BIN)/python -m tests.torture
 
 torture-certs: $(VENV)/.dev ## exchange certificates, keys, anchors and lists under load (TORTURE_SECONDS)

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,45 +38,66 @@ class Cluster:
     home: Path
     port: int
     options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @classmethod
     @contextmanager
-    def made(cls, *options: str) -> Iterator[Cluster]:
-        """A fresh one, serving."""
-        with cls._at_home(options) as cluster:
+    def made(
+        cls, *options: str, home: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Cluster]:
+        """A fresh one, serving; in an empty folder of its own, or in `home`."""
+        with cls._at_home(options, home, environment) as cluster:
             _run("initdb", "-D", cluster.data, "-U", "efile", "-A", "trust", "-E", "UTF8", "--no-locale")
             cluster.start()
             yield cluster
 
     @classmethod
     @contextmanager
-    def standby_of(cls, primary: Cluster) -> Iterator[Cluster]:
+    def standby_of(cls, primary: Cluster, home: Path | None = None) -> Iterator[Cluster]:
         """A copy of `primary` that follows it."""
-        with cls._at_home(()) as cluster:
-            _run("pg_basebackup", "-D", cluster.data, "-R", "-X", "stream", "-c", "fast", "-d", primary.url)
-            cluster.start()
+        with cls._at_home(primary.options, home, primary.environment) as cluster:
+            cluster.follow(primary)
             yield cluster
 
     @classmethod
     @contextmanager
-    def _at_home(cls, options: tuple[str, ...]) -> Iterator[Cluster]:
-        home = Path(tempfile.mkdtemp(prefix="efile-postgres-"))
-        _give(home)
-        cluster = cls(home, free_port(), options)
+    def _at_home(
+        cls, options: tuple[str, ...], home: Path | None, environment: Mapping[str, str] | None
+    ) -> Iterator[Cluster]:
+        folder = home or Path(tempfile.mkdtemp(prefix="efile-postgres-"))
+        _give(folder)
+        cluster = cls(folder, free_port(), options, environment or {})
         try:
             yield cluster
         finally:
             cluster.stop(signal.SIGQUIT)
-            shutil.rmtree(home, ignore_errors=True)
+            if home is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def follow(self, primary: Cluster) -> None:
+        """Become a copy of `primary`, whatever was here before."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        _run("pg_basebackup", "-D", self.data, "-R", "-X", "stream", "-c", "fast", "-d", primary.url)
+        self.start()
 
     @property
     def data(self) -> str:
         return str(self.home / "data")
 
+    def let_in(self, network: str) -> None:
+        """Trust whoever comes from these addresses too."""
+        with (self.home / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self.ask("SELECT pg_reload_conf()")
+
     def promote(self) -> None:
         """A standby becomes the primary."""
         _run("pg_ctl", "promote", "-D", self.data)
+
+    def ask(self, sql: str) -> str:
+        """What it answers to one statement; "" to none of its rows."""
+        return _run("psql", "-X", "-A", "-t", "-d", self.url, "-c", sql).strip()
 
     @property
     def url(self) -> str:
@@ -94,7 +115,9 @@ class Cluster:
         settings = [word for name, value in said.items() for word in ("-c", f"{name}={value}")]
         command = [_program("postgres"), "-D", self.data, *settings]
         with (self.home / "log").open("ab") as log:
-            self.process = subprocess.Popen([*_unprivileged(), *command], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*_unprivileged(), *command], stdout=log, stderr=log, env={**os.environ, **self.environment}
+            )
         for _ in range(600):
             ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
             if subprocess.run(ready, check=False).returncode == 0:
@@ -173,10 +196,9 @@ def _unprivileged() -> list[str]:
     return [*end, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
-def _run(program: str, *arguments: str) -> None:
-    subprocess.run(
-        [*_unprivileged(), _program(program), *arguments], check=True, capture_output=True, cwd="/"
-    )
+def _run(program: str, *arguments: str) -> str:
+    command = [*_unprivileged(), _program(program), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, cwd="/", text=True).stdout
 
 
 def _give(home: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -17,10 +19,10 @@ from gateway.development import Installation, Ports, install
 from tests.house import free_port
 
 
-def quick_installation(directory: Path) -> Installation:
-    """A development installation that loses no time, on free ports."""
+def quick_installation(directory: Path, at: datetime | None = None) -> Installation:
+    """A development installation that loses no time, on free ports; its certificates made `at`, or now."""
     ports = Ports(free_port(), free_port(), free_port())
-    made = install(directory, at=datetime.now(UTC), ports=ports)
+    made = install(directory, at=at or datetime.now(UTC), ports=ports)
     text = made.settings.read_text()
     made.settings.write_text(
         text.replace(
@@ -36,9 +38,21 @@ def quick_installation(directory: Path) -> Installation:
 class Gateway:
     """`efile serve`."""
 
-    def __init__(self, made: Installation, processes: int = 1, store: str | None = None) -> None:
-        self._command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(made.settings)]
+    def __init__(
+        self,
+        made: Installation,
+        processes: int = 1,
+        store: str | None = None,
+        *,
+        settings: Path | None = None,
+        within: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`settings`: others than the installation's. `within`: the command that runs it, with its arguments."""
+        self._command = [*within, sys.executable, "-m", "gateway.cli", "serve"]
+        self._command += ["--config", str(settings or made.settings)]
         self._command += ["--processes", str(processes), *(["--store", store] if store else [])]
+        self._environment = {**os.environ, **(environment or {})}
         self._made = made
         self._log = (made.directory / "gateway.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
@@ -47,20 +61,24 @@ class Gateway:
     async def start(self, log: int | None = None) -> None:
         """Start it at once, and wait until it is ready and the workers of one killed before are gone."""
         stream = self._log.fileno() if log is None else log
-        self.process = subprocess.Popen(self._command, stderr=stream, stdout=self._log)
+        self.process = subprocess.Popen(self._command, stderr=stream, stdout=self._log, env=self._environment)
         for _ in range(2400):
-            if not any(_lives(pid) for pid in self._orphans) and await self.ready() == 200:
+            if not any(lives(pid) for pid in self._orphans) and await self.ready() == 200:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"not ready: {(self._made.directory / 'gateway.log').read_text()[-2000:]}")
 
     async def ready(self) -> int:
         """The status of /readyz; 0 where nobody answers."""
+        return (await self.told())[0]
+
+    async def told(self) -> tuple[int, str]:
+        """The same, and the Date of the answer."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with session.get(f"http://127.0.0.1:{self._made.ports.health}/readyz") as answer:
-                    return answer.status
-        return 0
+                    return answer.status, answer.headers.get("Date", "")
+        return 0, ""
 
     def __enter__(self) -> Self:
         return self
@@ -88,10 +106,15 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    return state(pid) not in ("", "Z")
+
+
+def state(pid: int) -> str:
+    """A letter, as proc(5) has it (T: stopped); "" where there is no such process."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
 
 
 async def children(pid: int, count: int) -> list[int]:

@@ -17,6 +17,8 @@ for tool in $missing; do
         java) packages="$packages default-jdk-headless" ;;
         mvn) packages="$packages maven" ;;
         postgres) packages="$packages postgresql" ;;
+        cc) packages="$packages gcc libc6-dev" ;;
+        ip) packages="$packages iproute2" ;;
         softhsm2-util) packages="$packages softhsm2" ;;
         certutil | pk12util) packages="$packages libnss3-tools" ;;
         pdfsig | pdftotext) packages="$packages poppler-utils" ;;

@@ -33,7 +33,10 @@ class Queue:
 DELIVERY = Queue("delivery", "agency")
 HANDOVER = Queue("handover", "backend")
 
-_SHUT = f"""(a.closed_until IS NOT NULL AND a.closed_until > {NOW} AND a.closed_until < {FARTHEST})
+BREAKER_OPEN = f"closed_until IS NOT NULL AND closed_until > {NOW} AND closed_until < {NOW} + pause + 1.0"
+"""Of an agency's row. No longer than the pause that opened it: what lies farther was written by a clock ahead."""
+
+_SHUT = f"""({BREAKER_OPEN})
     OR (a.asked_until IS NOT NULL AND a.asked_until > {NOW} AND a.asked_until < {FARTHEST})"""
 """Behind its breaker, or left in peace as it asked; what lies farther was written while the clock was ahead."""
 
@@ -83,7 +86,7 @@ def room(lane: str, wish: int) -> Taking:
     return taken
 
 
-_OPENS = f"failures + 1 >= breaker_failures AND (closed_until IS NULL OR closed_until <= {NOW})"
+_OPENS = f"failures + 1 >= breaker_failures AND NOT ({BREAKER_OPEN})"
 _PAUSE = f"""CASE WHEN pause = 0 THEN breaker_seconds
     WHEN pause * 2 > breaker_seconds * {MOST_PAUSES} THEN breaker_seconds * {MOST_PAUSES} ELSE pause * 2 END"""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway.calendar import closed_until
 from gateway.filing.status import Status
+from gateway.store.lanes import BREAKER_OPEN
 from gateway.store.rows import Row, time_text, windows_of
 from gateway.store.statements import NOW
 
@@ -115,7 +116,8 @@ class Survey:
 STANDS = ("to-forward", "awaiting-verdict", "stuck", "held")
 
 LANES = f"""
-SELECT a.id, a.held, a.maintenance, a.failures, a.breaker_failures, a.closed_until - {NOW}, a.asked_until - {NOW}
+SELECT a.id, a.held, a.maintenance, a.failures, a.breaker_failures,
+    CASE WHEN {BREAKER_OPEN} THEN a.closed_until - {NOW} END, a.asked_until - {NOW}
 FROM agency a ORDER BY a.id
 """
 

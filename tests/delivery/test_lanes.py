@@ -173,6 +173,22 @@ async def test_a_breaker_written_by_a_clock_ahead_is_void(both: Two) -> None:
     assert len(await both.one.claim_due("w", 9, 30)) == 1
 
 
+async def test_a_breaker_that_a_clock_some_minutes_ahead_wrote_is_void_after_its_own_pause(both: Two) -> None:
+    """What is due by that clock waits so long, at most an hour; what is filed since goes out."""
+    await both.agency(breaker_failures=1, breaker_seconds=10.0)
+    await both.routed(1)
+    (claim,) = await both.one.claim_due("w", 9, 30)
+    await both.one.record_outcome(unreachable(claim))
+    await both.one._driver.write(_pass, -600.0)
+    assert [lane.state for lane in (await both.one.survey()).lanes] == ["half-open"]
+    await both.routed(2)
+    (probe,) = await both.one.claim_due("w", 9, 30)
+    await both.one.record_outcome(unreachable(probe))
+    assert await both.two.claim_due("w", 9, 30) == [], "it opens anew"
+    await both.one._driver.write(_pass, 21.0)
+    assert len(await both.two.claim_due("w", 9, 30)) == 1
+
+
 async def test_who_asks_for_peace_gets_it_from_all(both: Two) -> None:
     await both.agency()
     await both.routed(5)

@@ -3,118 +3,121 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
-import tempfile
+import sys
+import time
 from collections import Counter
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from adapters.simulator import Behaviour, Simulator
-from tests.house import simulator_config
-from tests.postgres import Cluster
-from tests.processes import Gateway, children, quick_installation
+from adapters.simulator import Simulator
+from tests.torture.harms import JUMPS, SHORT_JUMPS, Harm, Machine, ready
+from tests.torture.scenes import Scene, scene
 from tests.torture.senders import Books, Sender
 
-PROCESSES = 2
 SENDERS = 4
-LEASE_SECONDS = 4.0  # as `quick_installation` sets it
 DRAIN_SECONDS = 900.0
 
 
 @dataclass
 class Result:
-    """What was done to it, and what came of it."""
+    """What was done to it, and what came of it. `seen`: how often it was shown that a harm happened, and by what."""
 
-    engine: str
+    name: str
     done: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    shown: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
     books: Books = field(default_factory=Books)
     sent_more_than_once: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
+    @property
+    def never(self) -> list[str]:
+        """Harms that were never shown to have happened: the run proves nothing of them."""
+        return [name for name in self.done if not self.seen[name]]
+
     def lines(self) -> list[str]:
         """A table for people."""
-        chaos = ", ".join(f"{count} × {name}" for name, count in sorted(self.done.items()))
+        books = self.books
+        rows = [
+            f"{name:40} {count:5} {self.seen[name]:5}  {self.shown.get(name, 'NEVER SEEN')}"
+            for name, count in sorted(self.done.items())
+        ]
+        missing = [f"!!! MISSING: {needed}; SKIPPED: {name}" for name, needed in self.missing.items()]
         return [
-            f"{self.engine}: {len(self.books.receipts)} acknowledged, {self.books.unanswered} sends unanswered, "
-            f"{self.books.busy} busy, {self.sent_more_than_once} reached the agency more than once under one key",
-            f"{self.engine}: {chaos}",
+            f"{self.name}: {len(books.receipts)} acknowledged, {books.unanswered} sends unanswered, "
+            f"{books.busy} busy, {books.faults} answered 500, {self.sent_more_than_once} reached the agency more than "
+            f"once under one key; lost {len(self.lost)}, doubled {len(self.doubled)}",
+            f"{'what was done to it':40} {'times':>5} {'seen':>5}  by what, the last time",
+            *rows,
+            *missing,
         ]
 
 
-async def torture(seconds: float, *, postgres: bool, seed: int | None = None) -> Result:
-    """Senders over mTLS, an agency that fails 30 % and calls back twice, and every few seconds something is killed."""
+async def torture(name: str, seconds: float | None, seed: int | None = None) -> Result:
+    """Senders over mTLS, an agency that fails 30 % and calls back twice, and one harm after another; without
+    `seconds` the short form, each once."""
     chance = random.Random(seed)
-    result = Result("postgresql" if postgres else "sqlite")
-    async with AsyncExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="efile-torture-")))
-        made = quick_installation(home)
-        cluster = stack.enter_context(Cluster.made()) if postgres else None
-        behaviour = Behaviour(verdict_delay_s=0.2, fail_rate=0.3, answer_twice=True)
-        config = simulator_config(made, behaviour, port=made.ports.agency)
-        authority = await stack.enter_async_context(Simulator(config))
-        gateway = stack.enter_context(Gateway(made, PROCESSES, store=cluster.url if cluster else None))
-        await gateway.start()
-        senders = [Sender(made, index, result.books) for index in range(SENDERS)]
-        over = asyncio.Event()
-        sending = [asyncio.create_task(sender.send_until(over)) for sender in senders]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    await asyncio.sleep(chance.uniform(1.0, 4.0))
-                    await asyncio.shield(_harm(gateway, cluster, chance, result.done))
-        await _settle(gateway)
-        over.set()
-        async with asyncio.timeout(DRAIN_SECONDS):
-            await asyncio.gather(*sending)
-            numbers = [number for number, _ in result.books.receipts.values()]
-            verdicts = await senders[0].verdicts(numbers)
-        _compare(result, verdicts, authority)
-        await gateway.stop()
+    result = Result(name)
+    async with scene(name, chance, SHORT_JUMPS if seconds is None else JUMPS) as one:
+        result.books, result.missing = one.books, one.missing
+        if one.harms:
+            verdicts = await _run(one, seconds, chance, result)
+            _compare(result, verdicts, one.authority)
     return result
 
 
-async def _harm(gateway: Gateway, cluster: Cluster | None, chance: random.Random, done: Counter[str]) -> None:
-    """One thing that happens to machines."""
-    assert gateway.process is not None
-    kinds = ["kill -9 of a worker", "kill -9 of a worker", "SIGSTOP longer than a lease", "kill -9 of all"]
-    kind = chance.choice(kinds + (["PostgreSQL stopped without warning"] if cluster else []))
-    if kind == "PostgreSQL stopped without warning":
-        assert cluster is not None
-        await asyncio.to_thread(cluster.restart, signal.SIGQUIT)
-    elif kind == "kill -9 of all":
-        gateway.kill()
-        await gateway.start()
-    else:
-        workers = await _workers(gateway)
-        if not workers:
-            return
-        worker = chance.choice(workers)
-        with suppress(ProcessLookupError):
-            if kind == "kill -9 of a worker":
-                os.kill(worker, signal.SIGKILL)
-            else:
-                os.kill(worker, signal.SIGSTOP)
-                await asyncio.sleep(LEASE_SECONDS * 1.5)
-                os.kill(worker, signal.SIGCONT)
-    done[kind] += 1
-
-
-async def _workers(gateway: Gateway) -> list[int]:
-    assert gateway.process is not None
-    with suppress(AssertionError):
-        return await children(gateway.process.pid, PROCESSES)
-    return []
-
-
-async def _settle(gateway: Gateway) -> None:
-    """Whatever was done to it, it gets ready again by itself."""
+async def _run(one: Scene, seconds: float | None, chance: random.Random, result: Result) -> dict[str, str]:
+    """Where each filing stands in the end."""
+    senders = [Sender(one.made, index, one.books) for index in range(SENDERS)]
+    over = asyncio.Event()
+    sending = [asyncio.create_task(sender.send_until(over)) for sender in senders]
+    end = None if seconds is None else time.monotonic() + seconds
+    harms = [harm for harm in one.harms if harm.short or end is not None]
+    for harm in _turns(harms, end, chance):
+        await asyncio.sleep(chance.uniform(0.5, 1.0) if end is None else chance.uniform(1.0, 4.0))
+        began = time.monotonic()
+        beside = harm.beside and end is not None and chance.random() < 0.5
+        shown, _ = await asyncio.gather(harm.do(), _also(one, chance, result) if beside else asyncio.sleep(0))
+        result.done[harm.name] += 1
+        result.seen[harm.name] += bool(shown)
+        if shown:
+            result.shown[harm.name] = shown
+        print(
+            f"{result.name}: {harm.name}, {time.monotonic() - began:.1f} s: {shown or 'NOT SEEN'}",
+            file=sys.stderr,
+        )
+        if any(sender.done() for sender in sending):
+            break
+    for gateway in one.gateways:
+        await ready(gateway)
+    over.set()
     async with asyncio.timeout(DRAIN_SECONDS):
-        while await gateway.ready() != 200:
-            await asyncio.sleep(0.2)
+        await asyncio.gather(*sending)
+        return await senders[0].verdicts([number for number, _ in one.books.receipts.values()])
+
+
+def _turns(harms: Sequence[Harm], end: float | None, chance: random.Random) -> Iterator[Harm]:
+    """All of them in some order, and again until the end."""
+    while True:
+        for harm in chance.sample(harms, len(harms)):
+            if end is not None and time.monotonic() > end:
+                return
+            yield harm
+        if end is None:
+            return
+
+
+async def _also(one: Scene, chance: random.Random, result: Result) -> None:
+    """A worker is killed amid another harm."""
+    await asyncio.sleep(chance.uniform(0.0, 2.0))
+    if await Machine(one.gateways[0], chance).kill_worker():
+        name = "kill -9 of a worker amid another harm"
+        result.done[name] += 1
+        result.seen[name] += 1
+        result.shown[name] = "its process was gone"
 
 
 def _compare(result: Result, verdicts: dict[str, str], authority: Simulator) -> None:
