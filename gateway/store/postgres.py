@@ -19,6 +19,7 @@ import asyncpg
 import structlog
 
 from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.store.lock_order import turn
 from gateway.store.migrate import APPLIED, migrate, missing
 from gateway.store.months import drop_empty_months, make_months
 from gateway.store.operations import probe
@@ -76,6 +77,7 @@ class PostgresDriver:
         self._closed = False
         self._queue: asyncio.Queue[_Work | None] = asyncio.Queue()
         self._since: dict[int, float] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._last_fault: str | None = None
         self._flushers = [asyncio.create_task(self._flush(lane)) for lane in range(_FLUSHERS)]
         for flusher in self._flushers:
@@ -156,6 +158,7 @@ class PostgresDriver:
         for _ in self._flushers:
             self._queue.put_nowait(None)
         await asyncio.gather(*self._flushers)
+        await asyncio.gather(*self._ending)
         with suppress(TimeoutError):
             async with asyncio.timeout(_READ_SECONDS):
                 await self._readers.close()
@@ -173,6 +176,7 @@ class PostgresDriver:
                 await asyncio.sleep(_GATHER_SECONDS)
             batch, last = self._drain(first)
             together = len(batch)
+            batch.sort(key=lambda work: (turn(work.operation), work.operation.__name__))
             self._since[lane] = time.monotonic()
             try:
                 connection = await self._commit(connection, batch)
@@ -242,7 +246,9 @@ class PostgresDriver:
     def _lost(self, connection: asyncpg.Connection | None, batch: Sequence[_Work], error: Exception) -> None:
         """Nobody knows what came of it: the sender is told so, and the connection is no longer trusted."""
         if connection is not None:
-            connection.terminate()
+            ending = asyncio.create_task(_ended(connection))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
         fault = "full" if isinstance(error, Full) else "unavailable"
         if fault != self._last_fault:  # once, however long it lasts
             log.warning("store-unavailable", fault=fault, reason=str(error) or type(error).__name__)
@@ -316,6 +322,12 @@ async def _transaction(connection: asyncpg.Connection, batch: Sequence[_Work]) -
             await connection.execute("ROLLBACK")
         raise
     return answers
+
+
+async def _ended(connection: asyncpg.Connection) -> None:
+    """The server is asked to end what it still does for us: it would hold its locks as long as it waits for others'."""
+    with suppress(StoreUnavailable), as_store_errors():
+        await connection.close(timeout=_SLOW_SECONDS)  # where it does not answer, it is left behind
 
 
 async def _as_it_is(_: asyncpg.Connection) -> None:

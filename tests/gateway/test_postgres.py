@@ -85,6 +85,38 @@ class TestNodes:
         for claim in claims:
             assert sorted(await asyncio.gather(polled(claim), called(claim))) == [False, True]
 
+    async def test_a_transaction_locks_filings_before_it_locks_their_agency(
+        self, nodes: tuple[Store, Store], postgres_place: str
+    ) -> None:
+        """As an outcome does: the other way round, the two would wait for each other."""
+        store, _ = nodes
+        plain = {"name": "tax", "adapter": "rest", "config": "{}", "serves": "[]", "poll_seconds": 1.0}
+        await store.seed([Seed("agency", {"id": "tax", **plain})], "test")
+        for i in range(2):
+            await store.add(prepared(f"{i}".encode(), period=f"{i}"))
+        claims = await store.claim_due("w", 9, 60)
+        for claim in claims:
+            sent = Outcome(claim, Status.DELIVERING, "routed", due_seconds=0, agency="tax")
+            await store.record_outcome(sent)
+        number = claims[0].filing.number
+        other, watch = await asyncpg.connect(postgres_place), await asyncpg.connect(postgres_place)
+        await other.execute("BEGIN")
+        await other.execute("SELECT 1 FROM agency FOR UPDATE")
+        verdict_too = store.record_verdict(number, verdict(), verdict_notice(), AT)
+        both = asyncio.gather(store.claim_due("w", 9, 60), verdict_too)  # in one transaction
+        waits = (
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while not await watch.fetch(waits):
+            await asyncio.sleep(0.02)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await watch.execute("SELECT 1 FROM delivery WHERE number = $1 FOR UPDATE NOWAIT", number)
+        await other.execute("ROLLBACK")
+        claimed, concluded = await both
+        assert (len(claimed), concluded.first) == (1, True)
+        await other.close()
+        await watch.close()
+
     async def test_audit_records_of_two_nodes_are_one_chain(self, nodes: tuple[Store, Store]) -> None:
         for i in range(10):
             seeds = [Seed("limits", {"name": f"n{i} {which}", "value": 1.0}) for which in range(2)]
@@ -197,6 +229,26 @@ class TestServer:
         async with store._driver._readers.acquire() as connection:  # type: ignore[attr-defined]
             said = await connection.fetchval("SELECT current_setting('idle_in_transaction_session_timeout')")
         assert said == "500ms"
+        await store.close()
+
+    async def test_a_write_that_was_given_up_waits_for_no_lock_any_more(
+        self, postgres_place: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its transaction ends at the server too: it would hold its own locks as long as it waits for others'."""
+        monkeypatch.setattr("gateway.store.postgres._STALL_SECONDS", 0.5)
+        store = await open_store(postgres_place, lambda: AT)
+        other = await asyncpg.connect(postgres_place)
+        await other.execute("BEGIN")
+        await other.execute("UPDATE epoch SET value = value")
+        with pytest.raises(StoreUnavailable):
+            await store._driver.probe()
+        waits = (
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        async with asyncio.timeout(20):
+            while await other.fetch(waits):
+                await asyncio.sleep(0.1)
+        await other.close()
         await store.close()
 
     async def test_a_killed_writer_and_a_killed_server_lose_nothing(self, cluster: Cluster) -> None:
