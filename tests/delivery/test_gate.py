@@ -14,6 +14,7 @@ from gateway.errors import Busy, StoreUnavailable
 from gateway.jobs.gate import Gate
 from tests.documents import signed
 from tests.house import House, house_at
+from tests.torture import disk
 
 
 class Standing:
@@ -78,16 +79,22 @@ async def test_a_long_queue_far_from_its_limit_is_not_counted_every_second() -> 
         gate.refuse_when_closed()
 
 
-async def refused_unread(house: House, length: int = 10_000_000) -> bytes:
-    """The answer to a filing whose body is announced and never sent."""
+EXPECTS = "Expect: 100-continue\r\n"
+WAYS = ("", EXPECTS, "Transfer-Encoding: chunked\r\n", "Content-Type: multipart/related; boundary=b\r\n")
+"""Headers of a filing whose body is announced and never sent."""
+
+
+async def refused_unread(house: House, headers: str = "", length: int = 10_000_000) -> bytes:
+    """The answer to such a filing."""
     beta = house.pki["provider-b"]
     tls = ssl.create_default_context(cafile=house.pki.tls_ca)
     tls.load_cert_chain(beta.certificate, beta.key)
     reader, writer = await asyncio.open_connection("localhost", house.gateway.port, ssl=tls)
-    writer.write(
-        b"POST /v1/filings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/xml\r\n"
-        b"Content-Length: %d\r\n\r\n" % length
-    )
+    if "Transfer-Encoding" not in headers:
+        headers += f"Content-Length: {length}\r\n"
+    if "Content-Type" not in headers:
+        headers += "Content-Type: application/xml\r\n"
+    writer.write(f"POST /v1/filings HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
     try:
         return await reader.readuntil(b"\r\n\r\n")
     finally:
@@ -109,9 +116,10 @@ async def test_a_queue_beyond_its_limit_takes_nothing_in_and_goes_on_delivering(
                 await asyncio.sleep(1.2)
         assert filed.status == 503
         assert len(numbers) == 2
-        answer = await refused_unread(house)
-        assert answer.startswith(b"HTTP/1.1 503 ")
-        assert b"Retry-After: 60" in answer
+        for headers in WAYS:
+            answer = await refused_unread(house, headers)
+            assert answer.startswith(b"HTTP/1.1 503 "), "nobody was told to go on"
+            assert b"Retry-After: 60" in answer
         assert (await client.status(numbers[0])).status == 200
         checked = await client.check(signed(house.pki))
         assert checked.status == 200, "a dry run adds nothing to the queue"
@@ -123,15 +131,59 @@ async def test_a_queue_beyond_its_limit_takes_nothing_in_and_goes_on_delivering(
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.parametrize("lies_there", ["store", "bodies"])
+async def test_a_full_disk_is_said_before_a_body_is_read_and_takes_back_nothing(
+    tmp_path: Path, pki_home: Path, lies_there: str
+) -> None:
+    """A real one, under the store or under the folder of bodies."""
+    if needed := disk.missing():
+        pytest.skip(f"MISSING: {needed}")
+    bodies = {"folder": tmp_path / "bodies", "over_bytes": 1}
+    with disk.SmallDisk.mounted(tmp_path / lies_there, 64) as small:
+        lease = {"lease_seconds": 1.0}  # what is lost with an outcome that found no room
+        async with (
+            house_at(tmp_path, pki_home, bodies=bodies, delivery=lease) as house,
+            house.client() as client,
+        ):
+            before, after = (signed(house.pki, period=period) for period in ("Q1/2025", "Q2/2025"))
+            number = (await client.submit(before, "k1")).body["number"]
+            receipt = await client.part(number, "receipt")
+            small.fill()
+            async with asyncio.timeout(60):
+                while not (answer := await _refused_at_once(house)):
+                    tried = await client.submit(after, "k2")
+                    assert tried.status == 503, "nothing is promised"
+            assert answer.startswith(b"HTTP/1.1 503 "), "nobody was told to go on"
+            assert b"Retry-After: 5" in answer
+            assert (await client.part(number, "receipt")).octets == receipt.octets
+            assert (await client.submit(before, "k1")).status == 503, "a repeat may come again later"
+            small.free()
+            async with asyncio.timeout(60):
+                while (reply := await client.submit(after, "k2")).status == 503:
+                    await asyncio.sleep(0.1)
+            again = await client.submit(before, "k1")
+            assert (reply.status, again.status, again.body["number"]) == (201, 200, number)
+            for one in (number, reply.body["number"]):
+                assert (await house.follow(client, one))["status"] == "accepted"
+            assert len(house.simulator.books) == 2
+
+
+async def _refused_at_once(house: House) -> bytes:
+    """The answer before any octet of the body; b"" where the door waits for it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(2):
+            answer = await refused_unread(house, EXPECTS)
+            if not answer.startswith(b"HTTP/1.1 100 "):
+                return answer
+    return b""
+
+
 async def test_a_lost_database_is_said_before_a_body_is_read(house: House) -> None:
     with sqlite3.connect(house.settings.store) as other:
         other.execute("ALTER TABLE epoch RENAME TO away")
-    answer = b""
     async with asyncio.timeout(60):
-        while not answer:
-            with suppress(TimeoutError):  # not closed yet: it waits for the body
-                async with asyncio.timeout(2):
-                    answer = await refused_unread(house)
+        while not (answer := await _refused_at_once(house)):
+            await asyncio.sleep(0.1)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 5" in answer
     with sqlite3.connect(house.settings.store) as other:

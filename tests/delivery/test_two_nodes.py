@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gateway.app import Running, running
 from gateway.client.http import Connection, GatewayClient
 from gateway.store.seeds import Seed
+from tests.delivery.test_gate import EXPECTS, refused_unread
 from tests.documents import signed
 from tests.house import House, house_at
 from tests.postgres import Cluster, require_postgres
@@ -81,6 +82,9 @@ async def test_a_lost_database_is_a_busy_gateway_that_comes_back_by_itself(
             assert (away.status, away.body["type"]) == (503, "urn:efile:problem:busy")
             assert (await client.status(number)).status == 503
             assert await house.gateway.store.fault() == "unavailable"
+            unread = await refused_unread(house, EXPECTS)
+            assert unread.startswith(b"HTTP/1.1 503 "), "nobody was told to go on"
+            assert b"Retry-After: " in unread
             await asyncio.to_thread(cluster.start)
             reply = await client.submit(after, "k2")
             assert reply.status == 201
