@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.development import Installation, Ports, install
 from gateway.ports import Clock
 from gateway.settings import AgencySettings, Settings, load_settings
 
+_CHANCE = random.SystemRandom()
 FINAL = ("accepted", "rejected", "refused")
 
 
@@ -117,10 +119,12 @@ def _agency(name: str, url: str, serves: Sequence[str]) -> AgencySettings:
 
 
 def free_port() -> int:
-    """A port that is free now, for a process of its own."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port that is free now, for a process of its own: none of those that clients get meanwhile."""
+    while True:
+        port = _CHANCE.randrange(15_000, 32_000)
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 def simulator_config(
