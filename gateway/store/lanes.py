@@ -40,11 +40,13 @@ _SHUT = f"""({BREAKER_OPEN})
     OR (a.asked_until IS NOT NULL AND a.asked_until > {NOW} AND a.asked_until < {FARTHEST})"""
 """Behind its breaker, or left in peace as it asked; what lies farther was written while the clock was ahead."""
 
-_BUSY = """
-SELECT (SELECT count(*) FROM delivery WHERE agency = ? AND owner IS NOT NULL)
-     + (SELECT count(*) FROM handover WHERE backend = ? AND owner IS NOT NULL)
+_LEASED = f"owner IS NOT NULL AND lease_until >= {NOW} AND lease_until <= {FARTHEST}"
+_BUSY = f"""
+SELECT (SELECT count(*) FROM delivery WHERE agency = ? AND {_LEASED})
+     + (SELECT count(*) FROM handover WHERE backend = ? AND {_LEASED})
 """
-"""A dead node's claims count until they are taken over: nobody knows whether the agency is still busy with them."""
+"""A dead node's claims count as long as their leases last. No longer: they could not be taken over where they alone
+are all that the agency allows, be it the one call that tries whether it is back."""
 
 Taking = Generator[Statement, list[list[Row]], int]
 

@@ -164,6 +164,21 @@ async def test_calls_under_way_do_not_lengthen_the_pause(both: Two) -> None:
     assert len(await both.one.claim_due("w", 9, 30)) == 1
 
 
+async def test_claims_of_a_dead_node_take_no_room_once_their_leases_are_over(both: Two) -> None:
+    """Else nobody could take them over: the agency would be shut for ever."""
+    await both.agency(max_in_flight=2, breaker_failures=1, breaker_seconds=10.0)
+    await both.routed(4)
+    assert len(await both.one.claim_due("dead", 9, 30)) == 2
+    assert await both.two.claim_due("b", 9, 30) == []
+    await both.one._driver.write(_pass, 31.0)
+    claim, _ = await both.two.claim_due("b", 9, 30)
+    await both.two.record_outcome(unreachable(claim))
+    await both.one._driver.write(_pass, 31.0)
+    assert len(await both.one.claim_due("dies with its probe", 9, 30)) == 1
+    await both.one._driver.write(_pass, 31.0)
+    assert len(await both.two.claim_due("b", 9, 30)) == 1
+
+
 async def test_a_breaker_written_by_a_clock_ahead_is_void(both: Two) -> None:
     await both.agency(breaker_failures=1, breaker_seconds=10.0)
     await both.routed(1)
