@@ -14,7 +14,6 @@ from tests import postgres
 from tests.adapters import broker
 from tests.house import House, house_at
 
-
 LONGEST_FIRST = (
     "tests/torture/",
     "tests/delivery/test_kill",
