@@ -36,7 +36,7 @@ def quick_installation(directory: Path, at: datetime | None = None) -> Installat
 
 
 class Gateway:
-    """`efile serve`."""
+    """`efile serve`; it ends with the tests, also where they are killed."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Gateway:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`settings`: others than the installation's. `within`: the command that runs it, with its arguments."""
-        self._command = [*within, sys.executable, "-m", "gateway.cli", "serve"]
+        self._command = [*within, "setpriv", "--pdeathsig=TERM", sys.executable, "-m", "gateway.cli", "serve"]
         self._command += ["--config", str(settings or made.settings)]
         self._command += ["--processes", str(processes), *(["--store", store] if store else [])]
         self._environment = {**os.environ, **(environment or {})}
