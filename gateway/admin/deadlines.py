@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ LEVEL_WORDS = {
     Level.LONG_OVERDUE: ("quá hạn lâu", "long overdue"),
 }
 """(Vietnamese, English)."""
+_AT_ONCE = 100
 
 
 async def deadlines(
@@ -33,14 +35,17 @@ async def deadlines(
 
     `level` is that of `Level`, in small letters with hyphens; `lateSeconds` below 0 are still to come.
     """
-    rows = [
-        (found.due, int(found.level), _row(one, found.due, now) | _told(found.milestone.value, found.level))
-        for one in await store.late(limit, all_that_waits=all_that_waits)
-        if (agency is None or one.filing.agency == agency)
-        and (found := standing(one, tables, now)) is not None
-    ]
+    rows = []
+    for n, one in enumerate(await store.late(limit, all_that_waits=all_that_waits)):
+        if n % _AT_ONCE == 0:
+            await asyncio.sleep(0)  # whoever files at the same process need not wait for all of them
+        if agency is None or one.filing.agency == agency:
+            found = standing(one, tables, now)
+            if found is not None and (all_that_waits or found.level > Level.NONE):
+                told = {"milestone": found.milestone.value, "level": level_name(found.level)}
+                rows.append((found.due, _row(one, found.due, now) | told))
     rows.sort(key=lambda row: row[0])
-    return [row for _, level, row in rows if all_that_waits or level > 0]
+    return [row for _, row in rows]
 
 
 def level_name(level: Level) -> str:
@@ -51,10 +56,6 @@ def level_name(level: Level) -> str:
 def level_of(name: str) -> Level:
     """The reverse of `level_name`."""
     return Level[name.upper().replace("-", "_")]
-
-
-def _told(milestone: str, level: Level) -> dict[str, Any]:
-    return {"milestone": milestone, "level": level_name(level)}
 
 
 def _row(watched: Watched, due: datetime, now: datetime) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from gateway.store.store import Store
 
 MOST = 100_000
 """Filings that one order by filter is about."""
+_AT_ONCE = 100
 
 
 class Act(StrEnum):
@@ -67,7 +68,7 @@ async def chosen(store: Store, act: Act, wanted: QueueFilter, most: int = MOST) 
 
 
 async def act_on_filings(store: Store, order: Order, numbers: Sequence[str]) -> list[Done]:
-    """One order for each filing, each with its own audit entry."""
+    """One order for each filing, each with its own audit entry; a few at a time, so that filings come in between."""
 
     async def one(number: str) -> None:
         if order.act is Act.REPLAY:
@@ -75,7 +76,10 @@ async def act_on_filings(store: Store, order: Order, numbers: Sequence[str]) -> 
         else:
             await (store.hold if order.act is Act.HOLD else store.release)(number, order.who, order.why)
 
-    return list(await asyncio.gather(*(_try(number, one) for number in numbers)))
+    done: list[Done] = []
+    for start in range(0, len(numbers), _AT_ONCE):
+        done += await asyncio.gather(*(_try(number, one) for number in numbers[start : start + _AT_ONCE]))
+    return done
 
 
 async def act_on_agency(store: Store, order: Order, agency: str) -> Done:

@@ -70,6 +70,7 @@ PAGE_ROUTES = tuple(
         ("GET", "/console/providers", Right.PROVIDERS_READ, certificates.providers),
         ("POST", "/console/providers/{id}/{act}", Right.PROVIDERS_ACT, certificates.provider_act),
         ("GET", "/console/audit", Right.AUDIT_READ, pages.record),
+        ("GET", "/console/{other:.+}", None, pages.nowhere),
     )
 )
 ROUTES = (*API_ROUTES, *PAGE_ROUTES)

@@ -65,6 +65,7 @@ async def every_page(caller: Caller, house: House, numbers: dict[str, str]) -> d
         "/console/queue?status=stuck",
         "/console/deadlines?all=true",
         "/console/filings/nothing",
+        "/console/nothing",
         "/console/audit?x=1",
     ]
     return {path: await caller.get(path) for path in [*PAGES[1:], *more]}

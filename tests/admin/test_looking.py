@@ -138,6 +138,14 @@ async def test_orders_say_for_each_what_came_of_it_and_leave_an_entry(store: Sto
     assert {one.detail for one in found} == {"asked by the office"}
 
 
+async def test_an_order_for_many_answers_for_each_in_their_order(store: Store) -> None:
+    numbers = [f"SLA-{n}" for n in range(250)]
+    numbers[120] = await add(store, b"1")
+    done = await act_on_filings(store, Order(Act.HOLD, "lan", "x"), numbers)
+    assert [one.number for one in done] == numbers
+    assert [one.number for one in done if one.done] == [numbers[120]]
+
+
 async def test_the_audit_record_is_read_by_filter_the_newest_first(store: Store) -> None:
     await store.hold_agency("zoo", "lan", "1")
     await store.release_agency("zoo", "mai", "2")

@@ -34,6 +34,11 @@ async def root(_: Call) -> web.StreamResponse:
     return web.Response(status=303, headers={"Location": "/console"})
 
 
+async def nowhere(call: Call) -> web.StreamResponse:
+    """Every other address of the console: told as a page."""
+    raise NotFound(call.request.path)
+
+
 async def static(call: Call) -> web.StreamResponse:
     """The style sheet and the icon; by their content, so that they may be kept."""
     name = call.request.match_info["file"]
