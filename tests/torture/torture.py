@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from adapters.simulator import Simulator
 from tests.torture.harms import JUMPS, SHORT_JUMPS, Harm, Machine, ready
@@ -29,6 +31,7 @@ class Result:
     shown: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     books: Books = field(default_factory=Books)
+    errors: Counter[str] = field(default_factory=Counter)
     sent_more_than_once: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -53,6 +56,7 @@ class Result:
             f"{'what was done to it':40} {'times':>5} {'seen':>5}  by what, the last time",
             *rows,
             *missing,
+            *(f"answered 500, {count} times: {error}" for error, count in self.errors.items()),
         ]
 
 
@@ -66,7 +70,16 @@ async def torture(name: str, seconds: float | None, seed: int | None = None) -> 
         if one.harms:
             verdicts = await _run(one, seconds, chance, result)
             _compare(result, verdicts, one.authority)
+            result.errors = _errors(one.made.directory / "gateway.log")
     return result
+
+
+def _errors(log: Path) -> Counter[str]:
+    """What the gateway answered 500 for."""
+    told = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return Counter(
+        one["exception"].splitlines()[-1][:300] for one in told if one.get("event") == "internal-error"
+    )
 
 
 async def _run(one: Scene, seconds: float | None, chance: random.Random, result: Result) -> dict[str, str]:
