@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import aiohttp
+import html5lib
 
 import certs_dev
 from gateway.admin.roles import Role
@@ -100,3 +102,9 @@ class Caller:
 
     async def post(self, path: str, body: Any, **how: Any) -> Answer:
         return await self.ask("POST", path, json=body, **how)
+
+
+def tree_of(answer: Answer) -> Element:
+    parser: Any = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+    tree: Element = parser.parse(answer.text)
+    return tree
