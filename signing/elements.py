@@ -31,6 +31,11 @@ def element_children(element: etree._Element) -> list[etree._Element]:
     return children
 
 
+def child_of(element: etree._Element, tag: str) -> etree._Element | None:
+    """The first child with a tag."""
+    return next(element.iterchildren(tag), None)
+
+
 def text_of(element: etree._Element) -> str:
     """The text of an element that has nothing but text: a comment inside would split it for some readers."""
     if len(element):

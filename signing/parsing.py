@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from threading import Lock
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ ENCODINGS: Mapping[str, str] = {
 """Name in declarations and policies → codec. All but UTF-8 are turned into UTF-8 before anything else is looked at."""
 _SHORTEST = 4
 """Octets of the shortest element, comment, instruction or attribute."""
+_NAMESPACES = re.compile(rb"xmlns")
 _ATTRIBUTE = re.compile(rb"""=\s*["']""")
 # Where the one octet is found, the two are searched; `re` is faster at that than `bytes.find`.
 _MARKS = {b"<!": re.compile(rb"<!").search, b"<?": re.compile(rb"<\?").search}
@@ -93,8 +95,8 @@ class XmlDocument:
     """What one inclusive canonicalisation may do for namespaces, in the units of ParseLimits; 0 where little."""
     bare: bool = False
     """Surely without comments, CDATA sections and processing instructions, also around the root."""
-    namespaces: int = 0
-    """How often `xmlns` is written."""
+    namespaces: tuple[int, ...] = ()
+    """Where `xmlns` is written, as offsets in `data`."""
     lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
 
@@ -124,8 +126,8 @@ def parse_xml(
         raise XmlRefused(_syntax_faults(parser, error)) from None
     except (ValueError, etree.LxmlError) as error:
         raise XmlRefused([_fault("xml.syntax", None, detail=_clean(str(error)))]) from None
-    _refuse_tree(data, root, limits)
-    cost = _namespace_cost(data, root, namespaces, limits)
+    _refuse_tree(data, root, limits, bare=bare)
+    cost = _namespace_cost(data, root, len(namespaces), limits)
     return XmlDocument(data=data, root=root, namespace_cost=cost, bare=bare, namespaces=namespaces)
 
 
@@ -171,8 +173,8 @@ def _declared_encoding(data: bytes) -> str:
     return "utf-8" if said is None else said[1].lower().decode("ascii", "replace")
 
 
-def _refuse_bytes(data: bytes, limits: ParseLimits, *, bare: bool) -> int:
-    """How many namespaces are declared, at most, where nothing is refused."""
+def _refuse_bytes(data: bytes, limits: ParseLimits, *, bare: bool) -> tuple[int, ...]:
+    """Where namespaces may be declared, where nothing is refused."""
     if len(data) > limits.max_bytes:
         raise XmlRefused([_fault("xml.too-large", None, size=len(data), limit=limits.max_bytes)])
     if not data or data.isspace():
@@ -190,9 +192,11 @@ def _refuse_bytes(data: bytes, limits: ParseLimits, *, bare: bool) -> int:
         raise XmlRefused([_fault("xml.doctype", data.count(b"\n", 0, doctype) + 1)])
     _refuse_declaration(data)
     _refuse_nodes(data, limits)
-    namespaces = data.count(b"xmlns")
-    if namespaces > limits.max_namespaces:
-        raise XmlRefused([_fault("xml.namespace-cost", None, count=namespaces)])
+    namespaces = tuple(
+        found.start() for found in islice(_NAMESPACES.finditer(data), limits.max_namespaces + 1)
+    )
+    if len(namespaces) > limits.max_namespaces:
+        raise XmlRefused([_fault("xml.namespace-cost", None, count=data.count(b"xmlns"))])
     return namespaces
 
 
@@ -239,9 +243,9 @@ def declared_standalone(data: bytes) -> bool | None:
     return None if said is None else said[1] == b"yes"
 
 
-def _refuse_tree(data: bytes, root: etree._Element, limits: ParseLimits) -> None:
+def _refuse_tree(data: bytes, root: etree._Element, limits: ParseLimits, *, bare: bool) -> None:
     faults = []
-    if root.getroottree().docinfo.internalDTD is not None:
+    if not bare and root.getroottree().docinfo.internalDTD is not None:
         faults.append(_fault("xml.doctype", None))
     if _deeper_than(limits.max_depth)(root):
         faults.append(_fault("xml.depth", None, limit=limits.max_depth))

@@ -122,7 +122,7 @@ class ReferenceReader:
         """`element_path`, walked once for each element."""
         path = self._paths.get(element)
         if path is None:
-            path = self._paths[element] = element_path(element)
+            path = self._paths[element] = element_path(element, bare=self.document.bare)
         return path
 
     def explain(self, wrong: Dereferenced) -> str | None:
@@ -352,12 +352,14 @@ def ids_of(root: etree._Element) -> dict[str, etree._Element]:
     return ids
 
 
-def element_path(element: etree._Element) -> tuple[int, ...]:
-    """Child element indexes from the root; comments and processing instructions do not count."""
+def element_path(element: etree._Element, *, bare: bool = False) -> tuple[int, ...]:
+    """Child element indexes from the root; comments and processing instructions, which a `bare` document has none of,
+    do not count.
+    """
     steps: list[int] = []
     parent = element.getparent()
     while parent is not None:
-        steps.append(int(_ELEMENTS_BEFORE(element)))
+        steps.append(parent.index(element) if bare else int(_ELEMENTS_BEFORE(element)))
         element, parent = parent, parent.getparent()
     return tuple(reversed(steps))
 

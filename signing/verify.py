@@ -32,7 +32,7 @@ from signing.longterm.judge import InTime, judge_in_time, renamed
 from signing.lookup import named_certificates
 from signing.parsing import XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.policy import Policy, load_policy
-from signing.references import ReferenceReader, element_path, line_of, reader_of
+from signing.references import ReferenceReader, line_of, reader_of
 from signing.report import (
     NO_STATEMENTS,
     Algorithms,
@@ -212,7 +212,7 @@ class _Judgement:
         signature_id = self.element.get("Id")
         return SignatureReport(
             id=printable(signature_id) if signature_id else None,
-            location=Location(line_of(self.element), element_path(self.element)),
+            location=Location(line_of(self.element), self.reader.path_of(self.element)),
             profile=self.profile,
             indication=indication,
             sub_indication=sub_indication,

@@ -10,7 +10,7 @@ from cryptography import x509
 from lxml import etree
 
 from signing.algorithms import DIGESTS, DS, XADES, fingerprint
-from signing.elements import base64_of, element_children, parsed_properties, printable, text_of
+from signing.elements import base64_of, child_of, element_children, parsed_properties, printable, text_of
 from signing.references import Dereferenced
 from signing.report import NO_STATEMENTS, Check, CheckFailed, Outcome, Statements, failed, passed
 from signing.statements import xades_statements
@@ -120,7 +120,7 @@ def read_signed_properties(octets: bytes, *, lenient: bool = False) -> SignedPro
         root = parsed_properties(octets)
     except etree.LxmlError as error:
         raise CheckFailed(failed("xades.structure", detail=printable(str(error)))) from None
-    signature_properties = root.findall(f"{{{XADES}}}SignedSignatureProperties")
+    signature_properties = list(root.iterchildren(f"{{{XADES}}}SignedSignatureProperties"))
     if len(signature_properties) != 1:
         raise CheckFailed(failed("xades.structure", detail="one SignedSignatureProperties is needed"))
     children = element_children(signature_properties[0])
@@ -143,8 +143,9 @@ def read_signed_properties(octets: bytes, *, lenient: bool = False) -> SignedPro
 
 
 def _read_certificate(cert: etree._Element, lenient: bool) -> CertificateReference:
-    method = cert.find(f"{{{XADES}}}CertDigest/{{{DS}}}DigestMethod")
-    value = cert.find(f"{{{XADES}}}CertDigest/{{{DS}}}DigestValue")
+    digest = child_of(cert, f"{{{XADES}}}CertDigest")
+    method = None if digest is None else child_of(digest, f"{{{DS}}}DigestMethod")
+    value = None if digest is None else child_of(digest, f"{{{DS}}}DigestValue")
     if cert.tag != f"{{{XADES}}}Cert" or method is None or value is None:
         raise CheckFailed(failed("xades.structure", detail="Cert must have CertDigest"))
     try:
@@ -157,8 +158,9 @@ def _read_certificate(cert: etree._Element, lenient: bool) -> CertificateReferen
 
 
 def _read_serial(cert: etree._Element) -> int | None:
-    plain = cert.find(f"{{{XADES}}}IssuerSerial/{{{DS}}}X509SerialNumber")
-    encoded = cert.find(f"{{{XADES}}}IssuerSerialV2")
+    first = child_of(cert, f"{{{XADES}}}IssuerSerial")
+    plain = None if first is None else child_of(first, f"{{{DS}}}X509SerialNumber")
+    encoded = child_of(cert, f"{{{XADES}}}IssuerSerialV2")
     try:
         if plain is not None:
             return int(text_of(plain).strip()[:64])

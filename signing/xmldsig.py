@@ -197,7 +197,7 @@ def _read_transform(element: etree._Element, scopes: Iterator[Mapping[str | None
 
 
 def _first(element: etree._Element, name: str) -> etree._Element:
-    found = element.findall(f"{{{DS}}}{name}")
+    found = list(element.iterchildren(f"{{{DS}}}{name}"))
     if len(found) != 1:
         refuse_structure(f"{short(element.tag)} must have one {name}")
     return found[0]

@@ -16,7 +16,6 @@ from gateway.cli.output import EXIT_UNREACHABLE, json_option, refused
 from gateway.cli.place import settings_options
 from gateway.clock import clock
 from gateway.filing.findings import Text
-from gateway.register.acme import AcmeServer, AcmeUnavailable, certificate_by_acme
 from gateway.register.acts import Certificates, Who
 from gateway.register.entry import Entry, Purpose, RegisterRefused
 
@@ -83,6 +82,12 @@ def renew(
         raise click.UsageError("say where the certificate comes from: --acme or --dev-pki")
     if acme is not None and (purpose != "tls" or not hosts):
         raise click.UsageError("an ACME server certifies names of servers: tls, with --host")
+    from gateway.register.acme import (  # noqa: PLC0415 - its libraries are large, and rarely needed
+        AcmeServer,
+        AcmeUnavailable,
+        certificate_by_acme,
+    )
+
     who = Who(operator(), why)
     account = acme_account or config.resolve().parent / "acme-account.pem"
 

@@ -76,6 +76,7 @@ async def _make(connection: asyncpg.Connection, table: str, code: str, first: st
         return False
     except (
         asyncpg.DuplicateTableError,
+        asyncpg.DuplicateObjectError,
         asyncpg.UniqueViolationError,
         asyncpg.LockNotAvailableError,
         asyncpg.DeadlockDetectedError,

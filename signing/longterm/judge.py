@@ -24,7 +24,7 @@ from signing.certificates import is_readable
 from signing.evidence import Evidence
 from signing.longterm.imprints import Imprints
 from signing.longterm.level import level_of
-from signing.longterm.properties import COUNTER_SIGNATURE, Properties, TimeStamp, read_properties
+from signing.longterm.properties import COUNTER_SIGNATURE, NO_PROPERTIES, TimeStamp, read_properties
 from signing.longterm.values import ancestors, check_references, evidence_of
 from signing.policy import Policy
 from signing.proven import DocumentEvidence, Piece, judge_at_proven_time
@@ -148,7 +148,7 @@ def judge_in_time(
     """Judge the time stamps, values and references of a signature. Raises CheckFailed for what is not in due form."""
     properties = read_properties(parts)
     known = Evidence(tuple(c for c in parts.key_info.certificates if is_readable(c)))
-    if properties == Properties():
+    if properties == NO_PROPERTIES:
         return InTime(policy, trust, at, [(-1, known)])
     if properties.content_stamps or properties.unsigned_stamps:
         _limit_tokens(reader)

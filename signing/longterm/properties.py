@@ -91,16 +91,24 @@ class Properties:
         return tuple(each for each in self.unsigned if each.tag in wanted)
 
 
+NO_PROPERTIES = Properties()
+
+
+def _inside(elements: Iterable[etree._Element], *tags: str) -> list[etree._Element]:
+    """Their children with one of the tags."""
+    return [child for each in elements for child in each.iterchildren(*tags)]
+
+
 def read_properties(parts: SignatureParts) -> Properties:
     """Read them. Raises CheckFailed (format.structure, xades.time-structure) where they stand in the wrong form."""
-    qualifying = [q for held in parts.objects for q in held.findall(f"{{{XADES}}}QualifyingProperties")]
-    content = [
-        _read_stamp(element, "content", -1)
-        for each in qualifying
-        for element in each.iterfind(f"{{{XADES}}}SignedProperties/{{{XADES}}}SignedDataObjectProperties/*")
-        if element.tag in _CONTENT_STAMPS
-    ]
-    holders = [u for each in qualifying for u in each.findall(f"{{{XADES}}}UnsignedProperties")]
+    qualifying = _inside(parts.objects, f"{{{XADES}}}QualifyingProperties")
+    about_data = _inside(
+        _inside(qualifying, f"{{{XADES}}}SignedProperties"), f"{{{XADES}}}SignedDataObjectProperties"
+    )
+    content = [_read_stamp(element, "content", -1) for element in _inside(about_data, *_CONTENT_STAMPS)]
+    holders = _inside(qualifying, f"{{{XADES}}}UnsignedProperties")
+    if not content and not holders:
+        return NO_PROPERTIES
     if len(holders) > 1:
         raise CheckFailed(failed("xades.time-structure", detail="several UnsignedProperties"))
     groups = element_children(holders[0]) if holders else []
