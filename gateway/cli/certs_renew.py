@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -82,51 +82,65 @@ def renew(
         raise click.UsageError("say where the certificate comes from: --acme or --dev-pki")
     if acme is not None and (purpose != "tls" or not hosts):
         raise click.UsageError("an ACME server certifies names of servers: tls, with --host")
+    if acme is not None:
+        account = acme_account or config.resolve().parent / "acme-account.pem"
+        source = partial(
+            _by_acme, acme, account, acme_ca, contact=contact, hosts=list(hosts), out=out, port=challenge_port
+        )
+    else:
+        assert dev_pki is not None
+        source = partial(_from_development, dev_pki, purpose, out)
+
+    async def ask(register: Certificates) -> Entry:
+        files = await asyncio.to_thread(source)
+        return await _next(register, Purpose(purpose), files, Who(operator(), why), at_once=at_once)
+
+    if at_once:
+        changed(config, ask, as_json)
+        return
+    entry = act(config, ask)
+    tell(entry, as_json)
+    if not entry.rehearsed:
+        refused()
+
+
+async def _next(
+    register: Certificates, purpose: Purpose, files: tuple[Path, Path], who: Who, *, at_once: bool
+) -> Entry:
+    """Entered and rehearsed; `at_once`: in use, where that was green."""
+    key, chain = (str(file.resolve()) for file in files)
+    added = await register.add_key(purpose, {"key": key, "certificate": chain}, who)
+    tried = await register.rehearse(added.id, who)
+    if not at_once:
+        return tried
+    if not tried.rehearsed:
+        assert tried.rehearsal is not None
+        raise RegisterRefused(
+            *tried.rehearsal.faults,
+            Text(f"{added.id} vẫn chờ, chưa dùng.", f"{added.id} waits as next; it is not in use."),
+        )
+    return await register.activate(added.id, who)
+
+
+def _by_acme(
+    url: str, account: Path, ca: Path | None, *, contact: str, hosts: list[str], out: Path, port: int
+) -> tuple[Path, Path]:
     from gateway.register.acme import (  # noqa: PLC0415 - its libraries are large, and rarely needed
         AcmeServer,
         AcmeUnavailable,
         certificate_by_acme,
     )
 
-    who = Who(operator(), why)
-    account = acme_account or config.resolve().parent / "acme-account.pem"
-
-    async def ask(register: Certificates) -> Entry:
-        if acme is not None:
-            server = AcmeServer(acme, account, acme_ca, contact)
-            key, chain = await asyncio.to_thread(
-                certificate_by_acme, server, list(hosts), out, listen=("", challenge_port)
-            )
-        else:
-            assert dev_pki is not None
-            key, chain = _from_development(dev_pki, purpose, out)
-        location: dict[str, Any] = {"key": str(key.resolve()), "certificate": str(chain.resolve())}
-        added = await register.add_key(Purpose(purpose), location, who)
-        tried = await register.rehearse(added.id, who)
-        if at_once and not tried.rehearsed:
-            assert tried.rehearsal is not None
-            raise RegisterRefused(
-                *tried.rehearsal.faults,
-                Text(f"{added.id} vẫn chờ, chưa dùng.", f"{added.id} waits as next; it is not in use."),
-            )
-        return await register.activate(added.id, who) if at_once else tried
-
     try:
-        if at_once:
-            changed(config, ask, as_json)
-            return
-        entry = act(config, ask)
+        return certificate_by_acme(AcmeServer(url, account, ca, contact), hosts, out, listen=("", port))
     except AcmeUnavailable as error:
         words = f"Không kết nối được máy chủ ACME: {error}\n  The ACME server cannot be reached."
         click.secho(words, err=True, fg="red")
-        raise SystemExit(EXIT_UNREACHABLE) from None
+        raise click.exceptions.Exit(EXIT_UNREACHABLE) from None
     except FileExistsError as error:
         raise click.UsageError(f"{error.filename} is there already") from None
     except OSError as error:
-        raise click.UsageError(f"port {challenge_port} or {out}: {error}") from None
-    tell(entry, as_json)
-    if not entry.rehearsed:
-        refused()
+        raise click.UsageError(f"port {port} or {out}: {error}") from None
 
 
 def _from_development(folder: Path, purpose: str, out: Path) -> tuple[Path, Path]:
@@ -135,5 +149,8 @@ def _from_development(folder: Path, purpose: str, out: Path) -> tuple[Path, Path
     holder = {"tls": "gateway-server", "notices": "notice"}[purpose]
     who = pki[holder].read_certificate().subject
     made = pki.issue(who, at=clock(), authority=authority, profile=profile)
-    identity = made.save(out)
+    try:
+        identity = made.save(out)
+    except FileExistsError as error:
+        raise click.UsageError(f"{error.filename} is there already") from None
     return identity.key, identity.chain

@@ -142,6 +142,17 @@ async def test_the_door_changes_to_it_while_it_serves(pebble: Pebble, tmp_path: 
         leaf = x509.load_pem_x509_certificates((tmp_path / "two" / "chain.pem").read_bytes())[0]
         assert x509.load_der_x509_certificate(seen) == leaf
         await typed(*order, "--out", tmp_path / "two", code=2)
+        gone = (
+            "certs",
+            "renew",
+            "tls",
+            "--acme",
+            f"https://localhost:{free_port()}/dir",
+            "--host",
+            "localhost",
+        )
+        told = await typed(*gone, "--why", "renewal", "--out", tmp_path / "three", code=3)
+        assert "Không kết nối được máy chủ ACME" in told
 
 
 def _certificate_at(port: int, root: Path) -> bytes:
