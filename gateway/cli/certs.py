@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -24,9 +24,7 @@ from gateway.register.entry import DOORS, Entry, Purpose
 from gateway.register.request import new_request
 from gateway.settings import read_notice_place
 
-T = TypeVar("T")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_EFFECT_SECONDS = 20.0
 
 
 @click.group()
