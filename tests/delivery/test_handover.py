@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ async def test_the_handover_is_written_with_the_verdict_or_not_at_all(tmp_path: 
         behaves(house, down=True)
         number = await accepted(house)
         [planned] = await house.gateway.store.handovers(number)
+        planned = replace(planned, detail="")  # the first call may have failed already
         assert planned == Handover("tax", "tax", "Thuế tỉnh Sơn La", HandoverStatus.WAITING)
         assert (await story(house, number))[-2:] == ["accepted", "handover-waiting"] or "handover-failed" in (
             await story(house, number)
