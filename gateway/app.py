@@ -336,7 +336,7 @@ async def _figures(store: Store) -> QueueFigures:
     certificates = [
         CertificateFigures(entry.id, entry.purpose.value, entry.valid_to)
         for entry in await store.entries()
-        if entry.state in IN_FORCE
+        if entry.state in IN_FORCE and not entry.endless
     ]
     return QueueFigures(survey.filings, agencies, await store.overdue(), certificates)
 

@@ -233,7 +233,7 @@ def _ending(entry: Entry, at: datetime, *, wrong: bool) -> Finding:
     days = entry.days_left(at)
     text = (
         Text(f"Còn {days} ngày.", f"{days} days are left.")
-        if days >= 0
+        if days is None or days >= 0
         else Text("Đã hết hạn.", "It has ended.")
     )
     whose = f" ({entry.party})" if entry.party else ""

@@ -71,7 +71,7 @@ def entry_json(entry: Entry, at: datetime) -> dict[str, Any]:
         "fingerprint": entry.fingerprint,
         "location": dict(entry.location) or None,
         "validFrom": local(entry.valid_from),
-        "validTo": local(entry.valid_to),
+        "validTo": None if entry.endless else local(entry.valid_to),
         "daysLeft": entry.days_left(at),
         "state": entry.state.value,
         "version": entry.version,

@@ -20,10 +20,13 @@ def print_entries(entries: Iterable[Entry], at: datetime) -> None:
     listed = list(entries)
     for entry in listed:
         left = entry.days_left(at)
-        days = click.style(f"{left:5}", fg="red" if left < _SOON_DAYS else None)
+        days = "    – days  no end          "
+        if left is not None:
+            shown = click.style(f"{left:5}", fg="red" if left < _SOON_DAYS else None)
+            days = f"{shown} days  until {_day(entry.valid_to)}"
         state = click.style(f"{entry.state.value:8}", fg=_COLOURS.get(entry.state))
         whose = f"{entry.party}: " if entry.party else ""
-        click.echo(f"{entry.id:28} {state} {days} days  until {_day(entry.valid_to)}  {whose}{entry.subject}")
+        click.echo(f"{entry.id:28} {state} {days}  {whose}{entry.subject}")
     click.echo(f"{len(listed)} entries")
 
 
@@ -33,7 +36,8 @@ def print_entry(entry: Entry, at: datetime) -> None:
     click.echo(click.style(entry.id, bold=True))
     click.echo(f"  state     {entry.state.value}: {words.vi} / {words.en}")
     click.echo(f"  subject   {entry.subject}")
-    click.echo(f"  until     {_day(entry.valid_to)} ({entry.days_left(at)} days)")
+    left = entry.days_left(at)
+    click.echo("  until     no end" if left is None else f"  until     {_day(entry.valid_to)} ({left} days)")
     for word, time in (("takes over", entry.starts_at), ("retires", entry.ends_at)):
         if time is not None:
             click.echo(f"  {word:9} {_iso(time)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.filing.findings import Text
 
 
 class Purpose(StrEnum):
-    """What a certificate (or, of `crl`, a revocation list) is for. The words are public."""
+    """What a certificate (of `crl` a revocation list, of `bodies` a key) is for. The words are public."""
 
     TLS = "tls"
     ADMIN_TLS = "admin-tls"
@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     INTERMEDIATE = "intermediate"
     CLIENT_CA = "client-ca"
     CRL = "crl"
+    BODIES = "bodies"
 
 
 class State(StrEnum):
@@ -36,11 +37,18 @@ class State(StrEnum):
 
 DOORS = frozenset({Purpose.TLS, Purpose.ADMIN_TLS})
 """Certificates of servers of ours."""
-SINGLE = DOORS | {Purpose.NOTICES}
-"""One of these is active at any time, never none: the next one takes over from it."""
+SINGLE = DOORS | {Purpose.NOTICES, Purpose.BODIES}
+"""One of these is active at any time, once there is one: the next one takes over from it."""
 OUR_KEYS = SINGLE
-"""Of these we hold the private key."""
+"""Of these we hold the key."""
+BARE = frozenset({Purpose.BODIES})
+"""These have no certificate: `octets` is empty."""
+KEPT = frozenset({Purpose.BODIES})
+"""What these have made is opened by them later: the one before has no overlap that ends, but is retired by hand."""
 IN_FORCE = frozenset({State.ACTIVE, State.RETIRING})
+
+NO_END = datetime(9999, 12, 31, tzinfo=UTC)
+"""`valid_to` of what does not end by itself."""
 
 MOVES: Mapping[State, frozenset[State]] = {
     State.NEXT: frozenset({State.ACTIVE, State.RETIRED, State.REVOKED}),
@@ -97,10 +105,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What is known of a certificate or list before it is in the register.
+    """What is known of a certificate, list or key before it is in the register.
 
-    `octets`: DER. `location`: where the key lives, as `[notices]` says it, never the key itself. `party`: whose client
-    certificate it is, `provider beta`. Times are aware.
+    `octets`: DER, empty where there is no certificate. `location`: where the key lives, as `[notices]` says it, never
+    the key itself. `party`: whose client certificate it is, `provider beta`. Times are aware.
     """
 
     purpose: Purpose
@@ -135,14 +143,19 @@ class Entry(NewEntry):
     why: str = ""
 
     @property
+    def endless(self) -> bool:
+        """Whether it does not end by itself."""
+        return self.valid_to >= NO_END
+
+    @property
     def rehearsed(self) -> bool:
         """Whether the last rehearsal was of this very certificate, and green."""
         last = self.rehearsal
         return last is not None and last.fingerprint == self.fingerprint and not last.faults
 
-    def days_left(self, at: datetime) -> int:
-        """Whole days until it ends; negative once it has."""
-        return (self.valid_to - at).days
+    def days_left(self, at: datetime) -> int | None:
+        """Whole days until it ends; negative once it has, None where it does not end."""
+        return None if self.endless else (self.valid_to - at).days
 
 
 def active(entries: Iterable[Entry], purpose: Purpose) -> Entry | None:

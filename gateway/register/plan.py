@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.filing.findings import Text
-from gateway.register.entry import IN_FORCE, SINGLE, Entry, Purpose, State
+from gateway.register.entry import IN_FORCE, KEPT, SINGLE, Entry, Purpose, State
 from gateway.register.policy import RegisterPolicy
 
 
@@ -19,6 +19,7 @@ class Act(StrEnum):
     REHEARSE = "rehearse"
     ACTIVATES = "activates"
     RETIRES = "retires"
+    RESEAL = "reseal"
     ENDS = "ends"
 
 
@@ -65,6 +66,14 @@ def _of(entry: Entry, entries: Iterable[Entry], policy: RegisterPolicy, at: date
     if entry.state in IN_FORCE and entry.ends_at is not None and entry.ends_at < entry.valid_to:
         yield Step(entry.ends_at, Act.RETIRES, entry.id, Text("ngừng dùng", "is retired"))
         return
+    if entry.purpose in KEPT and entry.state is State.RETIRING:
+        text = Text(
+            "cần mã hóa lại nội dung, rồi ngừng dùng",
+            "what it sealed is to be sealed anew, then it is retired",
+        )
+        yield Step(at, Act.RESEAL, entry.id, text, ours=True)
+    if entry.endless:
+        return
     if entry.state is State.ACTIVE and not _followed(entry, entries):
         due = entry.valid_to - timedelta(days=policy.plan_days)
         if entry.purpose is not Purpose.CRL:
@@ -99,7 +108,7 @@ def warning_level(entry: Entry, policy: RegisterPolicy, at: datetime) -> int | N
 
     0: it has ended.
     """
-    if entry.state not in IN_FORCE or entry.purpose is Purpose.CRL:
+    if entry.state not in IN_FORCE or entry.endless or entry.purpose is Purpose.CRL:
         return None
     left = entry.valid_to - at
     if left <= timedelta(0):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
@@ -12,9 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import signing
-from gateway.register.entry import IN_FORCE, Entry, NewEntry, Purpose, State
+from gateway.register.entry import IN_FORCE, NO_END, Entry, NewEntry, Purpose, State
 
-_NO_END = datetime(9999, 12, 31, tzinfo=UTC)
 _OUT = frozenset({State.RETIRED, State.REVOKED})
 
 
@@ -60,7 +58,7 @@ def of_crl(der: bytes) -> NewEntry:
         serial=number,
         fingerprint=hashlib.sha256(der).hexdigest(),
         valid_from=crl.last_update_utc,
-        valid_to=crl.next_update_utc or _NO_END,
+        valid_to=crl.next_update_utc or NO_END,
         octets=der,
     )
 

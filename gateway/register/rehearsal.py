@@ -15,7 +15,7 @@ from gateway.errors import ConfigurationError
 from gateway.filing.findings import Text
 from gateway.notice_keys import notary_with, open_entry
 from gateway.production import readable_by_others
-from gateway.register.entry import SINGLE, Entry, NewEntry, Purpose, State, active
+from gateway.register.entry import BARE, SINGLE, Entry, NewEntry, Purpose, State, active
 from gateway.register.judging import certificate_faults, chain_faults, issued_by, names_of
 from gateway.register.policy import RegisterPolicy
 from gateway.register.reading import additions, fingerprint_of
@@ -69,7 +69,7 @@ def _said(error: Exception) -> Text:
 
 
 def _itself(entry: NewEntry, stage: Stage) -> Iterator[Text]:
-    if entry.purpose is Purpose.CRL:
+    if entry.purpose is Purpose.CRL or entry.purpose in BARE:
         return
     certificate = x509.load_der_x509_certificate(entry.octets)
     yield from certificate_faults(
@@ -105,7 +105,7 @@ def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
             yield from _crl(entry, stage)
         case Purpose.ANCHOR | Purpose.INTERMEDIATE:
             _trust(stage, entry)
-        case Purpose.CLIENT_CA:
+        case Purpose.CLIENT_CA | Purpose.BODIES:
             pass
 
 

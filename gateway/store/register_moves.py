@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from gateway.filing.findings import Text
 from gateway.register.entry import (
     IN_FORCE,
+    KEPT,
     MOVES,
     SINGLE,
     STATE_WORDS,
@@ -306,7 +307,7 @@ def _make_room(purpose: Purpose, hand: Hand, overlaps: Overlaps) -> Part:
     for row in rows:
         before = entry_of(row)
         ends = min(hand.at + overlaps.get(purpose, timedelta()), max(hand.at, before.valid_to))
-        yield from _into(before, State.RETIRING, hand, ends)
+        yield from _into(before, State.RETIRING, hand, None if purpose in KEPT else ends)
 
 
 def _into(entry: Entry, state: State, hand: Hand, ends_at: datetime | None = None) -> Part:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.register.entry import Entry, Purpose, Rehearsal, State
+from gateway.register.entry import NO_END, Entry, Purpose, Rehearsal, State
 from gateway.register.plan import plan, warning_level
 from gateway.register.policy import OWN_POLICY, policy_at
 
@@ -45,6 +45,7 @@ A, B = entry("aa", days=100), entry("bb", State.NEXT, 500)
 CLIENT = entry("aa", days=20, purpose=Purpose.CLIENT, party="provider beta")
 SECOND = entry("bb", days=700, purpose=Purpose.CLIENT, party="provider beta")
 OTHERS = entry("bb", days=700, purpose=Purpose.CLIENT, party="provider alpha")
+BODIES = replace(entry("aa", purpose=Purpose.BODIES), valid_to=NO_END)
 
 ROWS = {
     "a lone key is to be renewed a month before its end": (
@@ -83,6 +84,10 @@ ROWS = {
         ],
     ),
     "a revocation list just ends": ([entry("aa", days=3, purpose=Purpose.CRL)], [("ends", "aa", 3, False)]),
+    "a key of bodies has no end": ([BODIES], []),
+    "one that another has taken over from is to be emptied before it is retired": (
+        [replace(BODIES, state=State.RETIRING)], [("reseal", "aa", 0, False)],
+    ),
     "what has ended and is still in use is late": (
         [entry("aa", days=-2)], [("renew", "aa", -32, True), ("ends", "aa", -2, True)],
     ),
@@ -105,6 +110,11 @@ def test_the_timeline(name: str) -> None:
 )  # fmt: skip
 def test_it_is_warned_at_60_30_14_7_and_1_days_and_at_the_end(left: timedelta, level: int | None) -> None:
     assert warning_level(replace(A, valid_to=NOW + left), POLICY, NOW) == level
+
+
+def test_what_has_no_end_has_no_days_left_and_is_not_warned_of() -> None:
+    assert BODIES.days_left(NOW) is None
+    assert warning_level(BODIES, POLICY, NO_END) is None
 
 
 def test_nobody_is_warned_of_what_is_not_in_use() -> None:

@@ -114,6 +114,15 @@ class TestMoves:
             "certificate.activate",
         ]  # fmt: skip
 
+    async def test_a_key_of_bodies_stays_until_it_is_retired_by_hand(self, store: Store) -> None:
+        await store.adopt(Adoption((new("a", Purpose.BODIES),), "settings file", AT, OVERLAPS))
+        await move(
+            store, await added(store, new("b", Purpose.BODIES)), State.ACTIVE, rehearsed_since=AT - DAY
+        )
+        assert await states(store) == {"a": "retiring", "b": "active"}
+        assert [entry.ends_at for entry in await store.entries()] == [None, None]
+        assert await store.carry_out_due(AT + 1000 * DAY, OVERLAPS) == 0
+
     @pytest.mark.parametrize("state", State)
     async def test_only_moves_of_the_table_are_made(self, store: Store, state: State) -> None:
         """Of a purpose of which several may be in use."""
