@@ -1,20 +1,20 @@
-"""A node with one fault: it files, routes and delivers one filing on a real store, and fails or dies at one write.
+"""A node with one fault: it files, delivers and hands over one filing on a real store, and fails or dies at one write.
 
-HOME holds its sender's book (`acknowledged`), the agency's (`books`, a line for each submission; `called`, once its
-call was taken) and the folder of large bodies. The node ends once the filing is final and its agency is held.
+HOME holds its sender's book (`acknowledged`), the agencies' (`books`, a line for each submission; `called-ID`, once
+that one's call was taken; `mended-KEY`, once they take what they called wrong), the operator's (`done-ACT`) and the
+folder of large bodies. The node ends once the filing is final, handed over, and all orders are carried out.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
-import signal
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,111 +24,72 @@ from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import OWN_DIRECTORY, load_directory
 from gateway.errors import StoreUnavailable
-from gateway.filing.status import FINAL, Status
+from gateway.filing.filing import NoticeKind, Recorded
+from gateway.filing.retention import Part, Rule
 from gateway.jobs.carry_on import Worker
-from gateway.journey import carry_on, hear_from
-from gateway.store.blobs import FolderBlobs
+from gateway.journey import carry_on, carry_over, hear_from
+from gateway.ports import Prepared
 from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
-from gateway.store.orders import NotHeld
+from gateway.store.orders import NotHeld, NotStuck
+from gateway.store.reissues import Reissue, Reissues
 from gateway.store.seeds import Seed
-from gateway.store.statements import Driver, Operation
 from gateway.store.store import Store
-from tests.gateway.builders import prepared, verdict_notice
+from tests.gateway.builders import prepared, summary, verdict_notice
+from tests.torture.faulty import Fault, Faulty, FaultyBlobs
 
-MODES = ("failed", "failed but written", "killed before", "killed after")
 LARGE = random.Random(5).randbytes(4096)
 """A body that lies in the folder; another is in the store's own row."""
-_OVER_BYTES = 1024
-
-
-@dataclass
-class Fault:
-    """The Nth write of one kind goes wrong in one way."""
-
-    write: str
-    number: int
-    mode: str
-    seen: Counter[str] = field(default_factory=Counter)
-
-    def now(self, write: str) -> str:
-        """What happens to this write: a mode, or ""."""
-        self.seen[write] += 1
-        return self.mode if (write, self.seen[write]) == (self.write, self.number) else ""
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@dataclass
-class Faulty:
-    """A real driver with a fault."""
-
-    driver: Driver
-    fault: Fault
-
-    async def write(self, operation: Operation, item: Any) -> Any:
-        mode = self.fault.now(operation.__name__)
-        if mode == "killed before":
-            die()
-        done = None if mode == "failed" else await self.driver.write(operation, item)
-        if mode == "killed after":
-            die()
-        if mode:
-            raise StoreUnavailable("as the test wants it")
-        return done
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.driver, name)
-
-
-class FaultyBlobs(FolderBlobs):
-    """A real folder with a fault."""
-
-    def __init__(self, folder: Path, fault: Fault) -> None:
-        super().__init__(folder, _OVER_BYTES)
-        self.fault = fault
-
-    def put(self, digest: str, octets: bytes) -> str:
-        mode = self.fault.now("put")
-        if mode == "killed before":
-            die()
-        name = "" if mode == "failed" else super().put(digest, octets)
-        if mode == "killed after":
-            die()
-        if mode:
-            raise OSError("as the test wants it")
-        return name
+SMALL = b"<a/>"
+REISSUED = b"<receipt>signed anew</receipt>"
+LEAD, COOPERATING = "finance", "tax"
+_LEASE_SECONDS = 0.5
+_SLOW_SECONDS = 0.4
+"""Two beats of the heart, and less than a lease."""
+EARLIER = timedelta(days=3)
+"""What is done here was done so long ago, and may be removed now."""
+_SERVICE = replace(summary(), family="permits", form_code="company-single-member-formation", period="")
+_REMOVED = Rule("permits", Part.BODY, "1 day")
 
 
 class Agency:
-    """Takes everything in, once by key; decides when it is asked or, where it `calls`, by a call of its own."""
+    """Takes everything in, once by key; decides when it is asked or, where it `calls`, by a call of its own.
 
-    def __init__(self, home: Path, calls: bool) -> None:
+    Where it `refuses`, it calls everything wrong until it is mended; where it is `slow`, it takes more than a beat of
+    the heart.
+    """
+
+    def __init__(self, home: Path, ways: frozenset[str]) -> None:
+        self._home = home
         self._books = home / "books"
-        self._called = home / "called"
-        self._calls = calls
+        self._ways = ways
 
     async def submit(self, parcel: adapters.Parcel) -> adapters.Submitted:
+        if "refuses" in self._ways and not self.mended(parcel.key).exists():
+            raise adapters.Rejected("as the test wants it")
         with self._books.open("a") as books:
             books.write(f"{parcel.key}\n")
+        if "slow" in self._ways:
+            await asyncio.sleep(_SLOW_SECONDS)
         return adapters.Submitted("R-1", duplicate=False)
 
     async def fetch(self, key: str) -> adapters.Pending | adapters.Unknown | adapters.Verdict:
         if key not in self._books.read_text().splitlines():
             return adapters.Unknown()
-        return adapters.Pending("R-1") if self._calls else self._verdict()
+        return adapters.Pending("R-1") if "calls" in self._ways else self._verdict()
 
-    async def call(self, number: str, world: DeliveryWorld, store: Store) -> None:
+    async def call(self, backend: str, key: str, world: DeliveryWorld, store: Store) -> None:
         """Bring the verdict, again until it is taken."""
-        while self._calls and not self._called.exists():
+        called = self._home / f"called-{backend}"
+        while "calls" in self._ways and not called.exists():
             with suppress(StoreUnavailable):
-                filing = await store.filing(number)
-                if filing is not None and filing.status in (Status.DELIVERED, *FINAL):
-                    heard = await hear_from("tax", number, self._verdict(), world, store)
-                    self._called.write_text(heard.status)
+                heard = await hear_from(backend, key, self._verdict(), world, store)
+                called.write_text(heard.status)
             await asyncio.sleep(0.02)
+
+    def mended(self, key: str) -> Path:
+        """Where this file is, it calls nothing wrong under that key any more."""
+        return self._home / f"mended-{key}"
 
     def _verdict(self) -> adapters.Verdict:
         return adapters.Verdict("accepted", "R-1", datetime.now(UTC))
@@ -144,61 +105,121 @@ class Notary:
         return verdict_notice()
 
 
-async def run(place: str, home: Path, fault: Fault, large: bool, calls: bool) -> None:
+async def run(place: str, home: Path, fault: Fault, ways: frozenset[str]) -> None:
     bodies = Bodies(FaultyBlobs(home / "bodies", fault))
-    store = await open_store(place, lambda: datetime.now(UTC), bodies=bodies)
+    store = await open_store(place, lambda: datetime.now(UTC) - EARLIER, bodies=bodies)
     store._driver = Faulty(store._driver, fault)  # type: ignore[assignment]
-    plain = {"name": "tax", "adapter": "rest", "config": "{}", "poll_seconds": 0.05, "serves": '["tax"]'}
-    await store.seed([Seed("agency", {"id": "tax", **plain})], "test")
-    number = await acknowledged(store, LARGE if large else b"<a/>", home / "acknowledged")
-    agency = Agency(home, calls)
+    await store.seed([_seed(LEAD), _seed(COOPERATING)], "test")
+    number = await acknowledged(store, LARGE if "large" in ways else SMALL, home / "acknowledged")
+    key = f"{number}~{COOPERATING}"
+    ordered = partial(_ordered, home)
+    await ordered("hold", lambda: store.hold(number, "operator", "test"))
+    await ordered("release", lambda: store.release(number, "operator", "test"))
+    agency = Agency(home, ways)
     world = DeliveryWorld(
-        store, store, {"tax": agency}, Notary(), lambda: None, lambda: None,  # type: ignore
+        store, store, {LEAD: agency, COOPERATING: agency}, Notary(), lambda: None, lambda: None,  # type: ignore
         lambda: load_directory(OWN_DIRECTORY), Backoff(0.02, 0.05), lambda: datetime.now(UTC), store.events,
         Room(10**9),
     )  # fmt: skip
-    worker = Worker(
-        f"node-{os.getpid()}", store.claim_due, partial(carry_on, world=world), store.renew,
-        in_flight=4, lease_seconds=0.5, idle_seconds=0.02, step_seconds=30.0,
-    )  # fmt: skip
-    working = asyncio.create_task(worker.run())
-    await agency.call(number, world, store)
-    while (filing := await store.filing(number)) is None or filing.status not in FINAL:
-        await asyncio.sleep(0.02)
-    working.cancel()
-    await asyncio.wait([working])
-    await audited(store)
+    delivering = _working(store.claim_due, partial(carry_on, world=world), store.renew)
+    if "refuses" in ways:
+        await told(store, number, "stuck")
+        agency.mended(number).touch()
+        await ordered("replay", lambda: store.replay(number, "operator", "test"))
+    await told(store, number, "delivered")
+    await agency.call(LEAD, number, world, store)
+    await told(store, number, "accepted")
+    handing_over = _working(store.claim_handovers, partial(carry_over, world=world), store.renew_handover)
+    if "refuses" in ways:
+        await told(store, number, "handover-stuck")
+        agency.mended(key).touch()
+        await ordered("replay-handover", lambda: store.replay(number, "operator", "test", COOPERATING))
+    await told(store, number, "handover-delivered")
+    await agency.call(COOPERATING, key, world, store)
+    delivering.cancel()
+    handing_over.cancel()
+    await asyncio.wait([delivering, handing_over])
+    await ordered("hold-agency", lambda: store.hold_agency(LEAD, "operator", "test"))
+    if "reissues" in ways:
+        await ordered("reissue", lambda: reissued(store))
+    if "removes" in ways:
+        today = Store(store._driver, lambda: datetime.now(UTC), bodies)
+        await ordered("remove", lambda: today.remove_ended(_REMOVED, 10))
     await store.close()
 
 
+def _seed(agency: str) -> Seed:
+    about = {"id": agency, "name": agency, "serves": f'["{agency}"]', "poll_seconds": 0.05}
+    return Seed("agency", {**about, "adapter": "rest", "config": "{}"})
+
+
+def _working(claim: Any, step: Any, renew: Any) -> asyncio.Task[None]:
+    worker: Worker[Any] = Worker(
+        f"node-{os.getpid()}", claim, step, renew,
+        in_flight=4, lease_seconds=_LEASE_SECONDS, idle_seconds=0.02, step_seconds=30.0,
+    )  # fmt: skip
+    return asyncio.create_task(worker.run())
+
+
 async def acknowledged(store: Store, document: bytes, book: Path) -> str:
-    """File it, again under the same key until it is acknowledged, and keep that durably."""
-    if book.exists():
-        return book.read_text()
+    """File it, again under the same key until it is acknowledged, and keep that durably; then under another key."""
+    if not book.exists():
+        number = await _until_known(lambda: store.add(_filed(document)))
+        with book.open("w") as file:
+            file.write(number)
+            file.flush()
+            os.fsync(file.fileno())
+    digest = hashlib.sha256(document).digest()
+    again = await _until_known(lambda: store.find_repeat("alpha", "another key", digest))
+    assert again == book.read_text()
+    return again
+
+
+async def _until_known(send: Callable[[], Awaitable[Recorded | None]]) -> str:
     while True:
         with suppress(StoreUnavailable):
-            number = (await store.add(prepared(document, key="k"))).filing.number
-            with book.open("w") as file:
-                file.write(number)
-                file.flush()
-                os.fsync(file.fileno())
-            return number
+            recorded = await send()
+            assert recorded is not None
+            return recorded.filing.number
 
 
-async def audited(store: Store) -> None:
-    """An operator's order, given again until it is known to be done: held once, and not twice."""
-    while True:
+def _filed(document: bytes) -> Prepared:
+    made = prepared(document, key="k")
+    filing = replace(made.new.filing, summary=_SERVICE, received_at=datetime.now(UTC) - EARLIER)
+    return replace(made, new=replace(made.new, filing=filing))
+
+
+async def told(store: Store, number: str, event: str) -> None:
+    """Wait until the filing's story tells it."""
+    while event not in [one.name for one in await store.events(number)]:
+        await asyncio.sleep(0.02)
+
+
+async def _ordered(home: Path, act: str, order: Callable[[], Awaitable[object]]) -> None:
+    """An operator's order, given again until it is known to be carried out."""
+    done = home / f"done-{act}"
+    while not done.exists():
         with suppress(StoreUnavailable):
-            try:
-                await store.hold_agency("tax", "operator", "test")
-            except NotHeld:
-                return
-            return
+            with suppress(NotHeld, NotStuck):  # carried out already
+                await order()
+            done.touch()
 
 
-def main(place: str, home: Path, fault: Fault, large: bool, calls: bool) -> None:
+async def reissued(store: Store) -> int:
+    """The receipts that another key has signed, signed anew."""
+    given = await store.signed_since(datetime(2000, 1, 1, tzinfo=UTC), None, 10)
+    now = datetime.now(UTC)
+    made = [
+        Reissue(one, replace(one.notice, issued_at=now, document=REISSUED))
+        for one in given
+        if one.notice.kind is NoticeKind.RECEIPT and one.notice.document != REISSUED
+    ]
+    return await store.reissue(Reissues(tuple(made), "key", "operator", "test", now)) if made else 0
+
+
+def main(place: str, home: Path, fault: Fault, ways: frozenset[str]) -> None:
     """A process of its own, and what it says in its log."""
     with (home / "log").open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    asyncio.run(run(place, home, fault, large, calls))
+    asyncio.run(run(place, home, fault, ways))
