@@ -61,6 +61,7 @@ from gateway.settings import Settings
 from gateway.store.register import Adoption
 from gateway.store.store import Store
 from gateway.upkeep import opened_store, retention_rules, upkeep
+from gateway.warned import Lookout, warning_job
 
 log = structlog.get_logger("app")
 _STEP_SECONDS = 120.0
@@ -182,8 +183,7 @@ async def _assembled(
         )
         metrics, gate = Metrics(), Gate(store, int(limits["waiting_filings"]))
         worker, delivering = _delivery_jobs(settings, store, delivery, deadlines, metrics)
-        client_trust = load_client_trust(settings.door, view)
-        clients = Clients(store, client_trust, now)
+        clients = Clients(store, client_trust := load_client_trust(settings.door, view), now)
         bodies = BodyBudget(int(limits["bodies_bytes"]))
         filings = FilingsDoor(
             intake,
@@ -203,7 +203,11 @@ async def _assembled(
         }
         admin = open_admin(settings, store, view.entries, deadlines, now) if role != "delivery" else None
         watched |= {} if admin is None else {"admins": (admin.trust, settings.trust.refresh_seconds)}
-        jobs = {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
+        jobs = warning_job(
+            Lookout(settings, store, rules, [client_trust, *([admin.trust] if admin else [])], now),
+            metrics.warned,
+        )
+        jobs |= {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
         jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = fetching(settings, rules, now)
@@ -338,7 +342,8 @@ async def _figures(store: Store) -> QueueFigures:
         for entry in await store.entries()
         if entry.state in IN_FORCE and not entry.endless
     ]
-    return QueueFigures(survey.filings, agencies, await store.overdue(), certificates)
+    waiting = await store.warnings_waiting()
+    return QueueFigures(survey.filings, agencies, await store.overdue(), certificates, waiting)
 
 
 async def _open_adapters(store: Store, stack: AsyncExitStack) -> dict[str, adapters.Adapter]:

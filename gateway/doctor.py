@@ -23,14 +23,15 @@ from gateway.filing.findings import Text
 from gateway.ports import Clock
 from gateway.production import key_files, readable_by_others, require_fit_for_production
 from gateway.register.entry import IN_FORCE, OUR_KEYS, Entry, Purpose
-from gateway.register.plan import plan, warning_level
-from gateway.register.policy import RegisterPolicy, policy_at
+from gateway.register.plan import list_level, plan, warning_level
+from gateway.register.policy import policy_at
 from gateway.register.reading import additions
 from gateway.register.rehearsal import Stage, rehearse
 from gateway.settings import Settings
 from gateway.store.opening import is_url, missing_migrations, open_store
 from gateway.store.store import Store
 from gateway.upkeep import try_bodies
+from gateway.warning.channels import open_channels, require_usable
 from signing.holdings import State, holdings
 
 _CLOCK_SECONDS = 5.0
@@ -128,6 +129,7 @@ def _tables(settings: Settings) -> Iterator[Finding]:
         ("calendar", lambda: load_deadlines(settings.calendar.folder)),
         ("policy", lambda: signing.load_policy(settings.trust.policy)),
         ("bodies", lambda: try_bodies(settings.bodies)),
+        ("warnings", lambda: require_usable(open_channels(settings.warnings))),
         *((f"agency {one.id}", _opening(one.adapter, one.config)) for one in settings.agency),
     ]
     for name, load in loads:
@@ -220,7 +222,8 @@ async def _register(settings: Settings, store: Store, at: datetime) -> AsyncIter
         level = warning_level(entry, policy, at)
         if level is not None:
             yield _ending(entry, at, wrong=level == 0 and entry.purpose in OUR_KEYS)
-        if entry.purpose is Purpose.CRL and entry.state in IN_FORCE and _stale(entry.valid_to, policy, at):
+        listed = entry.purpose is Purpose.CRL and entry.state in IN_FORCE
+        if listed and list_level(entry.valid_from, entry.valid_to, policy, at) is not None:
             yield _ending(entry, at, wrong=False)
     for step in plan(entries, policy, at):
         if step.ours and step.late:
@@ -238,10 +241,6 @@ def _ending(entry: Entry, at: datetime, *, wrong: bool) -> Finding:
     )
     whose = f" ({entry.party})" if entry.party else ""
     return Finding(entry.id + whose, text, _RENEW if entry.purpose in OUR_KEYS else _THEIRS, wrong)
-
-
-def _stale(until: datetime, policy: RegisterPolicy, at: datetime) -> bool:
-    return (until - at).total_seconds() < 3600 * policy.stale_crl_hours
 
 
 def _trust(settings: Settings, more: signing.Additions, at: datetime) -> signing.TrustStore:

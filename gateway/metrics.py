@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -50,12 +50,14 @@ class CertificateFigures:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What only the store knows: filings in the queue by how they stand, agencies, overdue ones by milestone."""
+    """What only the store knows: filings in the queue by how they stand, agencies, overdue ones by milestone, warnings
+    that wait by channel."""
 
     waiting: dict[str, int]
     agencies: Sequence[AgencyFigures]
     overdue: dict[str, int]
     certificates: Sequence[CertificateFigures] = ()
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
 
 class Metrics:
@@ -70,6 +72,12 @@ class Metrics:
             "efile_attempts",
             "Attempts at agencies and what came of them",
             ["agency", "result"],
+            registry=self._own,
+        )
+        self._warnings = Counter(
+            "efile_warnings",
+            "Warnings to people and what came of them",
+            ["channel", "result"],
             registry=self._own,
         )
         self._lag = Histogram(
@@ -87,6 +95,10 @@ class Metrics:
         """One attempt at an agency came to something."""
         if attempt is not None:
             self._attempts.labels(attempt.agency, attempt.result.value).inc()
+
+    def warned(self, channel: str, result: str) -> None:
+        """One warning was sent by a channel, failed, or was given up."""
+        self._warnings.labels(channel, result).inc()
 
     async def measure_lag(self) -> None:
         """Until cancelled."""
@@ -117,12 +129,15 @@ class _Snapshot(Collector):
         figures = self._figures
         yield _gauge("efile_queue_filings", "Filings in the queue", "stands", figures.waiting)
         yield _gauge("efile_overdue_filings", "Filings past their term", "milestone", figures.overdue)
+        yield _gauge(
+            "efile_warnings_waiting", "Warnings that are to be sent yet", "channel", {**figures.warnings}
+        )
         by_agency = {
             "efile_agency_waiting": ("Filings whose next step is at the agency", "waiting"),
             "efile_agency_in_flight": ("Of them, those that a process works on", "in_flight"),
         }
-        for name, (text, field) in by_agency.items():
-            values = {one.agency: getattr(one, field) for one in figures.agencies}
+        for name, (text, figure) in by_agency.items():
+            values = {one.agency: getattr(one, figure) for one in figures.agencies}
             yield _gauge(name, text, "agency", values)
         ages = {
             one.agency: (self._now - one.oldest).total_seconds() if one.oldest else 0.0

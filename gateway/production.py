@@ -81,6 +81,9 @@ def key_files(settings: Settings) -> Iterator[Path]:
     yield from _notice_secrets(settings.notices)
     yield from _bucket_secrets(settings)
     yield from _agency_files(settings, _CREDENTIALS)
+    hooks = (file for one in settings.warnings.webhook for file in (one.secret_file, one.token_file))
+    passwords = (one.password_file for one in settings.warnings.mail)
+    yield from (file for file in (*hooks, *passwords) if file is not None)
 
 
 def readable_by_others(file: Path) -> bool:

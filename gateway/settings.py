@@ -21,6 +21,7 @@ from gateway.register.policy import OWN_POLICY
 
 Positive = Annotated[float, Meta(gt=0)]
 Wait = Annotated[float, Meta(gt=0, le=LONGEST_WAIT_SECONDS)]
+Short = Annotated[float, Meta(gt=0, le=600)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 URL_SCHEMES = ("postgresql", "postgres")
@@ -275,6 +276,47 @@ class AdminSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     person: tuple[PersonSettings, ...] = ()
 
 
+Address = Annotated[str, Meta(pattern=r"^[^\s@<>,;:\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}\Z")]
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where warnings are posted as JSON. `secret_file`: `whsec_` and base64, signs them (Standard Webhooks);
+    `token_file`: a bearer token. `seconds`: the longest that one may take."""
+
+    name: str
+    url: str
+    secret_file: Path | None = None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    seconds: Short = 10.0
+
+
+class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The SMTP server that takes warnings, and for whom. `security`: `none` is for this machine alone.
+
+    `seconds`: the longest that one message may take.
+    """
+
+    name: str
+    host: str
+    sender: Address
+    to: Annotated[tuple[Address, ...], Meta(min_length=1)]
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    seconds: Short = 30.0
+
+
+class WarningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is warned, beside the log. `seconds`: how often it is looked, and the first delay after a failure."""
+
+    seconds: Wait = 60.0
+    webhook: tuple[WebhookSettings, ...] = ()
+    mail: tuple[MailSettings, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -296,6 +338,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     provider: tuple[ProviderSettings, ...] = ()
     agency: tuple[AgencySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()
+    warnings: WarningSettings = WarningSettings()
 
 
 def load_settings(file: Path) -> Settings:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from cryptography import x509
 
+from signing.revocation import RevocationIndex
 from signing.trust import ALWAYS, FOR_EVER, TrustStore, Window
 
 SOON = timedelta(days=7)
@@ -77,13 +78,16 @@ def holdings(store: TrustStore) -> tuple[Holding, ...]:
             Holding(Kind.INTERMEDIATE, _name(c), c.not_valid_before_utc, c.not_valid_after_utc)
             for c in store.intermediates
         ),
-        *(
-            Holding(Kind.CRL, info.issuer, info.this_update, info.next_update)
-            for info in store.revocation.lists()
-        ),
+        *held_lists(store.revocation),
     ]
     order = list(Kind)
     return tuple(sorted(found, key=lambda one: (order.index(one.kind), one.until, one.name)))
+
+
+def held_lists(index: RevocationIndex) -> Iterator[Holding]:
+    """The revocation lists of an index."""
+    for info in index.lists():
+        yield Holding(Kind.CRL, info.issuer, info.this_update, info.next_update)
 
 
 def _anchors(store: TrustStore) -> Iterator[Holding]:

@@ -15,6 +15,7 @@ from gateway.cli.certs_others import agency, provider, trust
 from gateway.cli.certs_output import print_entries, print_steps
 from gateway.cli.certs_reissue import reissue
 from gateway.cli.certs_renew import renew
+from gateway.cli.certs_warn import warn
 from gateway.cli.operator import operator, why_option
 from gateway.cli.output import json_option, print_json, refused
 from gateway.cli.place import settings_options
@@ -207,3 +208,4 @@ certs.add_command(reissue)
 certs.add_command(trust)
 certs.add_command(provider)
 certs.add_command(agency)
+certs.add_command(warn)

@@ -114,3 +114,14 @@ def warning_level(entry: Entry, policy: RegisterPolicy, at: datetime) -> int | N
     if left <= timedelta(0):
         return 0
     return min((days for days in policy.warn_days if left <= timedelta(days=days)), default=None)
+
+
+def list_level(start: datetime, until: datetime, policy: RegisterPolicy, at: datetime) -> int | None:
+    """Of a revocation list: 0 once it has ended, the policy's hours while it is about to end, else None.
+
+    One that lives shorter than twice those hours is about to end when less than half of its life is left.
+    """
+    if at >= until:
+        return 0
+    near = min(timedelta(hours=policy.stale_crl_hours), (until - start) / 2)
+    return policy.stale_crl_hours if until - at < near else None

@@ -7,12 +7,13 @@ from datetime import datetime
 
 from gateway.ports import Clock, Provider
 from gateway.register.entry import Entry, Rehearsal
-from gateway.store import providers, register, register_moves, taken_over
+from gateway.store import providers, register, register_moves, taken_over, warnings
 from gateway.store.audit import READ_AUDIT, broken_links
 from gateway.store.register import Addition, Adoption, Approval, Move, Overlaps
 from gateway.store.rows import provider_of, time_text
 from gateway.store.statements import NOW, Driver
 from gateway.store.taken_over import ALIVE_SECONDS, TakenOver
+from gateway.warning.matter import Matter
 
 
 class RegisterSide:
@@ -82,6 +83,46 @@ class RegisterSide:
         rows = await self._driver.read(taken_over.READ_TAKEN_OVER)
         found = [taken_over.taken_over_of(row) for row in rows]
         return [one for one in found if one.age < ALIVE_SECONDS]
+
+    async def raise_warnings(self, channels: Sequence[str], matters: Sequence[Matter], at: datetime) -> int:
+        """See `jobs.warn.Warnings.raise_warnings`."""
+        one = warnings.Raised(tuple(channels), tuple(matters), at)
+        new: int = await self._driver.write(warnings.raise_warnings, one)
+        return new
+
+    async def claim_warnings(
+        self, channel: str, owner: str, limit: int, lease_seconds: float
+    ) -> list[warnings.ClaimedWarning]:
+        """See `jobs.warn.Warnings.claim_warnings`."""
+        if not await self._driver.read(warnings.ANY_DUE, (channel,)):
+            return []
+        one = warnings.Claim(channel, owner, limit, lease_seconds)
+        claimed: list[warnings.ClaimedWarning] = await self._driver.write(warnings.claim_warnings, one)
+        return claimed
+
+    async def record_warnings(
+        self,
+        channel: str,
+        owner: str,
+        ids: Sequence[str],
+        at: datetime,
+        *,
+        fault: str | None,
+        again_seconds: float | None,
+    ) -> None:
+        """See `jobs.warn.Warnings.record_warnings`."""
+        one = warnings.Outcome(channel, owner, tuple(ids), at, fault, again_seconds)
+        await self._driver.write(warnings.record_warnings, one)
+
+    async def warnings(self, limit: int) -> list[warnings.WarningState]:
+        """How warnings stand at their channels, the newest first."""
+        return [
+            warnings.warning_state_of(row) for row in await self._driver.survey(warnings.NEWEST, (limit,))
+        ]
+
+    async def warnings_waiting(self) -> dict[str, int]:
+        """How many are to be sent yet, by channel."""
+        return {str(channel): int(count) for channel, count in await self._driver.survey(warnings.WAITING)}
 
     async def database_time(self) -> float:
         """The database's clock, in seconds since 1970."""

@@ -1,14 +1,20 @@
-"""docs/certificates.md names the register's purposes, states, moves and commands as the code has them."""
+"""docs/certificates.md names the register's purposes, states, moves, commands and warnings as the code has them."""
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from gateway.cli.certs import certs
 from gateway.register.entry import MOVES, Purpose, State
-from tests.docs.papers import DOCS, table
+from gateway.warning.channels import a_test
+from gateway.warning.matter import Kind, Message
+from gateway.warning.webhook import payload
+from tests.docs.papers import DOCS, blocks, table
 
 TEXT = (DOCS / "certificates.md").read_text(encoding="utf-8")
 
@@ -38,3 +44,18 @@ def commands(group: click.Group, before: str = "") -> list[str]:
         inner = isinstance(command, click.Group)
         found += commands(command, f"{name} ") if inner else [before + name]  # type: ignore[arg-type]
     return found
+
+
+def test_every_kind_of_warning_is_listed_and_the_payload_is_that_of_the_code() -> None:
+    assert [row[0].strip("`") for row in table(TEXT, "kind")] == [kind.value for kind in Kind]
+    (shown,) = blocks(TEXT, "json")
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    sent = payload(Message("SLA", "x", at, (a_test(at),)))
+    assert members(json.loads(shown)) == members(json.loads(sent))
+
+
+def members(value: Any) -> Any:
+    """A document without its values."""
+    if isinstance(value, dict):
+        return {name: members(inner) for name, inner in value.items()}
+    return [members(inner) for inner in value] if isinstance(value, list) else None

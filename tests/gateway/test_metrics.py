@@ -22,7 +22,7 @@ TEXT = (DOCS / "delivery.md").read_text(encoding="utf-8")
 
 async def figures() -> QueueFigures:
     agency, door = AgencyFigures("tax", "open", 3, 1, clock()), CertificateFigures("tls-1", "tls", clock())
-    return QueueFigures({"stuck": 1}, [agency], {"verdict": 2}, [door])
+    return QueueFigures({"stuck": 1}, [agency], {"verdict": 2}, [door], {"duty": 1})
 
 
 async def test_the_paper_lists_exactly_the_figures_of_the_code() -> None:
@@ -32,6 +32,7 @@ async def test_the_paper_lists_exactly_the_figures_of_the_code() -> None:
     }
     metrics = Metrics()
     metrics.filed("acknowledged")
+    metrics.warned("duty", "sent")
     metrics._attempts.labels("tax", "taken").inc()
     exposed = (await metrics.exposed(figures, clock())).decode()
     found = set()

@@ -1,0 +1,1 @@
+"""What people are warned of, and the channels by which: webhooks and mail."""
