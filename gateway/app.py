@@ -29,6 +29,7 @@ from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
 from gateway.calendar import CalendarError, Deadlines, load_deadlines
 from gateway.clock import clock
+from gateway.delivery.agencies import KnownAgencies
 from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import DirectoryError, load_directory
@@ -170,7 +171,7 @@ async def _assembled(
         opened = await _open_adapters(store, stack)
         delivery = DeliveryWorld(
             store,
-            store,
+            KnownAgencies(store.agencies),
             opened,
             notary,
             rules,

@@ -17,13 +17,13 @@ from gateway.delivery.deliver import deliver
 from gateway.delivery.hand_over import hand_over, parts_of, waits
 from gateway.delivery.notify import notify, verdict_of
 from gateway.delivery.recheck import recheck
-from gateway.delivery.route import backend_of, handovers, route
+from gateway.delivery.route import handovers, route
 from gateway.delivery.track import track
 from gateway.delivery.world import DeliveryWorld, failed
 from gateway.errors import BadRequest, NotFound, VerdictConflict
 from gateway.filing.attempt import Attempt, AttemptResult
 from gateway.filing.dossier_codes import DossierCodes
-from gateway.filing.filing import Recorded, Summary
+from gateway.filing.filing import Filing, Recorded, Summary
 from gateway.filing.incident import InTime
 from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
@@ -214,7 +214,7 @@ async def hear(key: str, verdict: Verdict, backend: str, world: DeliveryWorld, f
     """
     number, agency = parts_of(key)
     one = next((one for one in await filings.handovers(number) if one.agency == agency), None)
-    served_by = backend_of(one.agency, one.office, await world.registry.agencies()) if one else None
+    served_by = await world.agencies.serving(one.agency, one.office) if one else None
     if served_by is None or served_by.id != backend:
         raise NotFound(key)
     answer = f"{verdict.status.value} {verdict.reference or ''}".strip()
@@ -253,24 +253,20 @@ async def hear_from(
     if cooperating:
         first = await hear(key, verdict_of(told_), backend, world, filings)
         return Heard(number, cooperating, first, filing.status)
-    concluded = await conclude(number, verdict_of(told_), world, filings)
+    concluded = await conclude(filing, verdict_of(told_), world)
     return Heard(number, "", concluded.first, concluded.verdict.status)
 
 
-async def conclude(number: str, verdict: Verdict, world: DeliveryWorld, filings: Filings) -> Concluded:
+async def conclude(filing: Filing, verdict: Verdict, world: DeliveryWorld) -> Concluded:
     """A verdict that the agency sent by itself: notify, whatever we knew of the delivery.
 
     Raises:
-        NotFound: no such filing.
         BadRequest: the filing was never sent.
         VerdictConflict: the recorded verdict is the opposite; it stays, and the contradiction is kept.
     """
-    filing = await filings.filing(number)
-    if filing is None:
-        raise NotFound(number)
     notice = await notify(filing, verdict, world)
     planned = await handovers(filing, verdict.status, world)
-    concluded = await world.deliveries.record_verdict(number, verdict, notice, world.clock(), planned)
+    concluded = await world.deliveries.record_verdict(filing.number, verdict, notice, world.clock(), planned)
     if concluded.contradicts:
-        raise VerdictConflict(number)
+        raise VerdictConflict(filing.number)
     return concluded

@@ -107,6 +107,6 @@ def _parcel(
 
 async def poll_seconds(filing: Filing, world: DeliveryWorld, polls: int) -> float:
     """How long to wait before asking for the verdict, after `polls` questions: ever longer, up to a bound."""
-    known = {agency.id: agency.poll_seconds for agency in await world.registry.agencies()}
+    known = {agency.id: agency.poll_seconds for agency in await world.agencies.all()}
     first = known.get(filing.agency or "", world.backoff.most)
     return Backoff(first, max(first, world.backoff.most)).delay(polls)

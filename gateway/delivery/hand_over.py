@@ -6,7 +6,6 @@ import adapters
 from gateway.delivery.ask import ask
 from gateway.delivery.deliver import submit
 from gateway.delivery.room import NoRoom
-from gateway.delivery.route import backend_of
 from gateway.delivery.world import DeliveryWorld
 from gateway.filing.attempt import Attempt
 from gateway.filing.handover import HandoverStatus
@@ -20,7 +19,7 @@ async def hand_over(claim: HandoverClaim, world: DeliveryWorld) -> HandoverOutco
     """Gives `delivered`; `waiting` again after a passing failure; `stuck` where the agency calls the request wrong;
     `not-joined` where no back-end serves the agency any more. A cooperating agency's own verdict is not asked for."""
     handover = claim.handover
-    backend = backend_of(handover.agency, handover.office, await world.registry.agencies())
+    backend = await world.agencies.serving(handover.agency, handover.office)
     if backend is None:
         reason = f"no back-end serves {handover.agency}"
         return HandoverOutcome(claim, HandoverStatus.NOT_JOINED, "handover-not-joined", reason)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 from gateway import directory
+from gateway.delivery.agencies import KnownAgencies
 from gateway.delivery.world import DeliveryWorld
 from gateway.filing.filing import Filing, Summary
 from gateway.filing.handover import Handover, HandoverStatus
 from gateway.filing.identifiers import VIETNAM
 from gateway.filing.status import Status
-from gateway.ports import Agency, Claim, Outcome
+from gateway.ports import Claim, Outcome
 
 
 async def route(claim: Claim, world: DeliveryWorld) -> Outcome:
@@ -23,7 +24,7 @@ async def route(claim: Claim, world: DeliveryWorld) -> Outcome:
         lead = lead_of(_summary(claim.filing), claim.filing.received_at, world.directory())
     except directory.NoRoute as error:
         return Outcome(claim, Status.STUCK, "stuck", str(error))
-    backend = backend_of(lead.id, lead.office, await world.registry.agencies())
+    backend = await world.agencies.serving(lead.id, lead.office)
     if backend is None:
         return Outcome(claim, Status.STUCK, "stuck", f"no back-end serves {lead.id} ({lead.name_vi})")
     detail = f"{backend.id}: {lead.name_vi}"
@@ -46,21 +47,12 @@ async def handovers(filing: Filing, status: Status, world: DeliveryWorld) -> tup
         found = _route(_summary(filing), world.clock(), world.directory())
     except directory.NoRoute:
         return ()  # nobody leads the service any more: whoever cooperated is not told either
-    return tuple(_handovers(found, await world.registry.agencies()))
+    return tuple([one async for one in _handovers(found, world.agencies)])
 
 
-def backend_of(agency: str, office: str, agencies: Sequence[Agency]) -> Agency | None:
-    """The back-end that serves an agency of the directory: one that names it comes before one that names its office."""
-    for name in (agency, office):
-        for one in agencies:
-            if name in one.serves:
-                return one
-    return None
-
-
-def _handovers(found: directory.Route, agencies: Sequence[Agency]) -> Iterator[Handover]:
+async def _handovers(found: directory.Route, agencies: KnownAgencies) -> AsyncIterator[Handover]:
     for agency in found.cooperating:
-        backend = backend_of(agency.id, agency.office, agencies)
+        backend = await agencies.serving(agency.id, agency.office)
         status = HandoverStatus.WAITING if backend else HandoverStatus.NOT_JOINED
         reason = "" if backend else f"no back-end serves {agency.id}"
         yield Handover(

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import adapters
 import schemas
+from gateway.delivery.agencies import KnownAgencies
 from gateway.delivery.room import Room
 from gateway.directory import Directory
 from gateway.filing.attempt import Attempt
 from gateway.filing.filing import Event, Filing
 from gateway.filing.story import told
 from gateway.intake.verify import SignatureRules
-from gateway.ports import Claim, Clock, Deliveries, Notary, Outcome, Registry
+from gateway.ports import Claim, Clock, Deliveries, Notary, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class DeliveryWorld:
     `story` a filing's events."""
 
     deliveries: Deliveries
-    registry: Registry
+    agencies: KnownAgencies
     adapters: Mapping[str, adapters.Adapter]
     notary: Notary
     signatures: Callable[[], SignatureRules]

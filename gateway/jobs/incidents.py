@@ -10,7 +10,8 @@ from typing import Protocol
 import structlog
 
 from gateway.calendar import Deadlines, in_time_by
-from gateway.delivery.route import backend_of, lead_of
+from gateway.delivery.agencies import backend_of
+from gateway.delivery.route import lead_of
 from gateway.directory import Directory, NoRoute
 from gateway.errors import StoreUnavailable
 from gateway.filing.filing import Summary

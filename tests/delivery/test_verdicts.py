@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 import adapters
+from gateway.delivery.agencies import KnownAgencies
 from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import OWN_DIRECTORY, load_directory
@@ -122,7 +123,7 @@ async def test_a_verdict_whose_call_was_overtaken_is_kept(store: Store, says: st
     claim = replace(claim, filing=replace(claim.filing, agency="tax"))
     world = DeliveryWorld(
         store,
-        store,
+        KnownAgencies(store.agencies),
         {"tax": Overtaken(store, says)},  # type: ignore[dict-item]
         PlainNotary(),  # type: ignore[arg-type]
         lambda: None,  # type: ignore[arg-type, return-value]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import adapters
+from gateway.delivery.agencies import KnownAgencies
 from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
 from gateway.directory import OWN_DIRECTORY, load_directory
@@ -117,7 +118,7 @@ async def run(place: str, home: Path, fault: Fault, ways: frozenset[str]) -> Non
     await ordered("release", lambda: store.release(number, "operator", "test"))
     agency = Agency(home, ways)
     world = DeliveryWorld(
-        store, store, {LEAD: agency, COOPERATING: agency}, Notary(), lambda: None, lambda: None,  # type: ignore
+        store, KnownAgencies(store.agencies), {LEAD: agency, COOPERATING: agency}, Notary(), lambda: None, lambda: None,  # type: ignore
         lambda: load_directory(OWN_DIRECTORY), Backoff(0.02, 0.05), lambda: datetime.now(UTC), store.events,
         Room(10**9),
     )  # fmt: skip
