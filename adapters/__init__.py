@@ -18,12 +18,17 @@ from adapters.base import (
     Unknown,
     Verdict,
 )
-from adapters.kinds import KINDS, open_adapter
+from adapters.exchangeable import Exchangeable, exchangeable
+from adapters.greeting import Greeting, greet
+from adapters.kinds import KINDS, WITH_CERTIFICATE, open_adapter
 
 __all__ = [
     "KINDS",
+    "WITH_CERTIFICATE",
     "Adapter",
     "ConfigError",
+    "Exchangeable",
+    "Greeting",
     "Hear",
     "Listener",
     "MalformedCallback",
@@ -38,5 +43,7 @@ __all__ = [
     "Unavailable",
     "Unknown",
     "Verdict",
+    "exchangeable",
+    "greet",
     "open_adapter",
 ]

@@ -20,7 +20,7 @@ from yarl import URL
 
 from adapters.base import ConfigError, Unavailable
 from adapters.config import secret, secret_faults
-from adapters.http import Seconds
+from adapters.http import Seconds, tls_context
 from adapters.told import printable
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -73,7 +73,7 @@ class AmqpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             faults.append(f"tls must be true: {values.get('host')} is not this machine")
         if not faults:
             try:
-                _tls(values)
+                tls_context(values)
             except (OSError, ssl.SSLError) as error:
                 faults.append(f"TLS files do not fit: {error}")
         return faults
@@ -108,7 +108,7 @@ class Amqp:
         self._config = config
         values = msgspec.structs.asdict(config)
         try:
-            self._tls = _tls(values) if config.tls else None
+            self._tls = tls_context(values) if config.tls else None
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"TLS files do not fit: {error}") from error
         self._url = _url(config, values)
@@ -285,11 +285,3 @@ def _url(config: AmqpConfig, values: Mapping[str, Any]) -> URL:
         path="/" if config.vhost == "/" else "/" + config.vhost.replace("/", "%2F"),
         query=query,
     )
-
-
-def _tls(values: Mapping[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=values.get("ca_file"))
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if values.get("client_cert") is not None:
-        context.load_cert_chain(values["client_cert"], values["client_key"], password="")
-    return context

@@ -36,7 +36,8 @@ class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     the only roots to trust for it; without one, the system's. The password of `client_key`, if it has one, is in the
     file `client_key_password_file` or in the environment variable that `client_key_password_env` names. Times are in
     seconds: `timeout_s` bounds a whole exchange, `connect_timeout_s` its connection. A call waits as long for one of
-    `max_connections`, before its exchange begins. The files are read once: after a renewal open a new adapter.
+    `max_connections`, before its exchange begins. The files are read once: after a renewal another adapter takes this
+    one's place (`Exchangeable`).
     """
 
     base_url: str
@@ -65,7 +66,7 @@ class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         faults += missing
         if not faults:
             try:
-                _tls(values)
+                tls_context(values)
             except (OSError, ssl.SSLError) as error:
                 faults.append(f"TLS files do not fit: {error}")
         return faults
@@ -93,7 +94,7 @@ class Http:
         self._headers = {**headers, "Accept-Encoding": "identity"}
         try:
             values = msgspec.structs.asdict(config)
-            self._tls = _tls(values) if self.url.scheme == "https" else None
+            self._tls = tls_context(values) if self.url.scheme == "https" else None
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"TLS files do not fit: {error}") from error
         self._session: aiohttp.ClientSession | None = None
@@ -220,7 +221,8 @@ def _url_faults(text: str) -> list[str]:
     return faults
 
 
-def _tls(values: Mapping[str, Any]) -> ssl.SSLContext:
+def tls_context(values: Mapping[str, Any]) -> ssl.SSLContext:
+    """Of `ca_file`, `client_cert`, `client_key` and its password. Raises OSError (ssl.SSLError is one), ConfigError."""
     context = ssl.create_default_context(cafile=values.get("ca_file"))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if values.get("client_cert") is not None:

@@ -26,6 +26,9 @@ KINDS: dict[str, Opener] = {
     kind: _of(kind) for kind in ("bus", "edxml", "folder", "permit", "queue", "rest", "sftp", "tax")
 }
 
+WITH_CERTIFICATE = frozenset({"bus", "edxml", "permit", "queue", "rest", "tax"})
+"""Kinds that call over TLS with `client_cert` and `client_key`."""
+
 
 def open_adapter(kind: str, config: Mapping[str, Any]) -> Adapter:
     """The adapter for one agency; connects with the first call.

@@ -19,6 +19,7 @@ import adapters
 import schemas
 import signing
 from gateway.admin.opening import open_admin
+from gateway.agency_keys import AgencyKeys
 from gateway.api.answers import errors_as_problems
 from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
@@ -168,11 +169,11 @@ async def _assembled(
             now,
             incidents.in_time,
         )
-        opened = await _open_adapters(store, stack)
+        agencies = await _open_agencies(store, view, stack)
         delivery = DeliveryWorld(
             store,
             KnownAgencies(store.agencies),
-            opened,
+            agencies.adapters,
             notary,
             rules,
             catalogue,
@@ -213,7 +214,7 @@ async def _assembled(
         if settings.trust.fetch_hosts or settings.trust.list_urls:
             jobs["fetching"] = fetching(settings, rules, now)
         if role != "intake":
-            jobs |= {name: job() for name, job in delivering.items()} | _listening(opened, delivery, store)
+            jobs |= {name: job() for name, job in delivering.items()} | _listening(delivery, store)
             jobs["upkeep"] = upkeep(
                 store, settings.gateway.code, lambda: retention_rules(settings, catalogue().families)
             )
@@ -226,7 +227,7 @@ async def _assembled(
         served = tuple(one for one in (door, admin.door if admin else None) if one is not None)
         doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
-        rotation = Rotation(settings, store, Parts(view, rules, client_trust, notary, served), now)
+        rotation = Rotation(settings, store, Parts(view, rules, client_trust, notary, served, agencies), now)
         tasks["register"] = _background(rotation.run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())
@@ -315,13 +316,11 @@ def _delivery_jobs(
     return deliveries, {"delivery": deliveries.run, "handover": handovers.run, "deadlines": watch.run}
 
 
-def _listening(
-    opened: Mapping[str, adapters.Adapter], world: DeliveryWorld, store: Store
-) -> dict[str, Coroutine[None, None, None]]:
+def _listening(world: DeliveryWorld, store: Store) -> dict[str, Coroutine[None, None, None]]:
     """A job for each agency that leaves its verdicts where we fetch them."""
     return {
         f"listening-{name}": keep_listening(name, adapter, world, store)
-        for name, adapter in opened.items()
+        for name, adapter in world.adapters.items()
         if isinstance(adapter, adapters.Listener)
     }
 
@@ -347,12 +346,10 @@ async def _figures(store: Store) -> QueueFigures:
     return QueueFigures(survey.filings, agencies, await store.overdue(), certificates, waiting)
 
 
-async def _open_adapters(store: Store, stack: AsyncExitStack) -> dict[str, adapters.Adapter]:
-    opened = {}
-    for agency in await store.agencies():
-        adapter = adapters.open_adapter(agency.adapter, agency.config)
+async def _open_agencies(store: Store, view: RegisterView, stack: AsyncExitStack) -> AgencyKeys:
+    opened = AgencyKeys(await store.agencies(), view.entries)
+    for adapter in opened.adapters.values():
         stack.push_async_callback(adapter.close)
-        opened[agency.id] = adapter
     return opened
 
 

@@ -22,7 +22,7 @@ from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.filing.findings import Text
 from gateway.ports import Clock
 from gateway.production import key_files, readable_by_others, require_fit_for_production
-from gateway.register.entry import IN_FORCE, OUR_KEYS, Entry, Purpose
+from gateway.register.entry import IN_FORCE, OUR_KEYS, Doubt, Entry, Purpose
 from gateway.register.plan import list_level, plan, warning_level
 from gateway.register.policy import policy_at
 from gateway.register.reading import additions
@@ -214,11 +214,11 @@ async def _register(settings: Settings, store: Store, at: datetime) -> AsyncIter
         return
     for finding in _held(trust, at):
         yield finding
-    stage = Stage(settings, entries, policy, at)
+    stage = Stage(settings, entries, policy, at, await store.agencies())
     for entry in entries:
         if entry.purpose in OUR_KEYS and entry.state in IN_FORCE and entry.ends_at is None:
             for fault in await asyncio.to_thread(rehearse, entry, stage):
-                yield Finding(entry.id, fault, _RENEW)
+                yield Finding(entry.id, fault, _RENEW, wrong=not isinstance(fault, Doubt))
         level = warning_level(entry, policy, at)
         if level is not None:
             yield _ending(entry, at, wrong=level == 0 and entry.purpose in OUR_KEYS)

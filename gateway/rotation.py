@@ -1,4 +1,5 @@
-"""How a process that serves takes over what the register says, without a restart: trust, then the door, then notices.
+"""How a process that serves takes over what the register says, without a restart: trust, then the doors, then notices,
+then how agencies are called.
 
 What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more.
 """
@@ -16,6 +17,7 @@ from datetime import datetime
 import structlog
 
 import signing
+from gateway.agency_keys import AgencyKeys
 from gateway.api.clients import ClientTrust
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.intake.verify import SignatureRules
@@ -50,6 +52,7 @@ class Parts:
     clients: Reloading[ClientTrust]
     notary: XmlNotary
     doors: tuple[ServedDoor, ...]
+    agencies: AgencyKeys
 
 
 class Rotation:
@@ -97,7 +100,7 @@ class Rotation:
         again = (
             bool(self._faults) and clock - self._tried > _AGAIN_LOOKS * self._settings.register.poll_seconds
         )
-        if epoch != self._epoch or again:
+        if epoch != self._epoch or again or await self._files_changed():
             self._tried = clock
             self._parts.view.entries = tuple(await self._store.entries())
             faults = await self._take_over(at)
@@ -111,6 +114,10 @@ class Rotation:
             self._said = clock
             await self._store.report_taken_over(TakenOver(self.process, self._epoch, self._faults))
 
+    async def _files_changed(self) -> bool:
+        """Files of agencies' settings are no entries: they are looked at."""
+        return await asyncio.to_thread(self._parts.agencies.changed, self._parts.view.entries)
+
     def _policy_at(self, at: datetime) -> RegisterPolicy:
         """A file that is broken meanwhile keeps nobody from revoking a key: the policy before it counts."""
         try:
@@ -121,7 +128,7 @@ class Rotation:
         return self._policy
 
     async def _take_over(self, at: datetime) -> tuple[str, ...]:
-        faults = []
+        faults = list[str]()
         steps: tuple[Callable[[datetime], Awaitable[str | None]], ...] = (
             self._trust,
             self._doors,
@@ -134,6 +141,7 @@ class Rotation:
                 fault = str(error)  # ssl.SSLError is an OSError
             if fault is not None:
                 faults.append(fault)
+        faults += await self._parts.agencies.take_over(self._parts.view.entries)
         return tuple(faults)
 
     async def _trust(self, _: datetime) -> str | None:

@@ -9,6 +9,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from gateway.agency_keys import entry_of_config
 from gateway.calendar import read_windows
 from gateway.errors import ConfigurationError
 from gateway.register.entry import NewEntry, Purpose
@@ -60,7 +61,8 @@ def rosters_of(settings: Settings) -> list[Roster]:
 
 
 def entries_of(settings: Settings) -> list[NewEntry]:
-    """The certificates that the file names, beside that of notices: the door's and the clients', for the register."""
+    """The certificates that the file names, beside that of notices: the doors', the clients', and those with which we
+    call agencies. Raises OSError, ValueError."""
     parties: list[tuple[str, ProviderSettings | AgencySettings]] = [
         *(("provider", provider) for provider in settings.provider),
         *(("agency", agency) for agency in settings.agency),
@@ -68,12 +70,20 @@ def entries_of(settings: Settings) -> list[NewEntry]:
     return [
         _server(Purpose.TLS, settings.door),
         *([] if settings.admin is None else [_server(Purpose.ADMIN_TLS, settings.admin)]),
+        *(entry for one in settings.agency if (entry := _towards(one)) is not None),
         *(
             of_certificate(Purpose.CLIENT, _certificate(file), party=f"{kind} {party.id}")
             for kind, party in parties
             for file in party.certificates
         ),
     ]
+
+
+def _towards(agency: AgencySettings) -> NewEntry | None:
+    try:
+        return entry_of_config(agency.id, agency.adapter, agency.config)
+    except ValueError as error:
+        raise ValueError(f"agency {agency.id}: client_cert: not a PEM certificate: {error}") from error
 
 
 def _server(purpose: Purpose, door: DoorSettings | AdminSettings) -> NewEntry:

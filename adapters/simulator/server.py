@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,8 @@ class Simulator(Simulated):
     ) -> None:
         self.config = config
         self.url = ""
+        self.callers: Counter[str] = Counter()
+        """Requests, by the client certificate (SHA-256, hex) that they came with."""
         self._clock = clock
         self._authority = Authority(config.books, config.behaviour, config.seed, clock)
         self._caller: Caller | None = None
@@ -136,6 +140,7 @@ class Simulator(Simulated):
 
         async def door(request: web.Request) -> web.Response:
             behaviour = self.behaviour
+            self.callers.update(_shown(request))
             await asyncio.sleep(behaviour.delay_s)
             try:
                 if behaviour.down:
@@ -192,6 +197,12 @@ def _spoilt(wire: Wire, request: web.Request, answer: web.Response, behaviour: B
             headers={"Content-Type": answer.headers["Content-Type"]},
         )
     return answer
+
+
+def _shown(request: web.Request) -> Iterator[str]:
+    tls = None if request.transport is None else request.transport.get_extra_info("ssl_object")
+    if tls is not None and (der := tls.getpeercert(binary_form=True)):
+        yield hashlib.sha256(der).hexdigest()
 
 
 def _cut(request: web.Request) -> None:

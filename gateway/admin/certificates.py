@@ -84,6 +84,7 @@ def entry_json(entry: Entry, at: datetime) -> dict[str, Any]:
             "at": local(last.at),
             "by": last.by,
             "faults": [{"vi": fault.vi, "en": fault.en} for fault in last.faults],
+            "doubts": [{"vi": doubt.vi, "en": doubt.en} for doubt in last.doubts],
         },
         "proposal": None
         if proposal is None

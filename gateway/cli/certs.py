@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from gateway.admin.certificates import entry_json, step_json
-from gateway.cli.certs_acting import act, at_option, changed, force_option, tell
+from gateway.cli.certs_acting import (
+    act,
+    agency_option,
+    at_option,
+    changed,
+    force_option,
+    party_for,
+    tell,
+)
 from gateway.cli.certs_others import agency, provider, trust
 from gateway.cli.certs_output import print_entries, print_steps
 from gateway.cli.certs_reissue import reissue
@@ -71,10 +79,11 @@ def show_plan(*, config: Path, as_json: bool) -> None:
 
 
 @certs.command("add")
-@click.argument("purpose", type=click.Choice(["tls", "notices", "admin-tls"]))
+@click.argument("purpose", type=click.Choice(["admin-tls", "agency-tls", "notices", "tls"]))
+@agency_option
 @click.option("--key", type=_FILE, help="Private key: PEM, or for notices PKCS#12 (.p12, .pfx).")
 @click.option("--cert", type=_FILE, help="Certificate and chain (PEM).")
-@click.option("--password-file", type=_FILE, help="File with the password of the key of notices.")
+@click.option("--password-file", type=_FILE, help="File with the key's password, of notices or agency-tls.")
 @click.option(
     "--place", type=_FILE, help="TOML file that says [notices] as the settings do: a token, a service."
 )
@@ -84,6 +93,7 @@ def show_plan(*, config: Path, as_json: bool) -> None:
 def add(
     *,
     purpose: str,
+    agency: str | None,
     key: Path | None,
     cert: Path | None,
     password_file: Path | None,
@@ -102,9 +112,12 @@ def add(
         location = {name: str(file.resolve()) for name, file in files.items() if file is not None}
     if purpose in DOORS and set(location) != {"key", "certificate"}:
         raise click.UsageError("the door's key is a PEM file without a password: --key and --cert")
+    party = party_for(Purpose(purpose), agency)
+    if party and not {"key", "certificate"} <= set(location) <= {"key", "certificate", "password_file"}:
+        raise click.UsageError("the key of agency-tls is a PEM file: --key and --cert")
 
     async def ask(register: Certificates) -> Entry:
-        return await register.add_key(Purpose(purpose), location, Who(operator(), why))
+        return await register.add_key(Purpose(purpose), location, Who(operator(), why), party)
 
     tell(act(config, ask), as_json)
 

@@ -10,6 +10,7 @@ import click
 
 import signing
 from gateway.admin.certificates import entry_json
+from gateway.agency_keys import party_of
 from gateway.cli.certs_output import print_entry
 from gateway.cli.operator import with_store
 from gateway.cli.output import print_json, refused
@@ -19,13 +20,26 @@ from gateway.clock import clock
 from gateway.errors import ConfigurationError, NotFound
 from gateway.filing.findings import Text
 from gateway.register.acts import Certificates
-from gateway.register.entry import Entry, RegisterRefused
+from gateway.register.entry import Entry, Purpose, RegisterRefused
 
 T = TypeVar("T")
 _EFFECT_SECONDS = 20.0
 
 at_option = click.option("--at", type=moment, help="When: 2026-12-21T08:00, Vietnam's time. [default: now]")
 force_option = click.option("--force", is_flag=True, help="Also against a rehearsal, or what depends on it.")
+
+agency_option = click.option(
+    "--agency", metavar="ID", help="Of agency-tls: the agency that is called with it."
+)
+
+
+def party_for(purpose: Purpose, agency: str | None) -> str:
+    """The party of a key of ours: of agency-tls the agency, of others none. Raises click.UsageError."""
+    if (agency is None) is (purpose is Purpose.AGENCY_TLS):
+        raise click.UsageError(
+            "--agency says which agency is called with the key: of agency-tls, and no other"
+        )
+    return party_of(agency) if agency is not None else ""
 
 
 def act(config: Path, ask: Callable[[Certificates], Awaitable[T]]) -> T:

@@ -134,7 +134,8 @@ def _of_party(kind: str) -> None:
 
         async def ask(register: Certificates) -> Entry:
             whose = f"{kind} {party}"
-            before = [e for e in await register.entries() if e.party == whose and e.state is State.ACTIVE]
+            theirs = [e for e in await register.entries() if (e.purpose, e.party) == (Purpose.CLIENT, whose)]
+            before = [e for e in theirs if e.state is State.ACTIVE]
             (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, whose)
             taken = await _taken_in(register, one, who, force)
             until = at or clock() + register.policy.overlaps.get(Purpose.CLIENT, timedelta())

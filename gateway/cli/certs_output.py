@@ -51,6 +51,8 @@ def print_entry(entry: Entry, at: datetime) -> None:
         click.secho(f"  rehearsed {'green' if green else 'NOT green'}", fg="green" if green else "red")
         for fault in last.faults:
             click.secho(f"  ✗ {fault.vi}\n    {fault.en}", fg="red")
+        for doubt in last.doubts:
+            click.secho(f"  ? {doubt.vi}\n    {doubt.en}", fg="yellow")
 
 
 def print_steps(steps: Iterable[Step]) -> None:

@@ -10,7 +10,7 @@ import click
 
 import certs_dev
 from certs_dev.plan import Profile
-from gateway.cli.certs_acting import act, changed, tell
+from gateway.cli.certs_acting import act, agency_option, changed, party_for, tell
 from gateway.cli.operator import operator, why_option
 from gateway.cli.output import EXIT_UNREACHABLE, json_option, refused
 from gateway.cli.place import settings_options
@@ -24,11 +24,14 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FROM_DEVELOPMENT: dict[str, tuple[str, Profile]] = {
     "tls": ("tls-ca", "server"),
     "notices": ("gateway-ca", "signer"),
+    "agency-tls": ("client-ca", "client"),
 }
+_HOLDERS = {"tls": "gateway-server", "notices": "notice", "agency-tls": "gateway-client"}
 
 
 @click.command("renew")
-@click.argument("purpose", type=click.Choice(["tls", "notices"]))
+@click.argument("purpose", type=click.Choice(sorted(_FROM_DEVELOPMENT)))
+@agency_option
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="New folder for key.pem and chain.pem."
 )
@@ -60,6 +63,7 @@ _FROM_DEVELOPMENT: dict[str, tuple[str, Profile]] = {
 def renew(
     *,
     purpose: str,
+    agency: str | None,
     out: Path,
     acme: str | None,
     hosts: tuple[str, ...],
@@ -82,6 +86,7 @@ def renew(
         raise click.UsageError("say where the certificate comes from: --acme or --dev-pki")
     if acme is not None and (purpose != "tls" or not hosts):
         raise click.UsageError("an ACME server certifies names of servers: tls, with --host")
+    party = party_for(Purpose(purpose), agency)
     if acme is not None:
         account = acme_account or config.resolve().parent / "acme-account.pem"
         source = partial(
@@ -93,7 +98,8 @@ def renew(
 
     async def ask(register: Certificates) -> Entry:
         files = await asyncio.to_thread(source)
-        return await _next(register, Purpose(purpose), files, Who(operator(), why), at_once=at_once)
+        who = Who(operator(), why)
+        return await _next(register, Purpose(purpose), files, who, party, at_once=at_once)
 
     if at_once:
         changed(config, ask, as_json)
@@ -105,11 +111,17 @@ def renew(
 
 
 async def _next(
-    register: Certificates, purpose: Purpose, files: tuple[Path, Path], who: Who, *, at_once: bool
+    register: Certificates,
+    purpose: Purpose,
+    files: tuple[Path, Path],
+    who: Who,
+    party: str,
+    *,
+    at_once: bool,
 ) -> Entry:
     """Entered and rehearsed; `at_once`: in use, where that was green."""
     key, chain = (str(file.resolve()) for file in files)
-    added = await register.add_key(purpose, {"key": key, "certificate": chain}, who)
+    added = await register.add_key(purpose, {"key": key, "certificate": chain}, who, party)
     tried = await register.rehearse(added.id, who)
     if not at_once:
         return tried
@@ -146,8 +158,7 @@ def _by_acme(
 def _from_development(folder: Path, purpose: str, out: Path) -> tuple[Path, Path]:
     pki = certs_dev.load(folder)
     authority, profile = _FROM_DEVELOPMENT[purpose]
-    holder = {"tls": "gateway-server", "notices": "notice"}[purpose]
-    who = pki[holder].read_certificate().subject
+    who = pki[_HOLDERS[purpose]].read_certificate().subject
     made = pki.issue(who, at=clock(), authority=authority, profile=profile)
     try:
         identity = made.save(out)

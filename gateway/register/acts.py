@@ -15,12 +15,14 @@ from typing import Any
 from cryptography import x509
 
 import signing
+from gateway.agency_keys import require_called_with_certificate
 from gateway.filing.findings import Text
 from gateway.notice_keys import open_notice_key, settings_of_location
 from gateway.ports import Clock, Provider
 from gateway.register.entry import (
     OUR_KEYS,
     SINGLE,
+    Doubt,
     Entry,
     NewEntry,
     Purpose,
@@ -78,14 +80,14 @@ class Certificates:
         """What happens when."""
         return plan(await self.entries(), self.policy, self._clock())
 
-    async def add_key(self, purpose: Purpose, location: dict[str, Any], who: Who) -> Entry:
-        """A key of ours, for the door or for notices, comes next. Raises signing.KeyRefused, ConfigurationError."""
+    async def add_key(self, purpose: Purpose, location: dict[str, Any], who: Who, party: str = "") -> Entry:
+        """A key of ours comes next: for a door, for notices, or for calls to an agency, the party. Raises
+        signing.KeyRefused, ConfigurationError, OSError, ValueError."""
         if purpose not in OUR_KEYS:
-            raise RegisterRefused(
-                Text("Chỉ tls và notices có khóa ở đây.", "Only tls and notices have a key here.")
-            )
+            listed = ", ".join(sorted(OUR_KEYS))
+            raise RegisterRefused(Text(f"Chỉ {listed} có khóa ở đây.", f"Only {listed} have a key here."))
         certificate = await asyncio.to_thread(_certificate_of, location)
-        return await self._add(of_certificate(purpose, certificate, location=location), who)
+        return await self._add(of_certificate(purpose, certificate, party=party, location=location), who)
 
     async def add_certificate(
         self, purpose: Purpose, octets: bytes, who: Who, party: str = ""
@@ -107,6 +109,8 @@ class Certificates:
                 known = {provider.id for provider, _ in await self._store.providers()}
             if id not in known:
                 raise RegisterRefused(Text(f"Không có {new.party}.", f"There is no {new.party}."))
+        if new.purpose is Purpose.AGENCY_TLS:
+            require_called_with_certificate(new.party, await self._store.agencies())
         return await self._store.add_entry(Addition(new, who.name, self._clock(), who.why))
 
     async def rehearse(self, name: str, who: Who) -> Entry:
@@ -114,10 +118,13 @@ class Certificates:
         entries = await self.entries()
         entry = found(entries, name)
         at = self._clock()
-        stage = Stage(self._settings, entries, self.policy, max(at, entry.starts_at or at))
-        faults = await asyncio.to_thread(rehearse, entry, stage)
+        agencies = await self._store.agencies()
+        stage = Stage(self._settings, entries, self.policy, max(at, entry.starts_at or at), agencies)
+        told = await asyncio.to_thread(rehearse, entry, stage)
+        faults = tuple(text for text in told if not isinstance(text, Doubt))
+        doubts = tuple(Text(text.vi, text.en) for text in told if isinstance(text, Doubt))
         return await self._store.record_rehearsal(
-            entry.id, Rehearsal(entry.fingerprint, at, who.name, faults, CHECKS)
+            entry.id, Rehearsal(entry.fingerprint, at, who.name, faults, CHECKS, doubts)
         )
 
     async def activate(
@@ -165,7 +172,8 @@ class Certificates:
         entry = found(entries, name)
         successor = None
         if entry.purpose in SINGLE and entry.state is State.ACTIVE:
-            coming = [e for e in entries if e.purpose is entry.purpose and e.state is State.NEXT]
+            alike = [e for e in entries if (e.purpose, e.party) == (entry.purpose, entry.party)]
+            coming = [e for e in alike if e.state is State.NEXT]
             ready = [e for e in coming if e.rehearsed] or coming
             successor = ready[0].id if ready else None
         move = self._move(entry, State.REVOKED, who, force=force)

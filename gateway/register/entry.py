@@ -17,6 +17,7 @@ class Purpose(StrEnum):
     TLS = "tls"
     ADMIN_TLS = "admin-tls"
     NOTICES = "notices"
+    AGENCY_TLS = "agency-tls"
     CLIENT = "client"
     ANCHOR = "anchor"
     INTERMEDIATE = "intermediate"
@@ -37,8 +38,10 @@ class State(StrEnum):
 
 DOORS = frozenset({Purpose.TLS, Purpose.ADMIN_TLS})
 """Certificates of servers of ours."""
-SINGLE = DOORS | {Purpose.NOTICES, Purpose.BODIES}
-"""One of these is active at any time, once there is one: the next one takes over from it."""
+NEVER_NONE = DOORS | {Purpose.NOTICES, Purpose.BODIES}
+"""One of these is active at any time, once there is one: where it goes, another one takes over."""
+SINGLE = NEVER_NONE | {Purpose.AGENCY_TLS}
+"""At most one of these is active, of a party's at most one for each party: the next one takes over from it."""
 OUR_KEYS = SINGLE
 """Of these we hold the key."""
 BARE = frozenset({Purpose.BODIES})
@@ -81,6 +84,11 @@ class RegisterConflict(RegisterRefused):
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt(Text):
+    """What a rehearsal could not find out: told, and no fault."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What a rehearsal found. Of the entry with this fingerprint alone; green without faults."""
 
@@ -89,6 +97,7 @@ class Rehearsal:
     by: str
     faults: tuple[Text, ...] = ()
     checks: tuple[str, ...] = ()
+    doubts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,8 @@ class NewEntry:
     """What is known of a certificate, list or key before it is in the register.
 
     `octets`: DER, empty where there is no certificate. `location`: where the key lives, as `[notices]` says it, never
-    the key itself. `party`: whose client certificate it is, `provider beta`. Times are aware.
+    the key itself. `party`: whose client certificate it is, `provider beta`, or of `agency-tls` whom we call with it,
+    `agency tax`. Times are aware.
     """
 
     purpose: Purpose
@@ -124,8 +134,10 @@ class NewEntry:
 
     @property
     def id(self) -> str:
-        """By what people name it: purpose and the beginning of the fingerprint (SHA-256, hex)."""
-        return f"{self.purpose.value}-{self.fingerprint[:12]}"
+        """By what people name it: purpose and the beginning of the fingerprint (SHA-256, hex). One certificate may be
+        ours at several agencies, each with an entry of its own."""
+        agency = f"{self.party.removeprefix('agency ')}-" if self.purpose is Purpose.AGENCY_TLS else ""
+        return f"{self.purpose.value}-{agency}{self.fingerprint[:12]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +170,10 @@ class Entry(NewEntry):
         return None if self.endless else (self.valid_to - at).days
 
 
-def active(entries: Iterable[Entry], purpose: Purpose) -> Entry | None:
+def active(entries: Iterable[Entry], purpose: Purpose, party: str = "") -> Entry | None:
     """The active entry of a purpose that has one, or None before there is any."""
-    return next((e for e in entries if e.purpose is purpose and e.state is State.ACTIVE), None)
+    those = (e for e in entries if (e.purpose, e.party) == (purpose, party))
+    return next((e for e in those if e.state is State.ACTIVE), None)
 
 
 def found(entries: Iterable[Entry], name: str) -> Entry:

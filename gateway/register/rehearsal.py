@@ -14,18 +14,17 @@ import signing
 from gateway.errors import ConfigurationError
 from gateway.filing.findings import Text
 from gateway.notice_keys import notary_with, open_entry
-from gateway.production import readable_by_others
+from gateway.ports import Agency
 from gateway.register.entry import BARE, SINGLE, Entry, NewEntry, Purpose, State, active
 from gateway.register.judging import certificate_faults, chain_faults, issued_by, names_of
+from gateway.register.key_files import OTHER_KEY, as_known, mode_faults
 from gateway.register.policy import RegisterPolicy
 from gateway.register.reading import additions, fingerprint_of
 from gateway.register.shadow import handshake_faults
+from gateway.register.towards import agency_tls_faults
 from gateway.reloaded import client_cas
 from gateway.settings import Settings
 
-_OTHER_KEY = Text(
-    "Khóa riêng không khớp với chứng thư.", "The private key does not belong to the certificate."
-)
 CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap")
 
 
@@ -37,6 +36,7 @@ class Stage:
     entries: Sequence[Entry]
     policy: RegisterPolicy
     at: datetime
+    agencies: Sequence[Agency] = ()
 
     @property
     def production(self) -> bool:
@@ -45,7 +45,10 @@ class Stage:
 
 
 def rehearse(entry: NewEntry, stage: Stage) -> tuple[Text, ...]:
-    """All that would break, were the entry in use; nothing: green. Takes as long as its signer takes to sign."""
+    """All that would break, were the entry in use, and what could not be found out (Doubt). Without faults: green.
+
+    Takes as long as its signer takes to sign, or its agency to answer.
+    """
     faults: list[Text] = []
     for check in (_itself, _overlap, _its_purpose):
         try:
@@ -64,7 +67,7 @@ def rehearse(entry: NewEntry, stage: Stage) -> tuple[Text, ...]:
 
 def _said(error: Exception) -> Text:
     if "does not belong to the certificate" in str(error):
-        return _OTHER_KEY
+        return OTHER_KEY
     return Text(f"Không dùng được: {error}", f"It cannot be used: {error}")
 
 
@@ -78,7 +81,7 @@ def _itself(entry: NewEntry, stage: Stage) -> Iterator[Text]:
 
 
 def _overlap(entry: NewEntry, stage: Stage) -> Iterator[Text]:
-    current = active(stage.entries, entry.purpose) if entry.purpose in SINGLE else None
+    current = active(stage.entries, entry.purpose, entry.party) if entry.purpose in SINGLE else None
     if current is None or current.id == entry.id:
         return
     if entry.valid_to < current.valid_to:
@@ -99,6 +102,9 @@ def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
             yield from _tls(entry, stage)
         case Purpose.NOTICES:
             yield from _notices(entry, stage)
+        case Purpose.AGENCY_TLS:
+            current = active(stage.entries, entry.purpose, entry.party)
+            yield from agency_tls_faults(entry, stage.agencies, current)
         case Purpose.CLIENT:
             yield from _client(entry, stage)
         case Purpose.CRL:
@@ -118,7 +124,7 @@ def _tls(entry: NewEntry, stage: Stage) -> Iterator[Text]:
         return
     private = load_pem_private_key(key.read_bytes(), None)
     if private.public_key() != chain[0].public_key():
-        yield _OTHER_KEY
+        yield OTHER_KEY
         return
     yield from chain_faults(chain)
     current = active(stage.entries, entry.purpose)
@@ -133,16 +139,7 @@ def _as_clients_know_us(chain: Sequence[x509.Certificate], current: Entry) -> It
     if missing := names_of(there) - names_of(chain[0]):
         listed = ", ".join(sorted(missing))
         yield Text(f"Thiếu tên máy chủ: {listed}.", f"Names that clients call are missing: {listed}.")
-    try:
-        before = x509.load_pem_x509_certificates(Path(current.location["certificate"]).read_bytes())
-    except (OSError, ValueError):
-        before = [there]
-    if chain[-1].issuer != before[-1].issuer:
-        name = chain[-1].issuer.rfc4514_string()
-        yield Text(
-            f"Chuỗi chứng thư thiếu hoặc thuộc gốc khác ({name}): người gửi có thể không tin.",
-            f"The chain is incomplete, or of another root ({name}): senders may not trust it.",
-        )
+    yield from as_known(chain, current, Text("người gửi", "senders"))
 
 
 def _notices(entry: NewEntry, stage: Stage) -> Iterator[Text]:
@@ -175,16 +172,6 @@ def _crl(entry: NewEntry, stage: Stage) -> Iterator[Text]:
         yield Text(f"Danh sách đã hết hạn lúc {until}.", f"The list ended at {until}.")
 
 
-def mode_faults(files: Iterator[Path] | Sequence[Path]) -> Iterator[Text]:
-    """Keys that others than their owner can read."""
-    for file in files:
-        if readable_by_others(file):
-            yield Text(
-                f"{file}: người khác đọc được; chmod 600.",
-                f"{file}: the key is readable by others; chmod 600.",
-            )
-
-
 def _trust(stage: Stage, *more: NewEntry) -> signing.TrustStore:
     """What is trusted, with further entries as if they were in use. Raises signing.TrustRefused."""
     coming = [in_use(entry) for entry in more]
@@ -200,13 +187,21 @@ def in_use(entry: NewEntry, state: State = State.ACTIVE) -> Entry:
 
 
 def retirement_faults(entry: Entry, stage: Stage) -> tuple[Text, ...]:
-    """What would break, were this anchor, intermediate or authority trusted no more: our own notices, all clients."""
+    """What would break, were this anchor, intermediate or authority trusted no more: our own notices, all clients.
+    Or this key used no more: an agency would be called without a certificate."""
     rest = [*(e for e in stage.entries if e.id != entry.id), in_use(entry, State.RETIRED)]
     if entry.purpose is Purpose.CLIENT_CA and not client_cas(stage.settings.door, rest):
         return (
             Text(
                 "Không còn tổ chức nào cấp chứng thư máy khách.",
                 "No authority of client certificates is left.",
+            ),
+        )
+    if entry.purpose is Purpose.AGENCY_TLS and entry.state is State.ACTIVE:
+        return (
+            Text(
+                f"{entry.party} sẽ được gọi mà không có chứng thư.",
+                f"{entry.party} would be called without a certificate.",
             ),
         )
     if entry.purpose not in (Purpose.ANCHOR, Purpose.INTERMEDIATE):

@@ -13,6 +13,7 @@ from gateway.register.entry import (
     IN_FORCE,
     KEPT,
     MOVES,
+    NEVER_NONE,
     SINGLE,
     STATE_WORDS,
     Entry,
@@ -72,7 +73,7 @@ def _adopt_one(new: NewEntry, one: Adoption) -> Generator[Statement, list[list[R
     if known:
         return 0
     if new.purpose in SINGLE:
-        yield from _make_room(new.purpose, Hand(one.actor, one.at), one.overlaps)
+        yield from _make_room(new, Hand(one.actor, one.at), one.overlaps)
     yield from _insert(new, State.ACTIVE, Hand(one.actor, one.at))
     return 1
 
@@ -225,14 +226,16 @@ def _require_possible(entry: Entry, one: Move) -> Generator[Statement, list[list
     coming: Entry | None = entry if one.to is State.ACTIVE else None
     successor: Entry | None = None
     if entry.purpose in SINGLE and entry.state is State.ACTIVE and one.to is not State.ACTIVE:
-        if one.successor is None or one.ends_at is not None:
+        takes_over = one.successor is not None and one.ends_at is None
+        if not takes_over and entry.purpose in NEVER_NONE:
             raise RegisterRefused(
                 Text(
                     f"{entry.id} đang dùng: phải có mục kế tiếp thay thế (`efile certs add`, `activate`).",
                     f"{entry.id} is in use: another one has to take over first (`efile certs add`, `activate`).",
                 )
             )
-        coming = successor = yield from _read(one.successor)
+        if takes_over and one.successor is not None:
+            coming = successor = yield from _read(one.successor)
     needed = one.rehearsed_since
     if coming is not None and needed is not None:
         last = coming.rehearsal
@@ -294,20 +297,20 @@ def carry_out_due(batch: Sequence[Due]) -> Steps:
 
 def _activate(entry: Entry, hand: Hand, overlaps: Overlaps) -> Part:
     if entry.purpose in SINGLE:
-        yield from _make_room(entry.purpose, hand, overlaps)
+        yield from _make_room(entry, hand, overlaps)
     yield from _into(entry, State.ACTIVE, hand)
 
 
-def _make_room(purpose: Purpose, hand: Hand, overlaps: Overlaps) -> Part:
+def _make_room(new: NewEntry, hand: Hand, overlaps: Overlaps) -> Part:
     (rows,) = yield Statement(
-        f"SELECT {COLUMNS} FROM certificate WHERE purpose = ? AND state = 'active'",
-        [(purpose.value,)],
+        f"SELECT {COLUMNS} FROM certificate WHERE purpose = ? AND party = ? AND state = 'active'",
+        [(new.purpose.value, new.party)],
         fetch=True,
     )
     for row in rows:
         before = entry_of(row)
-        ends = min(hand.at + overlaps.get(purpose, timedelta()), max(hand.at, before.valid_to))
-        yield from _into(before, State.RETIRING, hand, None if purpose in KEPT else ends)
+        ends = min(hand.at + overlaps.get(new.purpose, timedelta()), max(hand.at, before.valid_to))
+        yield from _into(before, State.RETIRING, hand, None if new.purpose in KEPT else ends)
 
 
 def _into(entry: Entry, state: State, hand: Hand, ends_at: datetime | None = None) -> Part:

@@ -92,7 +92,7 @@ def nothing(_: Desk, identity: Identity) -> None:
 
 
 Row = tuple[Purpose, str, str, tuple[int, int], Callable[[Desk, Identity], None], str]
-T, N = Purpose.TLS, Purpose.NOTICES
+T, N, A = Purpose.TLS, Purpose.NOTICES, Purpose.AGENCY_TLS
 ROWS: dict[str, Row] = {
     "the door's key belongs to another certificate": (T, "tls-ca", "server", YEARS, other_key, "does not belong"),
     "the notices' key belongs to another certificate": (N, "gateway-ca", "signer", YEARS, other_key, "does not belong"),
@@ -109,6 +109,23 @@ ROWS: dict[str, Row] = {
     "notices signed under an authority that nobody trusts": (N, "stranger-sub-ca", "signer", YEARS, nothing, "path"),
     "one that has ended": (T, "tls-ca", "server", (-30, -1), nothing, "The certificate ended"),
     "one that has not begun": (N, "gateway-ca", "signer", (2, 1500), nothing, "Is the clock right"),
+    "the key towards an agency belongs to another certificate": (
+        A, "client-ca", "client", YEARS, other_key, "does not belong",
+    ),
+    "anybody can read the key towards an agency": (
+        A, "client-ca", "client", YEARS, world_readable, "readable by others",
+    ),
+    "the key towards an agency is not there": (A, "client-ca", "client", YEARS, gone, "No such file"),
+    "a server's certificate towards an agency": (
+        A, "client-ca", "server", YEARS, nothing, "not meant for a TLS client",
+    ),
+    "a chain towards an agency out of reach that is incomplete": (
+        A, "stranger-sub-ca", "client", YEARS, without_chain, "chain is incomplete",
+    ),
+    "the links of a chain towards an agency do not fit": (
+        A, "client-ca", "client", YEARS, wrong_order, "chain is broken",
+    ),
+    "one towards an agency that has ended": (A, "client-ca", "client", (-30, -1), nothing, "The certificate ended"),
     "one that ends before the one it replaces": (T, "tls-ca", "server", (-1, 30), nothing, "which it would replace"),
 }  # fmt: skip
 
@@ -118,7 +135,8 @@ async def test_the_rehearsal_says_what_would_break_and_nothing_takes_over(desk: 
     purpose, authority, profile, days, spoil, fault = ROWS[name]
     identity = issued(desk.pki, desk.folder, authority, profile, days=days)  # type: ignore[arg-type]
     spoil(desk, identity)
-    entry = await desk.register.add_key(purpose, place(identity), LAN)
+    party = "agency tax" if purpose is Purpose.AGENCY_TLS else ""
+    entry = await desk.register.add_key(purpose, place(identity), LAN, party)
     await refused(desk, entry, fault)
 
 

@@ -21,7 +21,7 @@ async def test_a_year_of_an_administrator(tmp_path: Path, pki_home: Path) -> Non
     ):
         why = ("--why", "renewal")
         listed = await typed("certs", "list")
-        assert {"tls", "notices", "client"} == {entry["purpose"] for entry in listed}
+        assert {"tls", "notices", "agency-tls", "client"} == {entry["purpose"] for entry in listed}
         assert all(isinstance(entry["daysLeft"], int) for entry in listed)
         assert any(step["toDo"] and step["act"] == "renew" for step in await typed("certs", "plan"))
 

@@ -25,6 +25,7 @@ from gateway.clock import clock
 from gateway.development import Installation, Ports
 from gateway.register.acts import Certificates
 from gateway.register.entry import Entry, Purpose, State
+from gateway.register.reading import fingerprint_of
 from gateway.settings import load_settings
 from gateway.store.opening import open_store
 from tests.documents import signed
@@ -132,15 +133,23 @@ class _Load:
 class _Admin:
     """Exchanges one thing after another."""
 
-    def __init__(self, load: _Load, register: Certificates, home: Path) -> None:
+    def __init__(self, load: _Load, register: Certificates, authority: Simulator, home: Path) -> None:
         self._load = load
+        self._authority = authority
         self._register = register
         self._home = home
         self._count = itertools.count(1)
 
     async def round(self) -> None:
         """All that rotates, once."""
-        for change in (self._door, self._notices, self._provider, self._anchor, self._list):
+        for change in (
+            self._door,
+            self._notices,
+            self._agency,
+            self._provider,
+            self._anchor,
+            self._list,
+        ):
             await change()
 
     def _new(self, authority: str, profile: str) -> Identity:
@@ -157,9 +166,9 @@ class _Admin:
         if not done or faults or not processes:
             self._load.result.failed.append(f"{what}: not taken over: {faults}")
 
-    async def _key(self, what: str, purpose: Purpose, identity: Identity) -> None:
+    async def _key(self, what: str, purpose: Purpose, identity: Identity, party: str = "") -> None:
         location = {"key": str(identity.key), "certificate": str(identity.chain)}
-        entry = await self._register.add_key(purpose, location, LAN)
+        entry = await self._register.add_key(purpose, location, LAN, party)
         await self._rehearsed(entry)
         await self._effect(what, lambda: self._register.activate(entry.id, LAN))
 
@@ -175,6 +184,22 @@ class _Admin:
         identity = self._new("gateway-ca", "signer")
         self._load.signers.append(identity.read_certificate())
         await self._key("receipt key", Purpose.NOTICES, identity)
+
+    async def _agency(self) -> None:
+        """From then on the authority is shown the new certificate alone, but for calls that were under way."""
+        identity = self._new("client-ca", "client")
+        await self._key("key towards the agency", Purpose.AGENCY_TLS, identity, "agency tax")
+        new = fingerprint_of(identity.read_certificate())
+        callers = self._authority.callers
+        async with asyncio.timeout(30):
+            while not callers[new]:
+                await asyncio.sleep(0.05)
+        callers.clear()
+        before = self._load.result.filed
+        while self._load.result.filed < before + 20:
+            await asyncio.sleep(0.05)
+        if set(callers) != {new}:
+            self._load.result.failed.append(f"the agency was shown {dict(callers)}, not {new} alone")
 
     async def _provider(self) -> None:
         """Two certificates at once; then the old one is out on the next request of a connection that is open."""
@@ -246,7 +271,7 @@ async def rotate(seconds: float, *, nodes: int = 1) -> Result:
         cluster = stack.enter_context(Cluster.made()) if nodes > 1 else None
         place = cluster.url if cluster else load_settings(made.settings).store
         config = simulator_config(made, Behaviour(verdict_delay_s=0.2), port=made.ports.agency)
-        await stack.enter_async_context(Simulator(config))
+        authority = await stack.enter_async_context(Simulator(config))
         for one in installations:
             gateway = stack.enter_context(Gateway(one, 2, store=place))
             await gateway.start()
@@ -255,7 +280,7 @@ async def rotate(seconds: float, *, nodes: int = 1) -> Result:
         stack.push_async_callback(store.close)
         load = _Load(made, [one.ports.door for one in installations], result, made.pki["provider-b"])
         load.signers.append(made.pki["notice"].read_certificate())
-        admin = _Admin(load, Certificates(load_settings(made.settings), store, clock), home)
+        admin = _Admin(load, Certificates(load_settings(made.settings), store, clock), authority, home)
         while len(await store.taken_over()) < 2 * nodes:
             await asyncio.sleep(0.05)
         sending = [asyncio.create_task(load.send(index)) for index in range(SENDERS)]
@@ -265,6 +290,8 @@ async def rotate(seconds: float, *, nodes: int = 1) -> Result:
             await admin.round()
         load.over.set()
         await asyncio.gather(*sending)
+        twice = sorted(key for key, entry in authority.books.items() if entry.times > 1)
+        result.failed += [f"filing {key} reached the agency more than once" for key in twice]
         count, broken = await store.broken_audit()
         if broken or not count:
             result.failed.append(f"the audit record is broken at {broken}")
