@@ -25,6 +25,7 @@ from gateway.store.months import drop_empty_months, make_months
 from gateway.store.operations import probe
 from gateway.store.postgres_connection import (
     BEGIN,
+    PASSING,
     RETRIED,
     Full,
     arguments,
@@ -129,6 +130,9 @@ class PostgresDriver:
             except StoreUnavailable as error:
                 if last or self._closed or isinstance(error.__cause__, TimeoutError):
                     raise
+            except PASSING as error:
+                if last:
+                    raise StoreUnavailable(f"others came between, again and again: {error}") from error
         raise AssertionError("unreachable")
 
     async def survey(self, sql: str, row: Row = ()) -> Sequence[Row]:
@@ -218,6 +222,8 @@ class PostgresDriver:
                 if tries and isinstance(error, RETRIED):
                     continue
                 failure = error
+                if isinstance(error, PASSING):
+                    failure = StoreUnavailable(f"others came between, again and again: {error}")
             else:
                 if self._last_fault != "full":  # a small one proves no room for more
                     self._last_fault = None

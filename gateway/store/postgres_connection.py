@@ -17,13 +17,14 @@ from gateway.store.rows import Row
 from gateway.store.statements import FOR_UPDATE, NOW, SKIP_LOCKED, TAXPAYER, Operation, Statement
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-RETRIED = (
-    asyncpg.UniqueViolationError,
+PASSING = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
 )
-"""Somebody else's transaction came between, or his migration: the same items again see what it did."""
+"""Somebody else's transaction came between, or his migration: it says nothing against what we wanted."""
+RETRIED = (asyncpg.UniqueViolationError, *PASSING)
+"""The same items again see what the other one did."""
 
 _CONNECT_SECONDS = 5.0
 _CLOCK = "extract(epoch FROM statement_timestamp())::float8"
@@ -132,9 +133,9 @@ async def commit(connection: asyncpg.Connection) -> None:
         if message.severity_en not in ("NOTICE", "INFO", "LOG", "DEBUG"):
             warnings.append(str(message))
 
-    connection.add_log_listener(hear)
     try:
         with as_store_errors():
+            connection.add_log_listener(hear)  # which a connection that is lost by now refuses
             done = await connection.execute("COMMIT")
     finally:
         connection.remove_log_listener(hear)

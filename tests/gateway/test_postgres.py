@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,8 +21,10 @@ from gateway.filing.status import Status
 from gateway.ports import Claim, Outcome
 from gateway.store import postgres
 from gateway.store.opening import open_store
+from gateway.store.postgres_connection import BEGIN, commit, connect
 from gateway.store.rows import json_text
 from gateway.store.seeds import Seed
+from gateway.store.statements import Statement, Steps
 from gateway.store.store import Store
 from tests.gateway.builders import AT, prepared, verdict, verdict_notice
 from tests.postgres import Cluster, require_postgres
@@ -321,6 +323,34 @@ class TestUnfit:
     async def test_nobody_there_is_said(self) -> None:
         with pytest.raises(StoreUnavailable):
             await open_store("postgresql://efile@127.0.0.1:1/efile", lambda: AT)
+
+
+class TestOutagesAreTold:
+    """What the server does to us is told as an outage, which a sender waits for; never as a fault of ours."""
+
+    async def test_a_connection_that_is_lost_before_its_commit(self, cluster: Cluster) -> None:
+        connection = await connect(cluster.url)
+        await connection.execute(BEGIN)
+        cluster.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'efile'")
+        while not connection.is_closed():
+            await asyncio.sleep(0.01)
+        with pytest.raises(StoreUnavailable):
+            await commit(connection)
+
+    @pytest.mark.parametrize("state", ["40001", "40P01"])
+    async def test_others_that_come_between_again_and_again(self, postgres_place: str, state: str) -> None:
+        store = await open_store(postgres_place, lambda: AT)
+        failing = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"
+
+        def always(batch: Sequence[None]) -> Steps:
+            yield Statement(failing, [()] * len(batch))
+            return batch
+
+        for attempt in (store._driver.write(always, None), store._driver.read(failing)):
+            with pytest.raises(StoreUnavailable, match="came between"):
+                await attempt
+        assert not (await store.add(prepared())).repeat
+        await store.close()
 
 
 async def test_too_many_writes_are_refused(postgres_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
