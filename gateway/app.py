@@ -193,7 +193,7 @@ async def _assembled(
             bodies=bodies,
             body_seconds=settings.door.body_seconds,
             wake=worker.wake,
-            refuse_when_closed=gate.refuse_when_closed,
+            gate=gate,
             filed=metrics.filed,
         )
         watched: dict[str, tuple[Reloading[Any], float]] = {
@@ -219,7 +219,9 @@ async def _assembled(
                 store, settings.gateway.code, lambda: retention_rules(settings, catalogue().families)
             )
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
-        ready = health_routes(_ready_checks(store, notary, now, tasks))
+        ready = health_routes(
+            _ready_checks(store, notary, now, tasks), {"bodies": partial(_large_bodies, store)}
+        )
         showing = _showing(intake, filings, bodies, settings.door.body_seconds)
         app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
         health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
@@ -386,6 +388,11 @@ def _ready_checks(
         return ", ".join(name for name, task in jobs.items() if task.done()) or None
 
     return {"store": store.fault, "notices": notices, "jobs": running_jobs}
+
+
+async def _large_bodies(store: Store) -> str | None:
+    """While large ones cannot be kept the others are: that takes no node out of service."""
+    return None if await store.no_room_over() is None else "large ones are refused"
 
 
 async def _settled(

@@ -80,6 +80,14 @@ class Gateway:
                     return answer.status, answer.headers.get("Date", "")
         return 0, ""
 
+    async def checks(self) -> dict[str, str]:
+        """What /readyz says of each check; nothing where nobody answers."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(f"http://127.0.0.1:{self._made.ports.health}/readyz") as answer:
+                    return dict((await answer.json())["checks"])
+        return {}
+
     def __enter__(self) -> Self:
         return self
 

@@ -59,16 +59,27 @@ class Hold:
         self.taken += size
 
 
-async def read_body(request: web.Request, max_bytes: int, seconds: float, hold: Hold | None = None) -> bytes:
-    """The body, exactly as sent; `hold` accounts for its memory.
+def any_size(_: int) -> None:
+    """Refuses no body for its size."""
+
+
+async def read_body(
+    request: web.Request,
+    max_bytes: int,
+    seconds: float,
+    hold: Hold | None = None,
+    refuse_large: Callable[[int], None] = any_size,
+) -> bytes:
+    """The body, exactly as sent; `hold` accounts for its memory. `refuse_large` is asked about its declared length,
+    then about what has come so far.
 
     Raises:
-        Busy: the memory for bodies is used up.
+        Busy: the memory for bodies is used up, or `refuse_large` raises it.
         BodyTooLarge: declared or found to be over `max_bytes`.
         BodyTimeout: not complete after `seconds`, or cut off.
     """
     chunks: list[bytes] = []
-    await _read(request, chunks.append, max_bytes, seconds, hold)
+    await _read(request, chunks.append, max_bytes, seconds, hold=hold, refuse_large=refuse_large)
     return b"".join(chunks)
 
 
@@ -85,15 +96,23 @@ async def read_parts(
     reader = MultipartReader(boundary_of(content_type), MOST_PARTS)
     most = sizes.body + sizes.papers + _AROUND_PARTS
     expected = most if request.content_length is None else min(request.content_length, most)
-    await _read(request, reader.feed, most, seconds * max(1.0, expected / sizes.body), hold)
+    await _read(request, reader.feed, most, seconds * max(1.0, expected / sizes.body), hold=hold)
     return unwrap(content_type, reader.close())
 
 
 async def _read(
-    request: web.Request, take: Callable[[bytes], None], max_bytes: int, seconds: float, hold: Hold | None
+    request: web.Request,
+    take: Callable[[bytes], None],
+    max_bytes: int,
+    seconds: float,
+    *,
+    hold: Hold | None,
+    refuse_large: Callable[[int], None] = any_size,
 ) -> None:
-    if (request.content_length or 0) > max_bytes:
+    declared = request.content_length or 0
+    if declared > max_bytes:
         raise BodyTooLarge(max_bytes)
+    refuse_large(declared)
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
@@ -104,6 +123,7 @@ async def _read(
                 size += len(chunk)
                 if size > max_bytes:
                     raise BodyTooLarge(max_bytes)
+                refuse_large(size)
                 if hold is not None:
                     hold.take(len(chunk))
                 take(chunk)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from aiohttp import web
 
 from gateway.api.answers import attempt_json, filing_json, intake_response, json_response
-from gateway.api.body import BodyBudget, Hold, expect_later, read_body, read_parts, send_body
+from gateway.api.body import BodyBudget, Hold, any_size, expect_later, read_body, read_parts, send_body
 from gateway.api.clients import Clients
 from gateway.errors import GatewayError, NotFound, Removed, WrongMediaType
 from gateway.filing.dossier_codes import is_dossier_code
@@ -26,6 +27,18 @@ Own = Callable[[web.Request], Awaitable[Filing]]
 """The filing that a request names, if it is the caller's own. Raises NotFound, Stranger."""
 
 
+class Gate(Protocol):
+    """What may be taken in now; see `jobs/gate.py`."""
+
+    def refuse_when_closed(self) -> None:
+        """Raises Busy where nothing may."""
+        ...
+
+    def refuse_large(self, size: int) -> None:
+        """Raises Busy where no body of so many octets may."""
+        ...
+
+
 class FilingsDoor:
     """Handlers for one provider's own filings; others' do not exist for it."""
 
@@ -37,11 +50,11 @@ class FilingsDoor:
         bodies: BodyBudget,
         body_seconds: float,
         wake: Callable[[], None],
-        refuse_when_closed: Callable[[], None],
+        gate: Gate,
         filed: Callable[[str], None],
     ) -> None:
         self._world = world
-        self._refuse_when_closed = refuse_when_closed
+        self._gate = gate
         self._filed = filed
         self._bodies = bodies
         self._clients = clients
@@ -67,7 +80,7 @@ class FilingsDoor:
         """POST /v1/filings: take a filing in."""
         try:
             with self._bodies.hold() as hold:
-                message = await self._message(request, hold, self._refuse_when_closed)
+                message = await self._message(request, hold, self._gate)
                 answer = await take_in(message, self._world)
         except GatewayError as error:
             self._filed(problem_of(error).type)
@@ -143,12 +156,12 @@ class FilingsDoor:
             ]
         )
 
-    async def _message(
-        self, request: web.Request, hold: Hold, refuse: Callable[[], None] = lambda: None
-    ) -> Message:
+    async def _message(self, request: web.Request, hold: Hold, gate: Gate | None = None) -> Message:
         """Let the caller in, make sure there is room, then read: nobody sends 20 MB to hear "busy"."""
         provider: Provider = await self._clients.provider(request)
-        refuse()
+        if gate is not None:
+            gate.refuse_when_closed()
+        refuse_large = any_size if gate is None else gate.refuse_large
         self._world.pool.refuse_when_full()
         coding = request.headers.get("Content-Encoding", "identity")
         if (
@@ -158,10 +171,14 @@ class FilingsDoor:
         content_type = request.headers.get("Content-Type", "")
         parts = multipart_type(content_type)
         if parts is None:
-            body = await read_body(request, self._world.sizes.body, self._body_seconds, hold)
+            most, seconds = self._world.sizes.body, self._body_seconds
+            body = await read_body(request, most, seconds, hold, refuse_large)
             found = Unwrapped(body, content_type, ())
         else:
             found = await read_parts(request, parts, self._world.sizes, self._body_seconds, hold)
+            refuse_large(
+                len(found.body)
+            )  # papers lie elsewhere: only now is it known how much of it they are
         keys = request.headers.getall("Idempotency-Key", [])
         return Message(
             body=found.body,

@@ -26,8 +26,9 @@ def metrics_route(exposed: Callable[[], Awaitable[bytes]]) -> web.RouteDef:
     return web.get("/metrics", metrics)
 
 
-def health_routes(checks: Mapping[str, ReadyCheck]) -> list[web.RouteDef]:
-    """Both routes, for the machines' door and for the loopback health port alike."""
+def health_routes(checks: Mapping[str, ReadyCheck], told: Mapping[str, ReadyCheck]) -> list[web.RouteDef]:
+    """Both routes, for the machines' door and for the loopback health port alike. `told`: checks beside those by which
+    this process is ready or not."""
 
     async def healthz(_: web.Request) -> web.StreamResponse:
         return json_response({"alive": True})
@@ -35,6 +36,7 @@ def health_routes(checks: Mapping[str, ReadyCheck]) -> list[web.RouteDef]:
     async def readyz(_: web.Request) -> web.StreamResponse:
         answers = {name: await check() for name, check in checks.items()}
         ready = not any(answers.values())
+        answers |= {name: await check() for name, check in told.items()}
         return json_response(
             {"ready": ready, "checks": {name: fault or "ok" for name, fault in answers.items()}},
             status=200 if ready else 503,

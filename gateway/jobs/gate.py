@@ -1,4 +1,7 @@
-"""The gate before intake: closed while nothing can be promised, or too much waits; asked before a body is read."""
+"""The gate before intake: closed while nothing can be promised, or too much waits; asked before a body is read.
+
+While large bodies alone cannot be kept it is closed to them, and open to the others.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,10 @@ class Promises(Protocol):
         """Why no promise can be kept now, in a word; None when fine."""
         ...
 
+    async def no_room_over(self) -> int | None:
+        """Over how many octets, as stored, no body can be kept now, although the store is fine; None: all can."""
+        ...
+
     async def queue_length(self, most: int) -> int:
         """How many filings wait, counted up to `most`."""
         ...
@@ -41,12 +48,21 @@ class Gate:
         self._most = most_waiting
         self._why: str | None = None
         self._retry_after = _RETRY_AFTER_FAULT
+        self._over: int | None = None
         self._count_at = 0.0
 
     def refuse_when_closed(self) -> None:
         """Raises Busy, with how long to wait."""
         if self._why is not None:
             raise Busy(self._why, self._retry_after)
+
+    def refuse_large(self, size: int) -> None:
+        """Raises Busy for a body of so many octets, as sent, where those cannot be kept now.
+
+        One that would be small once compressed is refused too: that is not known before it has been read.
+        """
+        if self._over is not None and size > self._over:
+            raise Busy("large bodies cannot be kept now", _RETRY_AFTER_FAULT)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,6 +76,13 @@ class Gate:
         if (why is None) is not (self._why is None):
             log.warning("intake-closed" if why else "intake-open", why=why or self._why)
         self._why, self._retry_after = why, retry_after
+        over = await self._store.no_room_over()
+        if (over is None) is not (self._over is None):
+            log.warning(
+                "large-bodies-taken" if over is None else "large-bodies-refused",
+                over_bytes=over or self._over,
+            )
+        self._over = over
 
     async def _reason(self) -> tuple[str | None, int]:
         try:

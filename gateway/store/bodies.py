@@ -94,13 +94,15 @@ class Bodies:
         encoding, octets, digest = row
         return await asyncio.to_thread(lambda: unpack_paper(encoding, self._keys.open(octets, digest)))
 
-    async def fault(self) -> bool:
-        """After a body could not be put: whether there is still no room for one. Answers within a second or so."""
-        if self._failed and self._blobs is not None:
-            if self._probe is None or self._probe.done():
-                self._probe = asyncio.create_task(self._try(self._blobs))
-            await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
-        return self._failed
+    async def no_room_over(self) -> int | None:
+        """After a large body could not be put, and until one could be: the octets over which a body is large. None: all
+        can be kept. Answers within a second or so."""
+        if not self._failed or self._blobs is None:
+            return None
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._try(self._blobs))
+        await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
+        return self._blobs.over_bytes if self._failed else None
 
     async def _try(self, blobs: Blobs) -> None:
         with suppress(OSError):

@@ -263,13 +263,15 @@ class Store(OperatorSide, RegisterSide):
             if self._probe is None or self._probe.done():
                 self._probe = asyncio.create_task(self._try())
             await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
-        if await self._bodies.fault():
-            return "bodies"
         try:
             await self.epoch()
         except StoreUnavailable:
             return "unavailable"
         return self._driver.fault()
+
+    async def no_room_over(self) -> int | None:
+        """See `jobs.gate.Promises.no_room_over`."""
+        return await self._bodies.no_room_over()
 
     async def _try(self) -> None:
         with suppress(StoreUnavailable, OSError):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import ssl
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from gateway.errors import Busy, StoreUnavailable
 from gateway.jobs.gate import Gate
-from tests.documents import signed
+from tests.documents import sign, signed
+from tests.door.test_papers import larger
+from tests.door.test_papers import unsigned as papers_beside
+from tests.dossiers import KINDS, dossier
 from tests.house import House, house_at
 from tests.torture import disk
 
@@ -25,9 +31,13 @@ class Standing:
         self.length = 0
         self.lost = False
         self.counted = 0
+        self.over: int | None = None
 
     async def fault(self) -> str | None:
         return self.word
+
+    async def no_room_over(self) -> int | None:
+        return self.over
 
     async def queue_length(self, most: int) -> int:
         if self.lost:
@@ -79,22 +89,45 @@ async def test_a_long_queue_far_from_its_limit_is_not_counted_every_second() -> 
         gate.refuse_when_closed()
 
 
+async def test_the_gate_closes_to_large_bodies_alone() -> None:
+    store = Standing()
+    gate = Gate(store, 10)
+    gate.refuse_large(1 << 40)
+    store.over = 1000
+    await gate.look()
+    gate.refuse_when_closed()
+    gate.refuse_large(1000)
+    with pytest.raises(Busy) as busy:
+        gate.refuse_large(1001)
+    assert busy.value.retry_after == 5
+    store.over = None
+    await gate.look()
+    gate.refuse_large(1001)
+
+
 EXPECTS = "Expect: 100-continue\r\n"
-WAYS = ("", EXPECTS, "Transfer-Encoding: chunked\r\n", "Content-Type: multipart/related; boundary=b\r\n")
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+WAYS = ("", EXPECTS, CHUNKED, "Content-Type: multipart/related; boundary=b\r\n")
 """Headers of a filing whose body is announced and never sent."""
 
 
-async def refused_unread(house: House, headers: str = "", length: int = 10_000_000) -> bytes:
-    """The answer to such a filing."""
+def client_tls(house: House) -> ssl.SSLContext:
     beta = house.pki["provider-b"]
     tls = ssl.create_default_context(cafile=house.pki.tls_ca)
     tls.load_cert_chain(beta.certificate, beta.key)
-    reader, writer = await asyncio.open_connection("localhost", house.gateway.port, ssl=tls)
+    return tls
+
+
+async def refused_unread(
+    house: House, headers: str = "", length: int = 10_000_000, sent: bytes = b""
+) -> bytes:
+    """The answer to such a filing, or to one of which this alone is sent."""
+    reader, writer = await asyncio.open_connection("localhost", house.gateway.port, ssl=client_tls(house))
     if "Transfer-Encoding" not in headers:
         headers += f"Content-Length: {length}\r\n"
     if "Content-Type" not in headers:
         headers += "Content-Type: application/xml\r\n"
-    writer.write(f"POST /v1/filings HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
+    writer.write(f"POST /v1/filings HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode() + sent)
     try:
         return await reader.readuntil(b"\r\n\r\n")
     finally:
@@ -166,6 +199,49 @@ async def test_a_full_disk_is_said_before_a_body_is_read_and_takes_back_nothing(
             for one in (number, reply.body["number"]):
                 assert (await house.follow(client, one))["status"] == "accepted"
             assert len(house.simulator.books) == 2
+
+
+async def test_a_full_disk_under_large_bodies_refuses_them_alone(tmp_path: Path, pki_home: Path) -> None:
+    """Unread where they say how long they are, at the limit where they do not; what is small is filed and delivered."""
+    if needed := disk.missing():
+        pytest.skip(f"MISSING: {needed}")
+    over = 100_000
+    bodies = {"folder": tmp_path / "bodies", "over_bytes": over}
+    with disk.SmallDisk.mounted(tmp_path / "bodies", 64) as small:
+        async with house_at(tmp_path, pki_home, bodies=bodies) as house, house.client() as client:
+            picture = b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(3 * over)
+            large = dossier(house.pki, (KINDS[0], "to.png", picture))
+            small.fill()
+            async with asyncio.timeout(60):
+                while not (answer := await _refused_at_once(house)):
+                    assert (await client.submit(large, "k1")).status == 503, "nothing is promised"
+            assert answer.startswith(b"HTTP/1.1 503 "), "nobody was told to go on"
+            assert b"Retry-After: 5" in answer
+            unread = await refused_unread(house, CHUNKED, sent=b"%x\r\n" % (over + 1) + b" " * (over + 1))
+            assert unread.startswith(b"HTTP/1.1 503 "), "more than the limit has come, and the end has not"
+            ready, told = await readiness(house)
+            assert (ready, told["ready"]) == (200, True)
+            assert told["checks"]["bodies"] == "large ones are refused"
+            filed = await client.submit(signed(house.pki), "k2")
+            assert filed.status == 201
+            assert (await house.follow(client, filed.body["number"]))["status"] == "accepted"
+            document, papers = larger(*papers_beside(house), 3 * over)
+            document = sign(house.pki, document, target_id="_NODE_TO_SIGN")
+            assert (await client.submit(document, "k3", papers)).status == 201, "papers lie elsewhere"
+            small.free()
+            async with asyncio.timeout(60):
+                while (reply := await client.submit(large, "k1")).status == 503:
+                    await asyncio.sleep(0.1)
+            assert reply.status == 201
+            assert (await client.part(reply.body["number"], "document")).octets == large
+            assert (await readiness(house))[1]["checks"]["bodies"] == "ok"
+
+
+async def readiness(house: House) -> tuple[int, Any]:
+    """The status of /readyz, and what it says."""
+    url = f"https://localhost:{house.gateway.port}/readyz"
+    async with aiohttp.ClientSession() as session, session.get(url, ssl=client_tls(house)) as answer:
+        return answer.status, await answer.json()
 
 
 async def _refused_at_once(house: House) -> bytes:

@@ -25,7 +25,7 @@ def routes() -> set[tuple[str, str]]:
     """What the doors offer; the handlers are not called, so no door needs to be opened."""
     kinds = (FilingsDoor, PagesDoor, PapersDoor, CallbackDoor)
     doors = [kind.__new__(kind) for kind in kinds]
-    found = [route for door in doors for route in door.routes()] + health_routes({})
+    found = [route for door in doors for route in door.routes()] + health_routes({}, {})
     found.append(metrics_route(lambda: asyncio.sleep(0, b"")))
     return {(route.method, route.path) for route in found}
 

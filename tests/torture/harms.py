@@ -131,7 +131,8 @@ class FullDisk:
         left = self.disk.left
 
         async def noticed() -> bool:
-            return self.books.busy > busy and await self.gateway.ready() != 200
+            checks = await self.gateway.checks()
+            return self.books.busy > busy and any(word != "ok" for word in checks.values())
 
         seen = await until(noticed, _NOTICED_SECONDS)
         await asyncio.sleep(1.0)
