@@ -28,6 +28,7 @@ from gateway.api.filings import FilingsDoor
 from gateway.api.health import ReadyCheck, health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
+from gateway.body_keys import begin_with, first_keys
 from gateway.calendar import CalendarError, Deadlines, load_deadlines
 from gateway.clock import clock
 from gateway.delivery.agencies import KnownAgencies
@@ -229,7 +230,9 @@ async def _assembled(
         served = tuple(one for one in (door, admin.door if admin else None) if one is not None)
         doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
-        rotation = Rotation(settings, store, Parts(view, rules, client_trust, notary, served, agencies), now)
+        rotation = Rotation(
+            settings, store, Parts(view, rules, client_trust, notary, served, agencies, store.body_keys), now
+        )
         tasks["register"] = _background(rotation.run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())
@@ -404,6 +407,9 @@ async def _settled(
     notary, key = await asyncio.to_thread(first_notary, settings, view.entries, rules(), now())
     await store.seed(seeds_of(settings), SETTINGS_FILE, rosters_of(settings))
     overlaps = policy_at(settings.register.policy, now()).overlaps
-    await store.adopt(Adoption((key, *entries_of(settings)), SETTINGS_FILE, now(), overlaps))
+    seals = await asyncio.to_thread(first_keys, settings.bodies, view.entries, now())
+    named = (key, *entries_of(settings), *seals.active)
+    await store.adopt(Adoption(named, SETTINGS_FILE, now(), overlaps, seals.beside))
     view.entries = tuple(await store.entries())
+    await asyncio.to_thread(begin_with, store.body_keys, seals, view.entries)
     return view, rules, notary

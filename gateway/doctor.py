@@ -22,7 +22,8 @@ from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.filing.findings import Text
 from gateway.ports import Clock
 from gateway.production import key_files, readable_by_others, require_fit_for_production
-from gateway.register.entry import IN_FORCE, OUR_KEYS, Doubt, Entry, Purpose
+from gateway.register.entry import BARE, IN_FORCE, OUR_KEYS, Doubt, Entry, Purpose
+from gateway.register.entry import State as Stands
 from gateway.register.plan import list_level, plan, warning_level
 from gateway.register.policy import policy_at
 from gateway.register.reading import additions
@@ -65,6 +66,13 @@ _START = Text("Sửa rồi khởi động lại.", "Mend it, then start again.")
 _RENEW = Text(
     "`efile certs csr`, `add`, `rehearse`, `activate`.",
     "`efile certs csr`, then `add`, `rehearse`, `activate`.",
+)
+_RESEAL = Text(
+    "`efile certs reseal`, rồi `efile certs retire`.", "`efile certs reseal`, then `efile certs retire`."
+)
+_BODY_KEY = Text(
+    "Đặt tệp khóa đúng chỗ, chmod 600; hoặc `efile certs renew bodies`.",
+    "Have the key's file at its place, chmod 600; or `efile certs renew bodies`.",
 )
 _THEIRS = Text(
     "Xin chủ sở hữu chứng thư mới: `efile certs provider renew`, `trust add`.",
@@ -163,7 +171,7 @@ async def _store(settings: Settings, now: Clock) -> AsyncIterator[Finding]:
         yield Finding("store", Text(f"Không mở được: {error}", f"It cannot be opened: {error}"), again)
         return
     try:
-        for check in (_database, _register):
+        for check in (_database, _register, _sealed):
             async for finding in check(settings, store, now()):
                 yield finding
     except StoreUnavailable as error:
@@ -218,7 +226,8 @@ async def _register(settings: Settings, store: Store, at: datetime) -> AsyncIter
     for entry in entries:
         if entry.purpose in OUR_KEYS and entry.state in IN_FORCE and entry.ends_at is None:
             for fault in await asyncio.to_thread(rehearse, entry, stage):
-                yield Finding(entry.id, fault, _RENEW, wrong=not isinstance(fault, Doubt))
+                mend = _BODY_KEY if entry.purpose in BARE else _RENEW
+                yield Finding(entry.id, fault, mend, wrong=not isinstance(fault, Doubt))
         level = warning_level(entry, policy, at)
         if level is not None:
             yield _ending(entry, at, wrong=level == 0 and entry.purpose in OUR_KEYS)
@@ -230,6 +239,34 @@ async def _register(settings: Settings, store: Store, at: datetime) -> AsyncIter
             yield Finding(
                 step.entry, Text(f"Chậm: {step.text.vi}.", f"Late: {step.text.en}."), _RENEW, wrong=False
             )
+
+
+async def _sealed(_: Settings, store: Store, __: datetime) -> AsyncIterator[Finding]:
+    """What is under keys that are out or on their way out, or under keys that nobody knows."""
+    counts = await store.sealed_counts()
+    keys = {one.subject: one for one in await store.entries() if one.purpose is Purpose.BODIES}
+    for name, count in counts.items():
+        entry = keys.get(name or "")
+        if entry is not None and entry.state in (Stands.ACTIVE, Stands.NEXT):
+            continue
+        if entry is not None:
+            text = Text(
+                f"Còn {count} nội dung mã hóa bằng khóa này.",
+                f"{count} bodies and papers are still sealed with it.",
+            )
+            yield Finding(entry.id, text, _RESEAL, wrong=entry.state is not Stands.RETIRING)
+        elif name:
+            text = Text(
+                f"{count} nội dung mã hóa bằng khóa {name!r} không có trong sổ.",
+                f"{count} bodies and papers are sealed with the key {name!r}, which the register does not have.",
+            )
+            yield Finding("bodies", text, _BODY_KEY)
+        elif keys:
+            text = Text(
+                f"{count} nội dung chưa mã hóa, hoặc chưa xem.",
+                f"{count} bodies and papers are not sealed, or have not been looked at.",
+            )
+            yield Finding("bodies", text, _RESEAL, wrong=False)
 
 
 def _ending(entry: Entry, at: datetime, *, wrong: bool) -> Finding:

@@ -73,7 +73,7 @@ class ClientIdentity:
 class Prepared:
     """A filing ready to be stored: body, evidence and the papers' octets (encoding, octets) in their stored form.
 
-    `blob`: where the body lies instead.
+    `blob`: where the body lies instead. `sealed_by`: the key that body and papers are sealed with, "" for none.
     """
 
     new: NewFiling
@@ -81,6 +81,7 @@ class Prepared:
     evidence: bytes
     papers: tuple[tuple[str, bytes], ...] = ()
     blob: str | None = None
+    sealed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """How a process that serves takes over what the register says, without a restart: trust, then the doors, then notices,
-then how agencies are called.
+then bodies, then how agencies are called.
 
 What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more.
 """
@@ -19,6 +19,7 @@ import structlog
 import signing
 from gateway.agency_keys import AgencyKeys
 from gateway.api.clients import ClientTrust
+from gateway.body_keys import renew_keys
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.intake.verify import SignatureRules
 from gateway.jobs.refresh import Reloading
@@ -33,6 +34,7 @@ from gateway.register.reading import fingerprint_of
 from gateway.reloaded import RegisterView
 from gateway.served import ServedDoor
 from gateway.settings import Settings
+from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
 from gateway.store.taken_over import TakenOver
 
@@ -53,6 +55,7 @@ class Parts:
     notary: XmlNotary
     doors: tuple[ServedDoor, ...]
     agencies: AgencyKeys
+    bodies: BodyKeys
 
 
 class Rotation:
@@ -133,6 +136,7 @@ class Rotation:
             self._trust,
             self._doors,
             self._notices,
+            self._bodies,
         )
         for step in steps:
             try:
@@ -173,6 +177,14 @@ class Rotation:
         notary.renew(key)
         log.info("notices-renewed", certificate=entry.id, until=entry.valid_to.isoformat())
         return None
+
+    async def _bodies(self, _: datetime) -> str | None:
+        keys = self._parts.bodies
+        before = keys.sealer.name
+        faults = await asyncio.to_thread(renew_keys, keys, self._parts.view.entries)
+        if keys.sealer.name != before:
+            log.info("bodies-renewed", key=keys.sealer.name)
+        return "; ".join(faults) or None
 
     def _fit_key(self, entry: Entry, at: datetime) -> signing.SigningKey:
         key, rules = open_entry(entry), self._parts.rules()

@@ -17,7 +17,6 @@ from gateway.settings import BodySettings, RetentionSettings, Settings
 from gateway.store.blobs import Blobs, FolderBlobs
 from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
-from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
 
 log = structlog.get_logger("app")
@@ -26,8 +25,8 @@ _PAGE = 200
 
 
 def bodies_of(bodies: BodySettings) -> Bodies:
-    """How bodies are kept. Raises ConfigurationError, OSError."""
-    return Bodies(_blobs(bodies), BodyKeys.from_files(bodies.keys, bodies.seal_with))
+    """Where bodies are kept; their keys come with the register. Raises ConfigurationError, OSError."""
+    return Bodies(_blobs(bodies))
 
 
 def try_bodies(bodies: BodySettings) -> None:

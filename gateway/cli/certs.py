@@ -23,6 +23,7 @@ from gateway.cli.certs_others import agency, provider, trust
 from gateway.cli.certs_output import print_entries, print_steps
 from gateway.cli.certs_reissue import reissue
 from gateway.cli.certs_renew import renew
+from gateway.cli.certs_reseal import reseal
 from gateway.cli.certs_warn import warn
 from gateway.cli.operator import operator, why_option
 from gateway.cli.output import json_option, print_json, refused
@@ -52,14 +53,22 @@ def certs() -> None:
 def list_entries(*, everything: bool, config: Path, as_json: bool) -> None:
     """List the register: what is for what, how it stands, and how many days are left."""
 
-    async def ask(register: Certificates) -> Sequence[Entry]:
-        return await register.entries()
+    async def ask(register: Certificates) -> tuple[Sequence[Entry], dict[str | None, int]]:
+        return await register.entries(), await register.store.sealed_counts()
 
-    entries = [e for e in act(config, ask) if everything or e.state.value not in ("retired", "revoked")]
+    known, sealed = act(config, ask)
+    entries = [e for e in known if everything or e.state.value not in ("retired", "revoked")]
     if as_json:
-        print_json([entry_json(entry, clock()) for entry in entries])
+        print_json([{**entry_json(entry, clock()), **_seals(entry, sealed)} for entry in entries])
     else:
-        print_entries(entries, clock())
+        print_entries(entries, clock(), sealed)
+
+
+def _seals(entry: Entry, sealed: dict[str | None, int]) -> dict[str, int]:
+    """Of a key of bodies: how many bodies and papers are under it, and how many nobody has looked at."""
+    if entry.purpose is not Purpose.BODIES:
+        return {}
+    return {"seals": sealed.get(entry.subject, 0), "notLookedAt": sealed.get(None, 0)}
 
 
 @certs.command("plan")
@@ -79,14 +88,17 @@ def show_plan(*, config: Path, as_json: bool) -> None:
 
 
 @certs.command("add")
-@click.argument("purpose", type=click.Choice(["admin-tls", "agency-tls", "notices", "tls"]))
+@click.argument("purpose", type=click.Choice(["admin-tls", "agency-tls", "bodies", "notices", "tls"]))
 @agency_option
-@click.option("--key", type=_FILE, help="Private key: PEM, or for notices PKCS#12 (.p12, .pfx).")
+@click.option(
+    "--key", type=_FILE, help="Private key: PEM, or for notices PKCS#12 (.p12, .pfx). For bodies: 32 octets."
+)
 @click.option("--cert", type=_FILE, help="Certificate and chain (PEM).")
 @click.option("--password-file", type=_FILE, help="File with the key's password, of notices or agency-tls.")
 @click.option(
     "--place", type=_FILE, help="TOML file that says [notices] as the settings do: a token, a service."
 )
+@click.option("--name", help="Of a key of bodies; what it seals says it. [default: the file's name]")
 @why_option
 @settings_options
 @json_option
@@ -98,11 +110,21 @@ def add(
     cert: Path | None,
     password_file: Path | None,
     place: Path | None,
+    name: str | None,
     why: str,
     config: Path,
     as_json: bool,
 ) -> None:
     """Enter a key and its certificate as the next one. The key stays where it is, on every node."""
+    who = Who(operator(), why)
+    if purpose == Purpose.BODIES:
+        if key is None or cert or password_file or place:
+            raise click.UsageError("a key of bodies is a file without a certificate: --key, and --name")
+        file = key.resolve()
+        tell(act(config, lambda register: register.add_body_key(name or file.name, file, who)), as_json)
+        return
+    if name is not None:
+        raise click.UsageError("--name is for bodies")
     if place is not None:
         location = read_notice_place(place)
     elif key is None or (cert is None and key.suffix.lower() not in (".p12", ".pfx")):
@@ -117,7 +139,7 @@ def add(
         raise click.UsageError("the key of agency-tls is a PEM file: --key and --cert")
 
     async def ask(register: Certificates) -> Entry:
-        return await register.add_key(Purpose(purpose), location, Who(operator(), why), party)
+        return await register.add_key(Purpose(purpose), location, who, party)
 
     tell(act(config, ask), as_json)
 
@@ -178,7 +200,7 @@ def retire(*, entry: str, at: datetime | None, force: bool, why: str, config: Pa
 @settings_options
 @json_option
 def revoke(*, entry: str, emergency: bool, force: bool, why: str, config: Path, as_json: bool) -> None:  # noqa: ARG001
-    """ENTRY is compromised: out at once. Of the door's or the notices' key the next one takes over in the same act."""
+    """ENTRY is compromised: out at once. Of a key of ours that is in use the next one takes over in the same act."""
 
     async def ask(register: Certificates) -> Entry:
         return await register.revoke(entry, Who(operator(), why), force=force)
@@ -218,6 +240,7 @@ def csr(*, subject: str, hosts: tuple[str, ...], out: Path) -> None:
 
 certs.add_command(renew)
 certs.add_command(reissue)
+certs.add_command(reseal)
 certs.add_command(trust)
 certs.add_command(provider)
 certs.add_command(agency)

@@ -42,11 +42,14 @@ def party_for(purpose: Purpose, agency: str | None) -> str:
     return party_of(agency) if agency is not None else ""
 
 
-def act(config: Path, ask: Callable[[Certificates], Awaitable[T]]) -> T:
-    """Run one act on the register of the store that the settings name; a refusal is told in both languages."""
+def act(config: Path, ask: Callable[[Certificates], Awaitable[T]], *, bodies: bool = False) -> T:
+    """Run one act on the register of the store that the settings name; a refusal is told in both languages.
+
+    `bodies`: it reads and writes those that lie elsewhere, too.
+    """
     settings = settings_of(config)
     try:
-        return with_store(config, lambda store: ask(Certificates(settings, store, clock)))
+        return with_store(config, lambda store: ask(Certificates(settings, store, clock)), bodies=bodies)
     except RegisterRefused as error:
         _tell(error.texts)
     except NotFound as error:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import click
 
 from gateway.filing.identifiers import VIETNAM
-from gateway.register.entry import STATE_WORDS, Entry, State
+from gateway.register.entry import STATE_WORDS, Entry, Purpose, State
 from gateway.register.plan import Step
 
 _COLOURS = {State.ACTIVE: "green", State.NEXT: "blue", State.RETIRING: "yellow", State.REVOKED: "red"}
 _SOON_DAYS = 30
 
 
-def print_entries(entries: Iterable[Entry], at: datetime) -> None:
-    """A table, a line each."""
+def print_entries(entries: Iterable[Entry], at: datetime, sealed: Mapping[str | None, int]) -> None:
+    """A table, a line each. `sealed`: how many bodies and papers are under which key."""
     listed = list(entries)
     for entry in listed:
         left = entry.days_left(at)
@@ -26,8 +26,13 @@ def print_entries(entries: Iterable[Entry], at: datetime) -> None:
             days = f"{shown} days  until {_day(entry.valid_to)}"
         state = click.style(f"{entry.state.value:8}", fg=_COLOURS.get(entry.state))
         whose = f"{entry.party}: " if entry.party else ""
-        click.echo(f"{entry.id:28} {state} {days}  {whose}{entry.subject}")
+        seals = f"  seals {sealed.get(entry.subject, 0)}" if entry.purpose is Purpose.BODIES else ""
+        click.echo(f"{entry.id:28} {state} {days}  {whose}{entry.subject}{seals}")
     click.echo(f"{len(listed)} entries")
+    if sealed.get(None):
+        click.echo(
+            f"{sealed[None]} bodies and papers of an older version: `efile certs reseal` looks at them"
+        )
 
 
 def print_entry(entry: Entry, at: datetime) -> None:

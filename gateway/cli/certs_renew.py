@@ -1,8 +1,10 @@
-"""efile certs renew: a new key with its certificate, from an ACME server or the development authorities."""
+"""efile certs renew: a new key, with its certificate from an ACME server or the development authorities."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from gateway.clock import clock
 from gateway.filing.findings import Text
 from gateway.register.acts import Certificates, Who
 from gateway.register.entry import Entry, Purpose, RegisterRefused
+from gateway.register.request import write_new
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -30,10 +33,13 @@ _HOLDERS = {"tls": "gateway-server", "notices": "notice", "agency-tls": "gateway
 
 
 @click.command("renew")
-@click.argument("purpose", type=click.Choice(sorted(_FROM_DEVELOPMENT)))
+@click.argument("purpose", type=click.Choice(["bodies", *sorted(_FROM_DEVELOPMENT)]))
 @agency_option
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="New folder for key.pem and chain.pem."
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="New folder for key.pem and chain.pem; of bodies for the file `key`, whose name the folder's is.",
 )
 @click.option("--acme", metavar="URL", help="Directory of an ACME server (RFC 8555); for tls.")
 @click.option(
@@ -77,11 +83,26 @@ def renew(
     config: Path,
     as_json: bool,
 ) -> None:
-    """Make a new key, have it certified, enter it as the next one and rehearse it; --activate lets it take over.
+    """Make a new key, have it certified, enter it as the next one and rehearse it; --activate lets it take over. A key
+    of bodies needs no certificate; on other nodes it has to be at the same place before it is rehearsed.
 
     The key in use stays in use until then. Exit codes: 1 refused, or the rehearsal is not green · 3 the ACME server
     cannot be reached.
     """
+    who = Who(operator(), why)
+    if purpose == Purpose.BODIES:
+        if acme is not None or dev_pki is not None:
+            raise click.UsageError("a key of bodies has no certificate: neither --acme nor --dev-pki")
+        key = _body_key(out)
+        _entered(
+            config,
+            lambda register: _next(
+                register, lambda: register.add_body_key(key.parent.name, key, who), who, at_once=at_once
+            ),
+            at_once=at_once,
+            as_json=as_json,
+        )
+        return
     if (acme is None) == (dev_pki is None):
         raise click.UsageError("say where the certificate comes from: --acme or --dev-pki")
     if acme is not None and (purpose != "tls" or not hosts):
@@ -97,10 +118,18 @@ def renew(
         source = partial(_from_development, dev_pki, purpose, out)
 
     async def ask(register: Certificates) -> Entry:
-        files = await asyncio.to_thread(source)
-        who = Who(operator(), why)
-        return await _next(register, Purpose(purpose), files, who, party, at_once=at_once)
+        key, chain = (str(file.resolve()) for file in await asyncio.to_thread(source))
+        location = {"key": key, "certificate": chain}
+        return await _next(
+            register, lambda: register.add_key(Purpose(purpose), location, who, party), who, at_once=at_once
+        )
 
+    _entered(config, ask, at_once=at_once, as_json=as_json)
+
+
+def _entered(
+    config: Path, ask: Callable[[Certificates], Awaitable[Entry]], *, at_once: bool, as_json: bool
+) -> None:
     if at_once:
         changed(config, ask, as_json)
         return
@@ -111,17 +140,10 @@ def renew(
 
 
 async def _next(
-    register: Certificates,
-    purpose: Purpose,
-    files: tuple[Path, Path],
-    who: Who,
-    party: str,
-    *,
-    at_once: bool,
+    register: Certificates, enter: Callable[[], Awaitable[Entry]], who: Who, *, at_once: bool
 ) -> Entry:
     """Entered and rehearsed; `at_once`: in use, where that was green."""
-    key, chain = (str(file.resolve()) for file in files)
-    added = await register.add_key(purpose, {"key": key, "certificate": chain}, who, party)
+    added = await enter()
     tried = await register.rehearse(added.id, who)
     if not at_once:
         return tried
@@ -132,6 +154,19 @@ async def _next(
             Text(f"{added.id} vẫn chờ, chưa dùng.", f"{added.id} waits as next; it is not in use."),
         )
     return await register.activate(added.id, who)
+
+
+def _body_key(out: Path) -> Path:
+    """32 random octets, mode 600."""
+    file = out.resolve() / "key"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_new(file, os.urandom(32), mode=0o600)
+    except FileExistsError as error:
+        raise click.UsageError(f"{error.filename} is there already") from None
+    except OSError as error:
+        raise click.UsageError(f"{out}: {error}") from None
+    return file
 
 
 def _by_acme(

@@ -15,6 +15,7 @@ from gateway.cli.place import settings_of
 from gateway.clock import clock
 from gateway.store.opening import open_store
 from gateway.store.store import Store
+from gateway.upkeep import bodies_of
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -30,11 +31,13 @@ def operator() -> str:
     return pwd.getpwuid(os.getuid()).pw_name
 
 
-def with_store(config: Path, ask: Callable[[Store], Awaitable[T]]) -> T:
-    """Run `ask` on the store that the settings name."""
+def with_store(config: Path, ask: Callable[[Store], Awaitable[T]], *, bodies: bool = False) -> T:
+    """Run `ask` on the store that the settings name; `bodies`: also on those that lie elsewhere."""
 
     async def run() -> T:
-        store = await open_store(settings_of(config).store, clock)
+        settings = settings_of(config)
+        kept = bodies_of(settings.bodies) if bodies else None
+        store = await open_store(settings.store, clock, bodies=kept)
         try:
             return await ask(store)
         finally:

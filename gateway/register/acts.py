@@ -10,16 +10,19 @@ import os
 import socket
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 
 import signing
 from gateway.agency_keys import require_called_with_certificate
+from gateway.body_keys import new_body_key
 from gateway.filing.findings import Text
 from gateway.notice_keys import open_notice_key, settings_of_location
 from gateway.ports import Clock, Provider
 from gateway.register.entry import (
+    BARE,
     OUR_KEYS,
     SINGLE,
     Doubt,
@@ -29,6 +32,7 @@ from gateway.register.entry import (
     RegisterRefused,
     Rehearsal,
     State,
+    active,
     found,
 )
 from gateway.register.plan import Step, plan
@@ -42,6 +46,8 @@ from gateway.store.store import Store
 from gateway.store.taken_over import TakenOver
 
 _LOOK_SECONDS = 0.05
+_ANSWER_SECONDS = 10.0
+"""In which every process that serves has looked at a coming key of bodies."""
 _OF_TRUST = (Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA)
 
 
@@ -83,11 +89,17 @@ class Certificates:
     async def add_key(self, purpose: Purpose, location: dict[str, Any], who: Who, party: str = "") -> Entry:
         """A key of ours comes next: for a door, for notices, or for calls to an agency, the party. Raises
         signing.KeyRefused, ConfigurationError, OSError, ValueError."""
-        if purpose not in OUR_KEYS:
-            listed = ", ".join(sorted(OUR_KEYS))
-            raise RegisterRefused(Text(f"Chỉ {listed} có khóa ở đây.", f"Only {listed} have a key here."))
+        if purpose not in OUR_KEYS - BARE:
+            listed = ", ".join(sorted(OUR_KEYS - BARE))
+            raise RegisterRefused(
+                Text(f"Chỉ {listed} có khóa với chứng thư.", f"Only {listed} have a key with a certificate.")
+            )
         certificate = await asyncio.to_thread(_certificate_of, location)
         return await self._add(of_certificate(purpose, certificate, party=party, location=location), who)
+
+    async def add_body_key(self, name: str, file: Path, who: Who) -> Entry:
+        """A key of bodies comes next, under a name that no other has had. Raises ConfigurationError."""
+        return await self._add(await asyncio.to_thread(new_body_key, name, file, self._clock()), who)
 
     async def add_certificate(
         self, purpose: Purpose, octets: bytes, who: Who, party: str = ""
@@ -123,6 +135,8 @@ class Certificates:
         told = await asyncio.to_thread(rehearse, entry, stage)
         faults = tuple(text for text in told if not isinstance(text, Doubt))
         doubts = tuple(Text(text.vi, text.en) for text in told if isinstance(text, Doubt))
+        if entry.purpose is Purpose.BODIES:
+            faults = (*faults, *(await self._elsewhere(entry)))
         return await self._store.record_rehearsal(
             entry.id, Rehearsal(entry.fingerprint, at, who.name, faults, CHECKS, doubts)
         )
@@ -138,6 +152,9 @@ class Certificates:
         """It is used, or trusted, no more, from now or from `at` on; not what all depends on, unless by force."""
         entries = await self.entries()
         entry = found(entries, name)
+        current = active(entries, Purpose.BODIES)
+        if entry.purpose is Purpose.BODIES and current is not None:
+            await self.require_taken_over(current)
         if not force:
             stage = Stage(self._settings, entries, self.policy, self._clock())
             if faults := await asyncio.to_thread(retirement_faults, entry, stage):
@@ -157,6 +174,22 @@ class Certificates:
             purpose = Purpose.CLIENT_CA if one in cas else Purpose.ANCHOR
             entry = await self._add(of_certificate(purpose, one), who)
         return await self.retire(entry.id, who, force=force)
+
+    async def require_taken_over(self, entry: Entry) -> None:
+        """Every process that serves has this key, and its work is no longer under another. Raises RegisterRefused."""
+        if faults := await self._elsewhere(entry):
+            raise RegisterRefused(*faults)
+
+    async def _elsewhere(self, entry: Entry) -> list[Text]:
+        """Which of the processes that serve cannot have a key, and why."""
+        epoch = await self._store.epoch()
+        _, processes = await self.effect(_ANSWER_SECONDS)
+        late = [one.process for one in processes if one.epoch < epoch]
+        told = [(one.process, fault) for one in processes for fault in one.faults if entry.id in fault]
+        return [
+            *(Text(f"{one} chưa trả lời.", f"{one} has not answered yet.") for one in late),
+            *(Text(f"{one}: không dùng được: {why}", f"{one} cannot use it: {why}") for one, why in told),
+        ]
 
     async def providers(self) -> list[tuple[Provider, str | None]]:
         """All, each with why it is suspended, or None."""

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import signing
+from gateway.body_keys import open_body_key
 from gateway.errors import ConfigurationError
 from gateway.filing.findings import Text
 from gateway.notice_keys import notary_with, open_entry
@@ -24,8 +25,10 @@ from gateway.register.shadow import handshake_faults
 from gateway.register.towards import agency_tls_faults
 from gateway.reloaded import client_cas
 from gateway.settings import Settings
+from gateway.store.sealing import BodyKeys
 
-CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap")
+CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap", "sealing")
+_PROBE = bytes(64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,9 @@ def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
             yield from _crl(entry, stage)
         case Purpose.ANCHOR | Purpose.INTERMEDIATE:
             _trust(stage, entry)
-        case Purpose.CLIENT_CA | Purpose.BODIES:
+        case Purpose.BODIES:
+            yield from _bodies(entry)
+        case Purpose.CLIENT_CA:
             pass
 
 
@@ -170,6 +175,14 @@ def _crl(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     if entry.valid_to < stage.at:
         until = f"{entry.valid_to:%Y-%m-%d %H:%M} UTC"
         yield Text(f"Danh sách đã hết hạn lúc {until}.", f"The list ended at {until}.")
+
+
+def _bodies(entry: NewEntry) -> Iterator[Text]:
+    """On this host; of the others each process that serves says whether it has the key."""
+    yield from mode_faults([Path(entry.location["key"])])
+    keys = BodyKeys({entry.subject: open_body_key(entry)}, entry.subject)
+    if keys.open(keys.sealer.seal(_PROBE, b"probe"), b"probe") != _PROBE:
+        yield Text("Mã hóa thử không thành.", "What it seals does not open.")
 
 
 def _trust(stage: Stage, *more: NewEntry) -> signing.TrustStore:

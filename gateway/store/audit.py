@@ -48,6 +48,10 @@ EVENTS: Mapping[str, Text] = {
     "notices.reissue": Text(
         "ký lại thông báo của khóa đã thu hồi", "notices of a revoked key were signed anew"
     ),
+    "bodies.reseal": Text(
+        "bắt đầu mã hóa lại nội dung bằng khóa đang dùng", "bodies are being sealed anew with the key in use"
+    ),
+    "bodies.resealed": Text("đã mã hóa lại nội dung", "bodies were sealed anew: how many, what is left"),
     "agency.hold": Text("ngừng gọi cơ quan", "a back-end is called no more"),
     "agency.release": Text("gọi lại cơ quan", "a back-end is called again"),
     "incident.declare": Text("khai báo sự cố", "an incident is declared"),

@@ -199,13 +199,14 @@ def _insert(items: Sequence[Prepared], made: Sequence[Recorded]) -> Part:
         [filing_row(filing) for filing in filings],
     )
     yield Statement(
-        "INSERT INTO body (number, encoding, octets, blob) VALUES (?, 'zstd', ?, ?)",
-        [(item.new.filing.number, item.octets, item.blob) for item in items],
+        "INSERT INTO body (number, encoding, octets, blob, sealed_by) VALUES (?, 'zstd', ?, ?, ?)",
+        [(item.new.filing.number, item.octets, item.blob, item.sealed_by) for item in items],
     )
     yield Statement(
-        f"INSERT INTO paper (number, {PAPER_COLUMNS}, encoding, octets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO paper (number, {PAPER_COLUMNS}, encoding, octets, sealed_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (item.new.filing.number, *paper_row(paper.about), encoding, octets)
+            (item.new.filing.number, *paper_row(paper.about), encoding, octets, item.sealed_by)
             for item in items
             for paper, (encoding, octets) in zip(item.new.papers, item.papers, strict=True)
         ],

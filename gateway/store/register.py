@@ -34,12 +34,16 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What the settings file names: it enters the register as active, once, and takes over from what was before."""
+    """What the settings file names: it enters the register as active, once, and takes over from what was before.
+
+    `beside`: what it names to open what was sealed; that enters as retiring.
+    """
 
     entries: tuple[NewEntry, ...]
     actor: str
     at: datetime
     overlaps: Overlaps = field(default_factory=dict)
+    beside: tuple[NewEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,10 @@ def adopt(batch: Sequence[Adoption]) -> Steps:
     yield Statement(HOLD_AUDIT, [()], fetch=True)
     for one in batch:
         changed = 0
+        for new in one.beside:
+            changed += yield from _adopt_one(new, one, State.RETIRING)
         for new in one.entries:
-            changed += yield from _adopt_one(new, one)
+            changed += yield from _adopt_one(new, one, State.ACTIVE)
         changed += yield from _as_switched(one.at)
         if changed:
             yield _RAISE_EPOCH
@@ -68,14 +70,26 @@ def adopt(batch: Sequence[Adoption]) -> Steps:
     return results
 
 
-def _adopt_one(new: NewEntry, one: Adoption) -> Generator[Statement, list[list[Row]], int]:
+def _adopt_one(new: NewEntry, one: Adoption, state: State) -> Generator[Statement, list[list[Row]], int]:
     (known,) = yield Statement("SELECT 1 FROM certificate WHERE id = ?", [(new.id,)], fetch=True)
-    if known:
+    if known or (yield from _named_already(new)):
         return 0
-    if new.purpose in SINGLE:
+    if state is State.ACTIVE and new.purpose in SINGLE:
         yield from _make_room(new, Hand(one.actor, one.at), one.overlaps)
-    yield from _insert(new, State.ACTIVE, Hand(one.actor, one.at))
+    yield from _insert(new, state, Hand(one.actor, one.at))
     return 1
+
+
+def _named_already(new: NewEntry) -> Generator[Statement, list[list[Row]], bool]:
+    """Whether another key of bodies has this name, which what it sealed is known by for ever."""
+    if new.purpose is not Purpose.BODIES:
+        return False
+    (named,) = yield Statement(
+        "SELECT 1 FROM certificate WHERE purpose = ? AND subject = ? AND id <> ?",
+        [(new.purpose.value, new.subject, new.id)],
+        fetch=True,
+    )
+    return bool(named)
 
 
 _SWITCHED = """
@@ -109,6 +123,14 @@ def add(batch: Sequence[Addition]) -> Steps:
             results.append(
                 RegisterRefused(
                     Text(f"{before.id} đã có trong sổ: {vi}.", f"{before.id} is there already: {en}.")
+                )
+            )
+            continue
+        if (yield from _named_already(one.entry)):
+            name = one.entry.subject
+            results.append(
+                RegisterRefused(
+                    Text(f"Đã có khóa khác tên là {name}.", f"Another key has the name {name} already.")
                 )
             )
             continue
@@ -223,6 +245,8 @@ def _require_possible(entry: Entry, one: Move) -> Generator[Statement, list[list
                 f"{entry.id} is {entry.state.value} and cannot become {one.to.value}.",
             )
         )
+    if one.to is State.RETIRED and (one.ends_at is None or one.ends_at <= one.at):
+        yield from _require_empty(entry)
     coming: Entry | None = entry if one.to is State.ACTIVE else None
     successor: Entry | None = None
     if entry.purpose in SINGLE and entry.state is State.ACTIVE and one.to is not State.ACTIVE:
@@ -247,6 +271,31 @@ def _require_possible(entry: Entry, one: Move) -> Generator[Statement, list[list
                 )
             )
     return successor
+
+
+def _require_empty(entry: Entry) -> Part:
+    """Nothing in the store is under a key of bodies that is given up. Raises RegisterRefused."""
+    if (yield from _seals(entry)):
+        raise RegisterRefused(
+            Text(
+                f"{entry.id}: kho dữ liệu còn nội dung mã hóa bằng khóa này (`efile certs reseal`).",
+                f"{entry.id}: bodies in the store are, or may be, sealed with it (`efile certs reseal`).",
+            )
+        )
+
+
+def _seals(entry: Entry) -> Generator[Statement, list[list[Row]], bool]:
+    """Whether anything in the store is sealed with this key, or has not been looked at yet."""
+    if entry.purpose is not Purpose.BODIES or entry.state is State.NEXT:
+        return False
+    for table in ("body", "paper"):
+        for condition, row in (("= ?", (entry.subject,)), ("IS NULL", ())):
+            (found,) = yield Statement(
+                f"SELECT 1 FROM {table} WHERE sealed_by {condition} LIMIT 1", [row], fetch=True
+            )
+            if found:
+                return True
+    return False
 
 
 def record_rehearsal(batch: Sequence[Rehearsed]) -> Steps:
@@ -288,7 +337,11 @@ def carry_out_due(batch: Sequence[Due]) -> Steps:
         )
         for row in ending:
             entry = entry_of(row)
-            yield from _into(entry, State.RETIRED, Hand(CLOCK, one.at, entry.why))
+            hand = Hand(CLOCK, one.at, entry.why)
+            if (yield from _seals(entry)):
+                yield from _put_off(entry, hand)
+            else:
+                yield from _into(entry, State.RETIRED, hand)
         if starting or ending:
             yield _RAISE_EPOCH
         results.append(len(starting) + len(ending))
@@ -341,6 +394,17 @@ def _switch_client(entry: Entry, state: State, hand: Hand) -> Part:
     act = {State.REVOKED: "revoke", State.RETIRED: "retire"}.get(state, "restore")
     detail = json_text({"kind": kind, "party": party})
     yield from append_audit(hand.at, hand.actor, f"client_certificate.{act}", entry.fingerprint, detail)
+
+
+def _put_off(entry: Entry, hand: Hand) -> Part:
+    """It cannot be retired yet: that is told, and tried again a day later."""
+    until = time_text(hand.at + timedelta(days=1))
+    yield Statement(
+        "UPDATE certificate SET ends_at = ?, version = version + 1, changed_by = ?, changed_at = ? WHERE id = ?",
+        [(until, hand.actor, time_text(hand.at), entry.id)],
+    )
+    detail = json_text({"endsAt": until, "why": "bodies in the store are, or may be, sealed with it"})
+    yield from append_audit(hand.at, hand.actor, "certificate.schedule", entry.id, detail)
 
 
 def _change(id: str, one: Move, assignments: str, value: str) -> Part:

@@ -38,6 +38,7 @@ from gateway.store.attempts import READ_ATTEMPTS, attempts_of
 from gateway.store.bodies import READ_BODY, READ_PAPER, Bodies
 from gateway.store.operator_side import OperatorSide
 from gateway.store.register_side import RegisterSide
+from gateway.store.reseal_side import ResealSide
 from gateway.store.rows import (
     AGENCY_COLUMNS,
     FILING_COLUMNS,
@@ -61,7 +62,7 @@ WHERE c.fingerprint = ?
 """
 
 
-class Store(OperatorSide, RegisterSide):
+class Store(OperatorSide, RegisterSide, ResealSide):
     """Filings, Deliveries and Registry of `ports.py` in one database. `clock` dates the events."""
 
     def __init__(self, driver: Driver, clock: Clock, bodies: Bodies | None = None) -> None:

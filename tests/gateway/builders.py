@@ -62,7 +62,12 @@ def new_filing(
     kind = NoticeKind.REFUSAL if status is Status.REFUSED else NoticeKind.RECEIPT
     notice = SignedNotice(kind, AT, f"<receipt>{filing.number}</receipt>".encode())
     kept = tuple(
-        NewPaper(FiledPaper(2 * n, "giay-to", f"giấy {n}.pdf", "application/pdf", len(one), b"digest"), one)
+        NewPaper(
+            FiledPaper(
+                2 * n, "giay-to", f"giấy {n}.pdf", "application/pdf", len(one), hashlib.sha256(one).digest()
+            ),
+            one,
+        )
         for n, one in enumerate(papers, 1)
     )
     return NewFiling(filing, body, b"{}", notice, kept)

@@ -72,14 +72,14 @@ async def test_a_body_is_synced_before_it_has_its_name_and_the_folder_before_the
     folder: FolderBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    sync, rename = os.fsync, os.replace
+    sync, link = os.fsync, os.link
     monkeypatch.setattr(
         os, "fsync", lambda handle: (done.append(os.readlink(f"/proc/self/fd/{handle}")), sync(handle))
     )
-    monkeypatch.setattr(os, "replace", lambda a, b: (done.append("renamed"), rename(a, b)))
+    monkeypatch.setattr(os, "link", lambda a, b: (done.append("named"), link(a, b)))
     await asyncio.to_thread(folder.put, "ab" * 32, b"octets")
-    written, renamed, shard, above = done
-    assert (renamed, shard, above) == ("renamed", str(folder._folder / "ab"), str(folder._folder))
+    written, named, shard, above = done
+    assert (named, shard, above) == ("named", str(folder._folder / "ab"), str(folder._folder))
     assert written.startswith(str(folder._folder / "ab" / "."))
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.body_keys import first_keys
 from gateway.errors import ConfigurationError
+from gateway.settings import BodySettings
 from gateway.store.blobs import FolderBlobs
 from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
@@ -100,7 +102,7 @@ def test_what_is_cut_short_is_said(cut: bytes) -> None:
 
 def test_every_unfit_key_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(b"short")
-    files = {"short": tmp_path / "short", "none": tmp_path / "none"}
+    named = BodySettings(keys={"short": tmp_path / "short", "none": tmp_path / "none"}, seal_with="other")
     with pytest.raises(ConfigurationError) as refused:
-        BodyKeys.from_files(files, "other")
+        first_keys(named, (), AT)
     assert len(refused.value.faults) == 3
