@@ -13,6 +13,9 @@ import click
 
 from gateway.cli.place import settings_of
 from gateway.clock import clock
+from gateway.errors import ConfigurationError
+from gateway.settings import BodySettings
+from gateway.store.bodies import Bodies
 from gateway.store.opening import open_store
 from gateway.store.store import Store
 from gateway.upkeep import bodies_of
@@ -31,12 +34,19 @@ def operator() -> str:
     return pwd.getpwuid(os.getuid()).pw_name
 
 
+def _bodies(bodies: BodySettings) -> Bodies:
+    """What is written there must be the gateway's to read. Raises ConfigurationError, OSError."""
+    if bodies.folder is not None and bodies.folder.exists() and bodies.folder.stat().st_uid != os.geteuid():
+        raise ConfigurationError([f"{bodies.folder}: this is for the account that owns the folder"])
+    return bodies_of(bodies)
+
+
 def with_store(config: Path, ask: Callable[[Store], Awaitable[T]], *, bodies: bool = False) -> T:
     """Run `ask` on the store that the settings name; `bodies`: also on those that lie elsewhere."""
 
     async def run() -> T:
         settings = settings_of(config)
-        kept = bodies_of(settings.bodies) if bodies else None
+        kept = _bodies(settings.bodies) if bodies else None
         store = await open_store(settings.store, clock, bodies=kept)
         try:
             return await ask(store)

@@ -60,11 +60,9 @@ class Resealing:
         await self._note("bodies.reseal", current, who, {"under": under, "count": whole, "why": who.why})
         total = Progress()
         for key in under:
-            progress = await store.reseal(key, only)
+            progress = await store.reseal(key, only, _counted(told, total.resealed, whole))
             total.resealed += progress.resealed
             total.failed += progress.failed
-            if told is not None:
-                told(total.resealed, whole)
         left = {k: n for k, n in (await store.sealed_counts()).items() if k in under and k != current.subject}
         detail = {"resealed": total.resealed, "left": sum(left.values()), "failed": total.failed[:_NAMED]}
         await self._note("bodies.resealed", current, who, detail)
@@ -73,6 +71,12 @@ class Resealing:
     async def _note(self, act: str, entry: Entry, who: Who, detail: dict[str, object]) -> None:
         note = Note(act, entry.id, who.name, self._clock(), json_text(detail))
         await self._register.store.note_reseal(note)
+
+
+def _counted(
+    told: Callable[[int, int], object] | None, before: int, whole: int
+) -> Callable[[int], object] | None:
+    return None if told is None else lambda done: told(before + done, whole)
 
 
 def _current(entries: list[Entry]) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import zstandard
@@ -59,10 +59,13 @@ class ResealSide:
             counts[name] += count
         return dict(counts)
 
-    async def reseal(self, sealed_by: str | None, only: str | None = None) -> Progress:
+    async def reseal(
+        self, sealed_by: str | None, only: str | None = None, told: Callable[[int], object] | None = None
+    ) -> Progress:
         """Bring what is under a key under the one that seals now, by pages; others have the store for as long.
 
         `sealed_by`: None: what nobody has looked at; of that, where `only` is given, what is under that key alone.
+        `told`: after each page, how many are done.
         Raises RegisterRefused where another key has become active meanwhile, StoreUnavailable: what is done stays done.
         """
         progress = Progress()
@@ -72,6 +75,8 @@ class ResealSide:
                 after = rows[-1][:-1]
                 began = time.monotonic()
                 await self._pages(table, rows, only, progress)
+                if told is not None:
+                    told(progress.resealed)
                 await asyncio.sleep(time.monotonic() - began)
         return progress
 

@@ -16,12 +16,14 @@ from msgspec.structs import replace
 from gateway.doctor import _tables
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.production import LOOPBACK, _faults
+from gateway.register.entry import NO_END, NewEntry, Purpose
 from gateway.settings import BodySettings, ObjectStoreSettings, load_settings
 from gateway.store import bodies as module
 from gateway.store.blobs import ORPHANED_SECONDS
 from gateway.store.bodies import Bodies
 from gateway.store.bucket import BucketBlobs, open_bucket
 from gateway.store.opening import open_store
+from gateway.store.register import Adoption
 from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
 from gateway.upkeep import bodies_of, try_bodies
@@ -87,6 +89,34 @@ async def test_what_lies_there_is_sealed_where_there_is_a_key(
     assert stored.startswith(b"EFS1")
     assert await store.document(number) == LARGE
     await store.close()
+
+
+async def test_what_is_sealed_anew_is_an_object_of_its_own(
+    place: str, bucket: BucketBlobs, server: ObjectStore
+) -> None:
+    keys = BodyKeys({"old": bytes(32), "new": os.urandom(32)}, "old")
+    store = await open_store(place, lambda: AT, bodies=Bodies(bucket, keys))
+    number = (await store.add(store.prepare(prepared(LARGE).new))).filing.number
+    (old,) = server.names()
+    keys.renew({}, "new")
+    await in_register(store, "new")
+    server.stop()
+    with pytest.raises(StoreUnavailable):
+        await store.reseal("old")
+    assert await store.sealed_counts() == {"old": 1}
+    server.start()
+    assert (await store.reseal("old")).resealed == 1
+    (new,) = set(server.names()) - {old}
+    assert server.client.get_object(Bucket="bodies", Key=new)["Body"].read().startswith(b"EFS1\x03new")
+    server.client.delete_object(Bucket="bodies", Key=old)
+    assert await store.document(number) == LARGE
+    await store.close()
+
+
+async def in_register(store: Store, name: str) -> None:
+    """As the key in use."""
+    new = NewEntry(Purpose.BODIES, name, "", "", "0" * 64, AT, NO_END, b"")
+    await store.adopt(Adoption((new,), "settings file", AT))
 
 
 async def test_an_outage_promises_nothing_and_is_told_until_it_is_over(

@@ -224,6 +224,19 @@ class TestMistakes:
                 await Resealing(house.settings, register, clock).reseal(None, LAN)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another account")
+async def test_nobody_else_writes_what_the_gateway_could_not_read(tmp_path: Path, pki_home: Path) -> None:
+    async with sealing_house(tmp_path, pki_home) as (house, _):
+        folder = tmp_path / "bodies"
+        folder.mkdir()
+        os.chown(folder, 12_345, -1)
+        settings = house.installation.settings
+        settings.write_text(settings.read_text("utf-8") + f'\n[bodies]\nfolder = "{folder}"\n', "utf-8")
+        async with Typist(settings) as typed:
+            told = await typed("certs", "reseal", *WHY, code=1)
+        assert "this is for the account that owns the folder" in told
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Installation:
     """With a key, and a folder for what is large."""
