@@ -123,7 +123,7 @@ class Amqp:
         Raises:
             Unavailable: in doubt; or no queue takes it.
         """
-        async with self._in_time():
+        async with self.in_time():
             await self._publish(exchange, routing_key, letter)
 
     async def ask(self, exchange: str, routing_key: str, body: bytes, content_type: str) -> Delivered:
@@ -132,7 +132,7 @@ class Amqp:
         answer: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
         self._questions[question] = answer
         try:
-            async with self._in_time():
+            async with self.in_time():
                 letter = Letter(
                     body=body,
                     content_type=content_type,
@@ -154,7 +154,7 @@ class Amqp:
             Unavailable: the connection has ended, or the queue is gone.
         """
         arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-        async with self._in_time():
+        async with self.in_time():
             channel = await (await self._open()).channel()
             await channel.basic_qos(prefetch_count=ahead)
             closing = channel.closing
@@ -227,7 +227,8 @@ class Amqp:
             question.set_result(Delivered(message.body, properties))
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def in_time(self) -> AsyncIterator[None]:
+        """What the block does ends within `timeout_s`, several calls together too. Raises Unavailable."""
         try:
             with _as_unavailable():
                 async with asyncio.timeout(self._config.timeout_s):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -48,11 +49,12 @@ class QueueConfig(AmqpConfig, frozen=True, forbid_unknown_fields=True, kw_only=T
 class QueueAdapter:
     """Fulfils `adapters.base.Adapter` and `adapters.base.Listener`.
 
-    A filing is handed over once the broker has confirmed it: persistent, and routed to the agency's queue. What the
+    A filing is handed over once the broker has confirmed it, and all its pieces before it: persistent, and routed to
+    the agency's queue. What the
     agency makes of it comes through the reply queue, or is asked behind it in the same queue.
     """
 
-    carries_papers = False
+    carries_papers = True
 
     def __init__(self, config: QueueConfig) -> None:
         """Reads the files. Raises ConfigError."""
@@ -67,16 +69,23 @@ class QueueAdapter:
         return self._config.timeout_s
 
     async def submit(self, parcel: Parcel) -> Submitted:
-        size = len(parcel.document)
+        async with self._amqp.in_time():
+            for piece in wire.pieces(parcel):
+                make = partial(wire.piece_message, parcel.key, piece, self._parties)
+                await self._send(parcel.key, piece.id, piece.digest_hex, len(piece.octets), make)
+            size, make = len(parcel.document), partial(wire.filing, parcel, self._parties)
+            await self._send(parcel.key, parcel.key, parcel.digest_hex, size, make)
+        return Submitted(None, duplicate=False)
+
+    async def _send(self, key: str, id: str, digest_hex: str, size: int, make: Callable[[], bytes]) -> None:
         letter = Letter(
-            body=await off_loop(size, lambda: wire.filing(parcel, self._parties)),
+            body=await off_loop(size, make),
             content_type=wire.CONTENT_TYPE,
-            correlation_id=parcel.key,
+            correlation_id=key,
             reply_to=self._config.reply_queue,
-            headers={"idempotency-key": parcel.key, "sha-256": parcel.digest_hex},
+            headers={"idempotency-key": id, "sha-256": digest_hex},
         )
         await self._amqp.publish(self._config.exchange, self._config.routing_key, letter)
-        return Submitted(None, duplicate=False)
 
     async def fetch(self, key: str) -> Pending | Unknown | Verdict:
         asked = wire.question(check_key(key), self._parties)

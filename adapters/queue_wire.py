@@ -1,12 +1,16 @@
 """The XML that a queue agency and the gateway exchange: the ESB envelope of the tax sector, as its public messages have
 it (`DATA/HEADER/BODY/ROW`). The transactions and the rows are this project's; adapters/README.md shows each once.
 
+A file larger than PIECE_BYTES, and every paper, goes ahead of its filing in pieces, each a message of its own: brokers
+bound messages (RabbitMQ 4: 16 MiB), and parsers a text (libxml2: 10 MB).
+
 `SEND_DATE` is dd/MM/yyyy HH:mm:ss in Vietnam's time; other times are ISO 8601 with an offset.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 from typing import Literal
@@ -18,12 +22,14 @@ from adapters import base, result_wire, told, xml
 from adapters.xml import NotOfTheForm
 
 CONTENT_TYPE = "application/xml"
+PIECE_BYTES = 6 << 20
+"""Octets; in base64 a third more."""
 _VIETNAM = timezone(timedelta(hours=7))
 _STATES = ("CHUA_NHAN", "DANG_XU_LY", "DA_CO_KET_QUA")
 _RESULT = xml.Schema("ket-qua.xsd")
 
-Transaction = Literal["NOP_HO_SO", "TRA_CUU", "TRANG_THAI", "KET_QUA", "TU_CHOI"]
-"""A filing; a question about one, and the answer; a verdict; a message that can never be taken."""
+Transaction = Literal["PHAN_TEP", "NOP_HO_SO", "TRA_CUU", "TRANG_THAI", "KET_QUA", "TU_CHOI"]
+"""A piece of a file; a filing; a question about one, and the answer; a verdict; a message that can never be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,47 @@ class State:
     verdict: base.Verdict | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some octets of a file, the `number`th piece of `count`; `id` is its own, the same whenever it is sent."""
+
+    id: str
+    digest_hex: str
+    number: int
+    count: int
+    octets: memoryview
+
+
+def pieces(parcel: base.Parcel) -> Iterator[Piece]:
+    """Of the papers, and of a document that is too large for its message, in the order in which they go ahead of it."""
+    files = [(paper.digest_hex, paper.content) for paper in parcel.papers]
+    if len(parcel.document) > PIECE_BYTES:
+        files.append((parcel.digest_hex, parcel.document))
+    for digest_hex, content in dict(files).items():
+        count, view = _count(content), memoryview(content)
+        for number in range(1, count + 1):
+            octets = view[(number - 1) * PIECE_BYTES : number * PIECE_BYTES]
+            yield Piece(f"{parcel.key}/{digest_hex}/{number}", digest_hex, number, count, octets)
+
+
+def piece_message(key: str, piece: Piece, parties: Parties) -> bytes:
+    """PHAN_TEP."""
+    root, row = _message("PHAN_TEP", key, parties, piece.id)
+    fields = {
+        "SHA256": piece.digest_hex,
+        "PHAN": str(piece.number),
+        "SO_PHAN": str(piece.count),
+        "NOI_DUNG": base64.b64encode(piece.octets).decode("ascii"),
+    }
+    for name, value in fields.items():
+        xml.add(row, name, value)
+    return xml.encoded(root)
+
+
+def _count(content: bytes) -> int:
+    return -(-len(content) // PIECE_BYTES)
+
+
 def filing(parcel: base.Parcel, parties: Parties) -> bytes:
     """NOP_HO_SO. The same parcel is the same message, octet for octet, however often it is sent."""
     root, row = _message("NOP_HO_SO", parcel.key, parties)
@@ -63,10 +110,25 @@ def filing(parcel: base.Parcel, parties: Parties) -> bytes:
         "THOI_DIEM_TIEP_NHAN": parcel.received_at.isoformat(),
         "KIEU_NOI_DUNG": parcel.media_type,
         "SHA256": parcel.digest_hex,
-        "NOI_DUNG": base64.b64encode(parcel.document).decode("ascii"),
     }
+    if len(parcel.document) > PIECE_BYTES:
+        fields["SO_PHAN"] = str(_count(parcel.document))
+    else:
+        fields["NOI_DUNG"] = base64.b64encode(parcel.document).decode("ascii")
     for name, value in fields.items():
         xml.add(row, name, value)
+    for paper in parcel.papers:
+        beside = xml.add(row, "GIAY_TO")
+        about = {
+            "LOAI": paper.kind,
+            "TEN_TEP": paper.name,
+            "KIEU_NOI_DUNG": paper.media_type,
+            "DUNG_LUONG": str(len(paper.content)),
+            "SHA256": paper.digest_hex,
+            "SO_PHAN": str(_count(paper.content)),
+        }
+        for name, value in about.items():
+            xml.add(beside, name, value)
     return xml.encoded(root)
 
 
@@ -132,7 +194,9 @@ def refusal_message(key: str, words: str, parties: Parties) -> bytes:
     return xml.encoded(root)
 
 
-def _message(transaction: Transaction, key: str, parties: Parties) -> tuple[etree._Element, etree._Element]:
+def _message(
+    transaction: Transaction, key: str, parties: Parties, message: str | None = None
+) -> tuple[etree._Element, etree._Element]:
     root = etree.Element("DATA")
     header = xml.add(root, "HEADER")
     fields = {
@@ -142,7 +206,7 @@ def _message(transaction: Transaction, key: str, parties: Parties) -> tuple[etre
         "RECEIVER_CODE": parties.receiver_code,
         "RECEIVER_NAME": parties.receiver_name,
         "TRAN_CODE": transaction,
-        "MSG_ID": key,
+        "MSG_ID": message or key,
         "MSG_REFID": "",
         "ID_LINK": key,
     }

@@ -17,7 +17,7 @@ from lxml import etree
 from pamqp.commands import Basic
 
 from adapters import queue_wire as wire
-from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed, Simulated
+from adapters.simulator.authority import AnswerLost, Authority, Failure, Handed, HandedPaper, Simulated
 from adapters.simulator.behaviour import Behaviour
 from adapters.simulator.books import Entry
 from adapters.simulator.calling import messages
@@ -62,6 +62,8 @@ class QueueAuthority(Simulated):
         self._ready = asyncio.Event()
         self._promised: set[asyncio.Task[None]] = set()
         self._channel: AbstractChannel | None = None
+        # By key and digest; kept, for another attempt at the same filing may be under way.
+        self._pieces: dict[tuple[str, str], dict[int, bytes]] = {}
 
     async def start(self) -> None:
         """Read the queue, again after the broker has been away."""
@@ -140,7 +142,10 @@ class QueueAuthority(Simulated):
                 if not self._lost():
                     await self._send(reply_to, correlation, self._state(key))
                 return
-            taken = await self._authority.take_in(_handed(row))
+            if transaction == "PHAN_TEP":
+                self._keep_piece(row)
+                return
+            taken = await self._authority.take_in(self._handed(row))
         except AnswerLost:
             return
         except (NotOfTheForm, Failure) as failure:
@@ -149,6 +154,33 @@ class QueueAuthority(Simulated):
             return
         if taken.fresh and self.behaviour.callback:
             self._promise(taken.entry)
+
+    def _keep_piece(self, row: etree._Element) -> None:
+        file = self._pieces.setdefault((_text(row, "MA_GIAO_DICH"), _text(row, "SHA256")), {})
+        file[_number(row, "PHAN")] = _octets(row)
+
+    def _file(self, key: str, about: etree._Element) -> bytes:
+        """The pieces of a file that went ahead, put together. Raises Failure."""
+        found = self._pieces.get((key, _text(about, "SHA256")), {})
+        numbers = range(1, _number(about, "SO_PHAN") + 1)
+        if missing := [number for number in numbers if number not in found]:
+            raise Failure("malformed", f"PHAN_TEP: {_text(about, 'SHA256')} lacks pieces {missing[:9]}")
+        return b"".join(found[number] for number in numbers)
+
+    def _handed(self, row: etree._Element) -> Handed:
+        key = _text(row, "MA_GIAO_DICH")
+        return Handed(
+            wire="queue",
+            key=key,
+            agency=_text(row, "CO_QUAN"),
+            number=_text(row, "SO_HO_SO"),
+            digest=_text(row, "SHA256"),
+            document=_octets(row) if row.find("SO_PHAN") is None else self._file(key, row),
+            papers=tuple(
+                HandedPaper(_text(one, "TEN_TEP"), _text(one, "SHA256"), self._file(key, one))
+                for one in row.findall("GIAY_TO")
+            ),
+        )
 
     def _lost(self) -> bool:
         left = self.behaviour.lose_answer
@@ -199,19 +231,19 @@ class QueueAuthority(Simulated):
         await self._channel.basic_publish(body, routing_key=queue, properties=properties)
 
 
-def _handed(row: etree._Element) -> Handed:
-    def text(name: str) -> str:
-        return row.findtext(name) or ""
+def _text(element: etree._Element, name: str) -> str:
+    return element.findtext(name) or ""
 
+
+def _number(element: etree._Element, name: str) -> int:
+    text = _text(element, name)
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
+        raise Failure("malformed", f"{name}: no number")
+    return int(text)
+
+
+def _octets(row: etree._Element) -> bytes:
     try:
-        document = base64.b64decode(text("NOI_DUNG"), validate=True)
+        return base64.b64decode(_text(row, "NOI_DUNG"), validate=True)
     except binascii.Error as error:
         raise Failure("malformed", f"NOI_DUNG: {error}") from error
-    return Handed(
-        wire="queue",
-        key=text("MA_GIAO_DICH"),
-        agency=text("CO_QUAN"),
-        number=text("SO_HO_SO"),
-        digest=text("SHA256"),
-        document=document,
-    )

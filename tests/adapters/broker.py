@@ -31,9 +31,13 @@ default_user = {user}
 default_pass = {password}
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 512MB
+max_message_size = {most}
 log.console = false
 """
 
+
+MOST_BYTES = 18 << 20
+"""Of a message. RabbitMQ 4 takes 16 MiB; here an answer that no adapter takes must still come through."""
 
 _shared: dict[Path, Broker] = {}
 
@@ -76,7 +80,7 @@ class Broker:
         home.mkdir(parents=True, exist_ok=True)
         server = pki["agency-server"]
         settings = {"port": self.port, "client_ca": pki.client_ca, "cert": server.chain, "key": server.key}
-        conf = _CONF.format(**settings, user=USER, password=PASSWORD)
+        conf = _CONF.format(**settings, user=USER, password=PASSWORD, most=MOST_BYTES)
         (home / "rabbitmq.conf").write_text(conf, encoding="utf-8")
         (home / "plugins").write_text("[].\n", encoding="utf-8")
 

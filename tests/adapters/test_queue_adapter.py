@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import logging
+import random
 import ssl
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiormq
 import pytest
 from lxml import etree
 
-from adapters import ConfigError, MalformedCallback, Pending, Submitted, Unavailable, Verdict, open_adapter
+from adapters import (
+    ConfigError,
+    MalformedCallback,
+    Paper,
+    Pending,
+    Submitted,
+    Unavailable,
+    Unknown,
+    Verdict,
+    open_adapter,
+)
 from adapters import queue_wire as wire
 from adapters.result_wire import NAMESPACE
 from adapters.simulator import Behaviour
@@ -96,6 +109,96 @@ async def test_the_message_is_as_the_readme_shows(pki, shared, opened, parcel):
         "KIEU_NOI_DUNG": "application/xml",
         "SHA256": parcel().digest_hex,
     }
+
+
+def paper(name, content):
+    digest = hashlib.sha256(content).hexdigest()
+    return Paper(kind="giay-to", name=name, media_type="application/pdf", digest_hex=digest, content=content)
+
+
+async def test_papers_go_ahead_in_pieces_as_the_readme_shows(pki, shared, opened, parcel):
+    queues, long = own_queues(), random.Random(1).randbytes(wire.PIECE_BYTES + 1)
+    dossier = parcel(papers=(paper("giấy <1>.pdf", long), paper("trống.pdf", b""), paper("2.pdf", long)))
+    digest = dossier.papers[0].digest_hex
+    adapter = opened(shared.port, queues)
+    async with raw_channel(pki, shared.port) as channel:
+        await channel.queue_declare(queues.filings, durable=True)
+        await adapter.submit(dossier)
+        one, two, filing = [await channel.basic_get(queues.filings, no_ack=True) for _ in range(3)]
+    await adapter.close()
+    octets = b""
+    for number, message in enumerate((one, two), start=1):
+        properties = message.header.properties
+        assert (properties.delivery_mode, properties.correlation_id) == (2, "f-1")
+        assert properties.headers == {"idempotency-key": f"f-1/{digest}/{number}", "sha-256": digest}
+        assert len(message.body) < 9_000_000
+        transaction, row = wire.read(message.body)  # with a parser's usual bounds
+        told = {e.tag: e.text for e in row}
+        octets += base64.b64decode(told.pop("NOI_DUNG"), validate=True)
+        assert transaction == told.pop("TYPE") == "PHAN_TEP"
+        assert told == {"MA_GIAO_DICH": "f-1", "SHA256": digest, "PHAN": f"{number}", "SO_PHAN": "2"}
+    assert octets == long
+    _, row = wire.read(filing.body)
+    assert [{e.tag: e.text for e in one} for one in row.findall("GIAY_TO")] == [
+        {
+            "LOAI": "giay-to",
+            "TEN_TEP": one.name,
+            "KIEU_NOI_DUNG": "application/pdf",
+            "DUNG_LUONG": str(len(one.content)),
+            "SHA256": one.digest_hex,
+            "SO_PHAN": pieces,
+        }
+        for one, pieces in zip(dossier.papers, ("2", "0", "2"), strict=True)
+    ]
+
+
+async def test_what_is_larger_than_the_brokers_bound_for_a_message_arrives(pki, shared, opened, parcel):
+    """A paper and a document, each of more."""
+    queues, octets = own_queues(), random.Random(2).randbytes(broker.MOST_BYTES // 2).hex().encode()
+    papers = (paper("lớn.pdf", octets), paper("nhỏ.pdf", b"%PDF-"))
+    adapter = opened(shared.port, queues, timeout_s=60.0)
+    async with authority_at(pki, shared.port, queues, Behaviour(verdict_delay_s=0)) as authority:
+        for key, sent in (
+            ("f-1", parcel(papers=papers)),
+            ("f-2", parcel(key="f-2", document=b"<a>" + octets + b"</a>")),
+        ):
+            await adapter.submit(sent)
+            await fetched(adapter, key, Verdict)
+            entry = authority.books[key]
+            assert entry.digest == sent.digest_hex
+            assert entry.papers == {one.name: one.digest_hex for one in sent.papers}
+        direct = wire.filing(parcel(key="f-3"), PARTIES).replace(
+            b"</DATA>", b" " * broker.MOST_BYTES + b"</DATA>"
+        )
+        async with raw_channel(pki, shared.port) as channel:
+            with pytest.raises(aiormq.exceptions.AMQPError):
+                await channel.basic_publish(direct, routing_key=queues.filings)
+    await adapter.close()
+
+
+@pytest.mark.parametrize("spoilt", ["left out", "another's", "cut off"])
+async def test_a_filing_whose_pieces_are_not_whole_is_not_taken(pki, shared, opened, parcel, spoilt):
+    """And is taken once it is sent again, whole."""
+    queues = own_queues()
+    dossier = parcel(papers=(paper("1.pdf", b"%PDF-1"), paper("2.pdf", b"%PDF-2")))
+    adapter = opened(shared.port, queues)
+    first, second = wire.pieces(dossier)
+    messages = {
+        "left out": [],
+        "another's": [replace(second, octets=first.octets)],
+        "cut off": [replace(second, octets=second.octets[:-1])],
+    }[spoilt]
+    async with authority_at(pki, shared.port, queues, Behaviour(verdict_delay_s=0)) as authority:
+        async with raw_channel(pki, shared.port) as channel:
+            sent = [wire.piece_message("f-1", one, PARTIES) for one in (first, *messages)]
+            for body in (*sent, wire.filing(dossier, PARTIES)):
+                await channel.basic_publish(body, routing_key=queues.filings)
+        assert isinstance(await adapter.fetch("f-1"), Unknown)
+        assert authority.books == {}
+        await adapter.submit(dossier)
+        await fetched(adapter, "f-1", Verdict)
+        assert authority.books["f-1"].papers == {one.name: one.digest_hex for one in dossier.papers}
+    await adapter.close()
 
 
 async def test_a_queue_that_is_not_there_takes_nothing(shared, opened, parcel):
