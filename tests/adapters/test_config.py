@@ -55,6 +55,7 @@ async def test_a_key_opens_with_the_password_in_a_variable(settings, pki, tmp_pa
     opened = open_adapter(
         "rest", settings("https://localhost", client_key=key, client_key_password_env="EFILE_TEST_PASSWORD")
     )
+    assert opened.longest_call_s > 0
     await opened.close()
 
 

@@ -86,6 +86,7 @@ async def test_many_at_once_each_once(agency, parcel):
     adapter, authority = agency
     await asyncio.gather(*(adapter.submit(parcel(key=f"f-{n % 20}")) for n in range(60)))
     await until(lambda: len(authority.books) == 20)
+    assert set(authority.books) == {f"f-{n}" for n in range(20)}
 
 
 async def test_unknown_pending_decided(agency, parcel):

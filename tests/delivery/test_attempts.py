@@ -119,7 +119,7 @@ async def test_a_slow_step_is_not_done_twice(store: Store) -> None:
 
 async def test_a_step_that_hangs_is_ended_and_its_filing_anybodys(store: Store) -> None:
     slow = Slow(store, lease=0.2, step_seconds=0.1)
-    await store.add(prepared())
+    recorded = await store.add(prepared())
     task = asyncio.create_task(slow.worker.run())
     async with asyncio.timeout(20):
         while len(slow.begun) < 2:
@@ -127,6 +127,7 @@ async def test_a_step_that_hangs_is_ended_and_its_filing_anybodys(store: Store) 
     slow.go_on.set()
     task.cancel()
     await asyncio.wait([task])
+    assert {filing.number for filing in slow.begun} == {recorded.filing.number}
 
 
 async def test_a_claim_that_was_taken_over_ends_its_step(store: Store) -> None:

@@ -317,8 +317,9 @@ class TestUnfit:
         parts = urlsplit(cluster.url)
         several = urlunsplit(parts._replace(netloc=f"efile@127.0.0.1:1,127.0.0.1:{cluster.port}"))
         store = await open_store(several, lambda: AT)
-        await store.add(prepared())
+        recorded = await store.add(prepared())
         await store.close()
+        assert cluster.ask("SELECT number FROM filing") == recorded.filing.number
 
     async def test_nobody_there_is_said(self) -> None:
         with pytest.raises(StoreUnavailable):

@@ -144,8 +144,11 @@ class TestFitness:
         self, tmp_path: Path, pki_home: Path
     ) -> None:
         later = timedelta(days=31)
-        async with house_at(tmp_path, pki_home, now=lambda: clock() + later):
-            pass
+        async with (
+            house_at(tmp_path, pki_home, now=lambda: clock() + later) as house,
+            house.client() as client,
+        ):
+            assert (await client._call("GET", "/readyz")).status == 200
 
     async def test_a_certificate_that_expires_meanwhile_is_told(self, tmp_path: Path, pki_home: Path) -> None:
         ahead = [timedelta()]
@@ -211,4 +214,5 @@ class TestStopping:
                 for _ in range(turns):
                     await asyncio.sleep(0)
         for port in (door.port, door.health_port):
-            socket.create_server(("127.0.0.1", port)).close()
+            with socket.create_server(("127.0.0.1", port)) as next_one:
+                assert next_one.getsockname()[1] == port
