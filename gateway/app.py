@@ -58,7 +58,7 @@ from gateway.register.entry import IN_FORCE
 from gateway.register.policy import policy_at
 from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
 from gateway.rotation import Parts, Rotation
-from gateway.seeding import SETTINGS_FILE, entries_of, rosters_of, seeds_of
+from gateway.seeding import SETTINGS_FILE, entries_of, rosters_of, seeds_of, sources_of
 from gateway.served import machines_door
 from gateway.settings import Settings
 from gateway.store.register import Adoption
@@ -212,8 +212,7 @@ async def _assembled(
         )
         jobs |= {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
         jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
-        if settings.trust.fetch_hosts or settings.trust.list_urls:
-            jobs["fetching"] = fetching(settings, rules, now)
+        sources, jobs["fetching"] = fetching(settings, rules, view, now)
         if role != "intake":
             jobs |= {name: job() for name, job in delivering.items()} | _listening(delivery, store)
             jobs["upkeep"] = upkeep(
@@ -230,9 +229,8 @@ async def _assembled(
         served = tuple(one for one in (door, admin.door if admin else None) if one is not None)
         doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
-        rotation = Rotation(
-            settings, store, Parts(view, rules, client_trust, notary, served, agencies, store.body_keys), now
-        )
+        parts = Parts(view, rules, client_trust, notary, served, agencies, store.body_keys, sources)
+        rotation = Rotation(settings, store, parts, now)
         tasks["register"] = _background(rotation.run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())
@@ -408,7 +406,7 @@ async def _settled(
     await store.seed(seeds_of(settings), SETTINGS_FILE, rosters_of(settings))
     overlaps = policy_at(settings.register.policy, now()).overlaps
     seals = await asyncio.to_thread(first_keys, settings.bodies, view.entries, now())
-    named = (key, *entries_of(settings), *seals.active)
+    named = (key, *entries_of(settings), *sources_of(settings, now()), *seals.active)
     await store.adopt(Adoption(named, SETTINGS_FILE, now(), overlaps, seals.beside))
     view.entries = tuple(await store.entries())
     await asyncio.to_thread(begin_with, store.body_keys, seals, view.entries)

@@ -21,6 +21,7 @@ from gateway.register.entry import Entry, Purpose
 from gateway.register.reading import additions, certificates, out
 from gateway.register.reading import crls as register_crls
 from gateway.settings import DoorSettings, Settings
+from gateway.status_sources import StatusSources
 from signing.answers import AnswerFolder
 from signing.list_refresh import ListRefresher
 from signing.refresh import Refresher
@@ -106,16 +107,20 @@ def _by_subject(all_of_them: Sequence[x509.Certificate]) -> dict[bytes, list[x50
     return found
 
 
-def fetching(settings: Settings, rules: Reloading[SignatureRules], now: Clock) -> Coroutine[None, None, None]:
-    """The job that fetches status answers and trusted lists from allowed hosts into the trust folder."""
-    hosts = frozenset(host.lower() for host in settings.trust.fetch_hosts)
-    refresher = Refresher(AnswerFolder(settings.trust.directory / "fetched"), hosts)
+def fetching(
+    settings: Settings, rules: Reloading[SignatureRules], view: RegisterView, now: Clock
+) -> tuple[StatusSources, Coroutine[None, None, None]]:
+    """The job that fetches status answers and trusted lists from allowed hosts into the trust folder; and the hosts."""
+    refresher = Refresher(AnswerFolder(settings.trust.directory / "fetched"), frozenset())
+    sources = StatusSources(refresher, view.entries)
     lists = ListRefresher(settings.trust.directory / "lists", settings.trust.list_urls, refresher.allows)
-    return keep_fetching(
+    job = keep_fetching(
         refresher,
         lists,
         lambda: rules().trust,
         rules.refresh,
+        sources.changed,
         seconds=settings.trust.fetch_seconds,
         now=now,
     )
+    return sources, job

@@ -1,5 +1,5 @@
 """How a process that serves takes over what the register says, without a restart: trust, then the doors, then notices,
-then bodies, then how agencies are called.
+then bodies, then how agencies are called, then which hosts are asked for certificates' status.
 
 What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more.
 """
@@ -34,6 +34,7 @@ from gateway.register.reading import fingerprint_of
 from gateway.reloaded import RegisterView
 from gateway.served import ServedDoor
 from gateway.settings import Settings
+from gateway.status_sources import StatusSources
 from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
 from gateway.store.taken_over import TakenOver
@@ -56,6 +57,7 @@ class Parts:
     doors: tuple[ServedDoor, ...]
     agencies: AgencyKeys
     bodies: BodyKeys
+    sources: StatusSources
 
 
 class Rotation:
@@ -146,6 +148,7 @@ class Rotation:
             if fault is not None:
                 faults.append(fault)
         faults += await self._parts.agencies.take_over(self._parts.view.entries)
+        self._parts.sources.take_over(self._parts.view.entries)
         return tuple(faults)
 
     async def _trust(self, _: datetime) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from gateway.settings import (
     ProviderSettings,
     Settings,
 )
+from gateway.status_sources import entry_of_source
 from gateway.store.rows import json_text, time_text
 from gateway.store.seeds import Roster, Seed
 
@@ -77,6 +79,14 @@ def entries_of(settings: Settings) -> list[NewEntry]:
             for file in party.certificates
         ),
     ]
+
+
+def sources_of(settings: Settings, at: datetime) -> list[NewEntry]:
+    """The hosts that the file lets be asked for lists and OCSP answers. Raises ConfigurationError."""
+    try:
+        return [entry_of_source(host, at) for host in settings.trust.fetch_hosts]
+    except ValueError as error:
+        raise ConfigurationError([f"[trust] fetch_hosts: {error}"]) from error
 
 
 def _towards(agency: AgencySettings) -> NewEntry | None:

@@ -19,7 +19,7 @@ from gateway.cli.certs_acting import (
     party_for,
     tell,
 )
-from gateway.cli.certs_others import agency, provider, trust
+from gateway.cli.certs_others import agency, provider, source, trust
 from gateway.cli.certs_output import print_entries, print_steps
 from gateway.cli.certs_reissue import reissue
 from gateway.cli.certs_renew import renew
@@ -242,6 +242,7 @@ certs.add_command(renew)
 certs.add_command(reissue)
 certs.add_command(reseal)
 certs.add_command(trust)
+certs.add_command(source)
 certs.add_command(provider)
 certs.add_command(agency)
 certs.add_command(warn)

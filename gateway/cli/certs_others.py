@@ -67,6 +67,44 @@ def trust_retire(*, which: str, force: bool, why: str, config: Path, as_json: bo
 
 
 @click.group()
+def source() -> None:
+    """Hosts that are asked for revocation lists and OCSP answers; no others are."""
+
+
+@source.command("add")
+@click.argument("place")
+@click.option("--ocsp", is_flag=True, help="PLACE is the address of an OCSP responder.")
+@force_option
+@why_option
+@settings_options
+@json_option
+def source_add(*, place: str, ocsp: bool, force: bool, why: str, config: Path, as_json: bool) -> None:
+    """Let PLACE be asked from now on: the address of a list, which is fetched once to try it, or a host alone."""
+    who = Who(operator(), why)
+
+    async def ask(register: Certificates) -> Entry:
+        return await _taken_in(register, await register.add_source(place, who, responder=ocsp), who, force)
+
+    changed(config, ask, as_json)
+
+
+@source.command("retire")
+@click.argument("which")
+@why_option
+@settings_options
+@json_option
+def source_retire(*, which: str, why: str, config: Path, as_json: bool) -> None:
+    """Ask WHICH no more: an entry, or its host as `efile certs list` has it. What it has answered stays in use."""
+
+    async def ask(register: Certificates) -> Entry:
+        entries = await register.entries()
+        mine = [e.id for e in entries if (e.purpose, e.subject) == (Purpose.STATUS_SOURCE, which.lower())]
+        return await register.retire(mine[0] if mine else which, Who(operator(), why))
+
+    changed(config, ask, as_json)
+
+
+@click.group()
 def provider() -> None:
     """T-VAN providers: their client certificates, two at once where they change; suspended and served again."""
 

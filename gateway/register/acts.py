@@ -41,6 +41,7 @@ from gateway.register.reading import fingerprint_of, of_certificate, of_crl
 from gateway.register.rehearsal import CHECKS, Stage, rehearse, retirement_faults
 from gateway.reloaded import client_cas
 from gateway.settings import Settings
+from gateway.status_sources import entry_of_source
 from gateway.store.register import Addition, Approval, Move
 from gateway.store.store import Store
 from gateway.store.taken_over import TakenOver
@@ -112,6 +113,11 @@ class Certificates:
         else:
             new = [of_certificate(purpose, one, party=party) for one in signing.read_certificates(octets)]
         return [await self._add(one, who) for one in new]
+
+    async def add_source(self, place: str, who: Who, *, responder: bool = False) -> Entry:
+        """A host that may be asked for revocation lists, or of an OCSP `responder`, comes next: the host, or an address
+        there. Raises ValueError."""
+        return await self._add(entry_of_source(place, self._clock(), responder=responder), who)
 
     async def _add(self, new: NewEntry, who: Who) -> Entry:
         if new.purpose is Purpose.CLIENT:

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     CLIENT_CA = "client-ca"
     CRL = "crl"
     BODIES = "bodies"
+    STATUS_SOURCE = "status-source"
 
 
 class State(StrEnum):
@@ -44,7 +45,7 @@ SINGLE = NEVER_NONE | {Purpose.AGENCY_TLS}
 """At most one of these is active, of a party's at most one for each party: the next one takes over from it."""
 OUR_KEYS = SINGLE
 """Of these we hold the key."""
-BARE = frozenset({Purpose.BODIES})
+BARE = frozenset({Purpose.BODIES, Purpose.STATUS_SOURCE})
 """These have no certificate: `octets` is empty."""
 KEPT = frozenset({Purpose.BODIES})
 """What these have made is opened by them later: the one before has no overlap that ends, but is retired by hand."""

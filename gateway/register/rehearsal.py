@@ -25,6 +25,7 @@ from gateway.register.shadow import handshake_faults
 from gateway.register.towards import agency_tls_faults
 from gateway.reloaded import client_cas
 from gateway.settings import Settings
+from gateway.status_sources import source_faults
 from gateway.store.sealing import BodyKeys
 
 CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap", "sealing")
@@ -116,6 +117,8 @@ def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
             _trust(stage, entry)
         case Purpose.BODIES:
             yield from _bodies(entry)
+        case Purpose.STATUS_SOURCE:
+            yield from source_faults(entry, _trust(stage))
         case Purpose.CLIENT_CA:
             pass
 

@@ -11,11 +11,15 @@ from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
 import signing
+from gateway.app import running
 from gateway.client.http import GatewayClient
+from gateway.register.entry import Purpose, State
 from tests.documents import declaration
 from tests.house import House, house_at
+from tests.register.changing import LAN, changing_house, taken_over
 from tests.signing.pki import SIGNS, Authority, authority, name, signer
 
 TAXPAYER = name("Người nộp thuế", x509.NameAttribute(NameOID.USER_ID, "MST:5500123457"))
@@ -95,3 +99,42 @@ async def test_no_list_is_fetched_for_one_filing(
         assert publisher.asked == 0
         await house.follow(client, number, until=("provisional",))
         assert publisher.asked == 0
+
+
+async def test_a_host_is_asked_as_soon_as_the_register_says_so_and_no_more_once_it_is_retired(
+    publisher: Publisher, tmp_path: Path, pki_home: Path
+) -> None:
+    """Without a restart: the fetcher would not look for an hour."""
+    trust = {"fetch_seconds": 3600.0}
+    async with (
+        changing_house(tmp_path, pki_home, trust=trust) as (house, register),
+        house.client() as client,
+    ):
+        number = await filed(house, client, publisher)
+        entry = await register.add_source(f"http://{publisher.host.upper()}/ca.crl", LAN)
+        assert entry.subject == publisher.host
+        assert (await register.rehearse(entry.id, LAN)).rehearsed
+        assert publisher.asked == 1
+        await house.follow(client, number, until=("provisional",))
+        await register.activate(entry.id, LAN)
+        assert (await house.follow(client, number))["status"] == "accepted"
+        assert publisher.asked == 2
+        await register.retire(entry.id, LAN)
+        await taken_over(register)
+        settings = replace(house.settings, trust=replace(house.settings.trust, fetch_hosts=(publisher.host,)))
+    async with running(replace(settings, door=replace(settings.door, port=0))) as gateway:
+        states = {e.id: e.state for e in await gateway.store.entries()}
+        assert states[entry.id] is State.RETIRED, "what the settings file goes on naming is not asked again"
+
+
+async def test_hosts_of_the_settings_file_are_in_the_register(tmp_path: Path, pki_home: Path) -> None:
+    hosts = ("CRL.example.vn", "ocsp.example.vn:8080")
+    async with changing_house(tmp_path, pki_home, trust={"fetch_hosts": hosts}) as (_, register):
+        found = [e for e in await register.entries() if e.purpose is Purpose.STATUS_SOURCE]
+        assert {(e.subject, e.state) for e in found} == {
+            ("crl.example.vn", State.ACTIVE),
+            ("ocsp.example.vn:8080", State.ACTIVE),
+        }
+        assert await register.timeline() == tuple(
+            step for step in await register.timeline() if not step.entry.startswith("status-source")
+        )
