@@ -54,13 +54,14 @@ from gateway.notice_keys import first_notary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
-from gateway.register.entry import IN_FORCE
+from gateway.register.entry import IN_FORCE, RegisterRefused
 from gateway.register.policy import policy_at
 from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
 from gateway.rotation import Parts, Rotation
-from gateway.seeding import SETTINGS_FILE, entries_of, rosters_of, seeds_of, sources_of
+from gateway.seeding import SETTINGS_FILE, entries_of, people_of, rosters_of, seeds_of, sources_of
 from gateway.served import machines_door
 from gateway.settings import Settings
+from gateway.store.people import Listing
 from gateway.store.register import Adoption
 from gateway.store.store import Store
 from gateway.upkeep import opened_store, retention_rules, upkeep
@@ -396,6 +397,16 @@ async def _large_bodies(store: Store) -> str | None:
     return None if await store.no_room_over() is None else "large ones are refused"
 
 
+async def _seeded(settings: Settings, store: Store, now: Clock) -> None:
+    people = people_of(settings)
+    await store.seed(seeds_of(settings), SETTINGS_FILE, rosters_of(settings))
+    if people is not None:
+        try:
+            await store.list_people(Listing(people, SETTINGS_FILE, now()))
+        except RegisterRefused as error:
+            raise ConfigurationError([f"[[admin.person]] {error}"]) from error
+
+
 async def _settled(
     settings: Settings, store: Store, now: Clock
 ) -> tuple[RegisterView, Reloading[SignatureRules], XmlNotary]:
@@ -403,7 +414,7 @@ async def _settled(
     view = RegisterView(await store.entries())
     rules = load_signature_rules(settings, now, view)
     notary, key = await asyncio.to_thread(first_notary, settings, view.entries, rules(), now())
-    await store.seed(seeds_of(settings), SETTINGS_FILE, rosters_of(settings))
+    await _seeded(settings, store, now)
     overlaps = policy_at(settings.register.policy, now()).overlaps
     seals = await asyncio.to_thread(first_keys, settings.bodies, view.entries, now())
     named = (key, *entries_of(settings), *sources_of(settings, now()), *seals.active)

@@ -24,6 +24,7 @@ from gateway.settings import (
     Settings,
 )
 from gateway.status_sources import entry_of_source
+from gateway.store.people import ListedPerson
 from gateway.store.rows import json_text, time_text
 from gateway.store.seeds import Roster, Seed
 
@@ -62,6 +63,38 @@ def rosters_of(settings: Settings) -> list[Roster]:
     ]
 
 
+def people_of(settings: Settings) -> tuple[ListedPerson, ...] | None:
+    """The administrators that the file lists; None where it has no `[admin]`.
+
+    Raises ConfigurationError, with every fault at once.
+    """
+    if settings.admin is None:
+        return None
+    faults: list[str] = []
+    found: list[ListedPerson] = []
+    whose: dict[str, str] = {}
+    for one in settings.admin.person:
+        fingerprints = [*one.fingerprints]
+        for file in one.certificates:
+            try:
+                fingerprints.append(_fingerprint(_certificate(file)))
+            except (OSError, ValueError) as error:
+                faults.append(f"[[admin.person]] {one.name}: {file}: {error}")
+        if one.name in {other.name for other in found}:
+            faults.append(f"[[admin.person]] {one.name} is listed twice")
+        if one.account is not None and one.account in {other.account for other in found}:
+            faults.append(f"[[admin.person]] {one.name}: the account {one.account} is somebody else's")
+        if not one.fingerprints and not one.certificates:
+            faults.append(f"[[admin.person]] {one.name} has no certificate: nobody could be it")
+        for fingerprint in fingerprints:
+            if whose.setdefault(fingerprint, one.name) != one.name:
+                faults.append(f"[[admin.person]] {one.name}: {fingerprint} is {whose[fingerprint]}'s")
+        found.append(ListedPerson(one.name, one.roles, one.account, tuple(dict.fromkeys(fingerprints))))
+    if faults:
+        raise ConfigurationError(faults)
+    return tuple(found)
+
+
 def entries_of(settings: Settings) -> list[NewEntry]:
     """The certificates that the file names, beside that of notices: the doors', the clients', and those with which we
     call agencies. Raises OSError, ValueError."""
@@ -73,6 +106,11 @@ def entries_of(settings: Settings) -> list[NewEntry]:
         _server(Purpose.TLS, settings.door),
         *([] if settings.admin is None else [_server(Purpose.ADMIN_TLS, settings.admin)]),
         *(entry for one in settings.agency if (entry := _towards(one)) is not None),
+        *(
+            of_certificate(Purpose.ADMIN, _certificate(file), party=f"admin {person.name}")
+            for person in (() if settings.admin is None else settings.admin.person)
+            for file in person.certificates
+        ),
         *(
             of_certificate(Purpose.CLIENT, _certificate(file), party=f"{kind} {party.id}")
             for kind, party in parties

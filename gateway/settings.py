@@ -25,6 +25,8 @@ Short = Annotated[float, Meta(gt=0, le=600)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 URL_SCHEMES = ("postgresql", "postgres")
+ACCOUNT = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}\$?\Z"
+"""Of the operating system."""
 _URL_FILES = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 
@@ -253,10 +255,12 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 class PersonSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An administrator: `name` is how the audit record has it, after `admin:`. Known by client certificates, given as
-    files (PEM) or as SHA-256 fingerprints; several while one follows the other."""
+    files (PEM) or as SHA-256 fingerprints; several while one follows the other. `account`: its account on the
+    machines."""
 
-    name: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+    name: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,80}\Z")]
     roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
+    account: Annotated[str, Meta(pattern=ACCOUNT)] | None = None
     certificates: tuple[Path, ...] = ()
     fingerprints: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")], ...] = ()
 

@@ -20,6 +20,7 @@ from gateway.filing.findings import Text
 from gateway.filing.status import Status
 from gateway.ports import Clock
 from gateway.register.acts import Certificates
+from gateway.register.administrators import Administrators
 from gateway.store.queue import QueueFilter
 from gateway.store.store import Store
 
@@ -38,6 +39,7 @@ class AdminWorld:
 
     store: Store
     register: Certificates
+    administrators: Administrators
     deadlines: Callable[[], Deadlines]
     now: Clock
     seconds: float

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import signing
+from gateway.admin.people import Person
 from gateway.admin.times import local
 from gateway.errors import ConfigurationError, NotPossible
 from gateway.filing.findings import Text
@@ -92,6 +93,31 @@ def entry_json(entry: Entry, at: datetime) -> dict[str, Any]:
         "changedBy": entry.changed_by,
         "changedAt": _local(entry.changed_at),
         "why": entry.why,
+    }
+
+
+def person_json(person: Person) -> dict[str, Any]:
+    """An administrator for machines; `suspended`: why."""
+    proposal = person.proposal
+    return {
+        "name": person.name,
+        "roles": sorted(person.roles),
+        "account": person.account,
+        "suspended": person.suspended,
+        "version": person.version,
+        "proposal": None
+        if proposal is None
+        else {
+            "roles": None if proposal.wanted.roles is None else sorted(proposal.wanted.roles),
+            "account": proposal.wanted.account,
+            "suspended": proposal.wanted.suspended,
+            "by": proposal.by,
+            "why": proposal.why,
+            "at": local(proposal.at),
+        },
+        "changedBy": person.changed_by,
+        "changedAt": _local(person.changed_at),
+        "why": person.why,
     }
 
 

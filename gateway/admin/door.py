@@ -35,7 +35,10 @@ def admin_app(world: AdminWorld, clients: Clients, people: People) -> web.Applic
     @web.middleware
     async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Strangers learn nothing, not even which paths there are."""
-        request[_PERSON] = people[await clients.admin(request)]
+        person = await people.person(await clients.admin(request))
+        if person is None:
+            raise clients.refuse(request, "suspended")
+        request[_PERSON] = person
         return await handler(request)
 
     app = web.Application(middlewares=[_with_headers, errors_as_problems, identified])

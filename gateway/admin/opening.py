@@ -12,12 +12,13 @@ from cryptography import x509
 import signing
 from gateway.admin.call import AdminWorld
 from gateway.admin.door import admin_app
-from gateway.admin.people import load_people
+from gateway.admin.people import People
 from gateway.api.clients import Clients, ClientTrust
 from gateway.calendar import Deadlines
 from gateway.jobs.refresh import Reloading
 from gateway.ports import Clock
 from gateway.register.acts import Certificates
+from gateway.register.administrators import Administrators
 from gateway.register.entry import Entry, Purpose
 from gateway.served import ServedDoor
 from gateway.settings import Settings
@@ -43,12 +44,13 @@ def open_admin(
     admin = settings.admin
     if admin is None:
         return None
-    people = load_people(admin.person)
+    people = People(store)
     authorities = x509.load_pem_x509_certificates(admin.client_ca.read_bytes())
     trust = Reloading(admin.client_crls, partial(_trust, authorities))
     world = AdminWorld(
         store,
         Certificates(settings, store, now),
+        Administrators(settings, store, now),
         deadlines,
         now,
         admin.body_seconds,

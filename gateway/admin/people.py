@@ -1,30 +1,56 @@
-"""Who the administrators are: as the settings list them, known by their client certificates' fingerprints."""
+"""Who the administrators are: rows of the store, which the settings seed; looked up on every request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from datetime import datetime
+from typing import Protocol
 
 from gateway.admin.roles import Right, Role, may
-from gateway.errors import ConfigurationError, Forbidden
+from gateway.errors import Forbidden
 from gateway.ports import ClientIdentity
-from gateway.settings import PersonSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to become of a person; None: it stays. `account` "": none any more."""
+
+    roles: tuple[Role, ...] | None = None
+    account: str | None = None
+    suspended: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonProposal:
+    """What one person proposes of another, for a second one to approve."""
+
+    wanted: Wanted
+    by: str
+    at: datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An administrator and its roles."""
+    """An administrator and its roles. `account`: its account on the machines, where that is declared.
+
+    `suspended`: why. `version` counts the changes; who made the last one, when and why stands beside it.
+    """
 
     name: str
     roles: frozenset[Role]
+    account: str | None = None
+    suspended: str | None = None
+    version: int = 1
+    proposal: PersonProposal | None = None
+    changed_by: str = ""
+    changed_at: datetime | None = None
+    why: str = ""
 
     @property
     def actor(self) -> str:
         """As the audit record names it: apart from the system's users, who work by the command line."""
-        return f"admin:{self.name}"
+        return f"{ACTOR}{self.name}"
 
     def may(self, right: Right) -> bool:
         """Whether one of its roles gives the right."""
@@ -36,44 +62,34 @@ class Person:
             raise Forbidden(right.value)
 
 
+ACTOR = "admin:"
+"""Before the name of a person who acts at the door."""
+
+
+class Roll(Protocol):
+    """The part of the store that is asked."""
+
+    async def person_with(self, fingerprint: str) -> tuple[str, bool] | None:
+        """Whose a client certificate is, by name, and whether it is in use."""
+        ...
+
+    async def person(self, name: str) -> Person | None:
+        """One by name."""
+        ...
+
+
 class People:
     """A registry of client certificates, as `api.clients.Clients` asks it, and the people behind them."""
 
-    def __init__(self, people: Mapping[str, Person]) -> None:
-        self._by_fingerprint = people
-        self._by_name = {person.name: person for person in people.values()}
+    def __init__(self, roll: Roll) -> None:
+        self._roll = roll
 
     async def client(self, fingerprint: str) -> ClientIdentity | None:
         """See `ports.Registry.client`."""
-        person = self._by_fingerprint.get(fingerprint)
-        return None if person is None else ClientIdentity("admin", person.name, True, None)
+        found = await self._roll.person_with(fingerprint)
+        return None if found is None else ClientIdentity("admin", found[0], found[1], None)
 
-    def __getitem__(self, name: str) -> Person:
-        return self._by_name[name]
-
-
-def load_people(listed: Sequence[PersonSettings]) -> People:
-    """Raises ConfigurationError, with every fault at once."""
-    faults: list[str] = []
-    found: dict[str, Person] = {}
-    names: set[str] = set()
-    for one in listed:
-        person = Person(one.name, frozenset(one.roles))
-        fingerprints = [*one.fingerprints]
-        for file in one.certificates:
-            try:
-                certificate = x509.load_pem_x509_certificate(file.read_bytes())
-                fingerprints.append(certificate.fingerprint(hashes.SHA256()).hex())
-            except (OSError, ValueError) as error:
-                faults.append(f"[[admin.person]] {one.name}: {file}: {error}")
-        if one.name in names:
-            faults.append(f"[[admin.person]] {one.name} is listed twice")
-        if not one.fingerprints and not one.certificates:
-            faults.append(f"[[admin.person]] {one.name} has no certificate: nobody could be it")
-        for fingerprint in fingerprints:
-            if found.setdefault(fingerprint, person) is not person:
-                faults.append(f"[[admin.person]] {one.name}: {fingerprint} is {found[fingerprint].name}'s")
-        names.add(one.name)
-    if faults:
-        raise ConfigurationError(faults)
-    return People(found)
+    async def person(self, name: str) -> Person | None:
+        """None where it is suspended, or nobody."""
+        person = await self._roll.person(name)
+        return None if person is None or person.suspended is not None else person

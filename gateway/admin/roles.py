@@ -33,6 +33,8 @@ class Right(StrEnum):
     CERTIFICATES_APPROVE = "certificates.approve"
     PROVIDERS_READ = "providers.read"
     PROVIDERS_ACT = "providers.act"
+    PEOPLE_READ = "people.read"
+    PEOPLE_ACT = "people.act"
     AUDIT_READ = "audit.read"
 
 
@@ -59,9 +61,11 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             Right.CERTIFICATES_APPROVE,
             Right.PROVIDERS_READ,
             Right.PROVIDERS_ACT,
+            Right.PEOPLE_READ,
+            Right.PEOPLE_ACT,
         }
     ),
-    Role.AUDITOR: _SEEN_BY_ALL | {Right.AUDIT_READ},
+    Role.AUDITOR: _SEEN_BY_ALL | {Right.PEOPLE_READ, Right.AUDIT_READ},
 }
 """Who changes certificates sees no filing, who works on filings changes no certificate, who audits changes nothing."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.admin import api, certificates_api
+from gateway.admin import api, certificates_api, people_api
 from gateway.admin.call import Handler
 from gateway.admin.console import acts, certificates, pages
 from gateway.admin.roles import Right
@@ -45,6 +45,8 @@ API_ROUTES = (
     AdminRoute("POST", "/admin/v1/certificates/{id}/{act}", Right.CERTIFICATES_ACT, certificates_api.act),
     AdminRoute("GET", "/admin/v1/providers", Right.PROVIDERS_READ, certificates_api.providers_list),
     AdminRoute("POST", "/admin/v1/providers/{id}/{act}", Right.PROVIDERS_ACT, certificates_api.provider_act),
+    AdminRoute("GET", "/admin/v1/people", Right.PEOPLE_READ, people_api.people_list),
+    AdminRoute("POST", "/admin/v1/people/{name}/{act}", Right.PEOPLE_ACT, people_api.person_act),
     AdminRoute("GET", "/admin/v1/audit", Right.AUDIT_READ, api.audit_list),
 )
 PAGE_ROUTES = tuple(

@@ -62,7 +62,7 @@ class Clients:
         """The registered, active provider that calls. Raises Stranger, logged with its reason."""
         provider = (await self._identity(request, "provider")).provider
         if provider is None or not provider.active:
-            raise self._refuse(request, "suspended")
+            raise self.refuse(request, "suspended")
         return provider
 
     async def agency(self, request: web.Request) -> str:
@@ -76,21 +76,21 @@ class Clients:
     async def _identity(self, request: web.Request, kind: str) -> ClientIdentity:
         der = certificate_of(request)
         if not der:
-            raise self._refuse(request, "no client certificate")
+            raise self.refuse(request, "no client certificate")
         fingerprint = hashlib.sha256(der).hexdigest()
         identity = await self._registry.client(fingerprint)
         if identity is None:
-            raise self._refuse(request, "not registered", fingerprint)
+            raise self.refuse(request, "not registered", fingerprint)
         certificate = self._parsed.get(fingerprint)
         if certificate is None:
             certificate = self._parsed[fingerprint] = x509.load_der_x509_certificate(der)
         why = self._fault(fingerprint, certificate) if identity.active else "revoked"
         if why is not None:
-            raise self._refuse(request, why, fingerprint)
+            raise self.refuse(request, why, fingerprint)
         if certificate.not_valid_after_utc < self._clock():
-            raise self._refuse(request, "expired", fingerprint)
+            raise self.refuse(request, "expired", fingerprint)
         if identity.kind != kind:
-            raise self._refuse(request, "not for this door", fingerprint)
+            raise self.refuse(request, "not for this door", fingerprint)
         return identity
 
     def _fault(self, fingerprint: str, certificate: x509.Certificate) -> str | None:
@@ -109,7 +109,8 @@ class Clients:
         status = trust.revocation.status(certificate, issuer, self._clock())
         return "revoked" if isinstance(status, signing.Revoked) else None
 
-    def _refuse(self, request: web.Request, reason: str, fingerprint: str | None = None) -> Stranger:
+    def refuse(self, request: web.Request, reason: str, fingerprint: str | None = None) -> Stranger:
+        """What to raise: logged, and the caller is told the reason alone."""
         log.warning(
             "client-refused", reason=reason, fingerprint=fingerprint, peer=request.remote, path=request.path
         )

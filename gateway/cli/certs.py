@@ -19,6 +19,7 @@ from gateway.cli.certs_acting import (
     party_for,
     tell,
 )
+from gateway.cli.certs_admin import admin
 from gateway.cli.certs_others import agency, provider, source, trust
 from gateway.cli.certs_output import print_entries, print_steps
 from gateway.cli.certs_reissue import reissue
@@ -246,3 +247,4 @@ certs.add_command(source)
 certs.add_command(provider)
 certs.add_command(agency)
 certs.add_command(warn)
+certs.add_command(admin)

@@ -41,7 +41,7 @@ def trust_add(*, kind: str, file: Path, force: bool, why: str, config: Path, as_
     async def ask(register: Certificates) -> Entry:
         added = await register.add_certificate(Purpose(kind), octets, who)
         for one in added:
-            last = await _taken_in(register, one, who, force)
+            last = await taken_in(register, one, who, force)
         return last
 
     changed(config, ask, as_json)
@@ -149,7 +149,7 @@ def _of_party(kind: str) -> None:
 
         async def ask(register: Certificates) -> Entry:
             (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, f"{kind} {party}")
-            return await _taken_in(register, one, who, force)
+            return await taken_in(register, one, who, force)
 
         changed(config, ask, as_json)
 
@@ -175,7 +175,7 @@ def _of_party(kind: str) -> None:
             theirs = [e for e in await register.entries() if (e.purpose, e.party) == (Purpose.CLIENT, whose)]
             before = [e for e in theirs if e.state is State.ACTIVE]
             (one,) = await register.add_certificate(Purpose.CLIENT, octets, who, whose)
-            taken = await _taken_in(register, one, who, force)
+            taken = await taken_in(register, one, who, force)
             until = at or clock() + register.policy.overlaps.get(Purpose.CLIENT, timedelta())
             for old in before:
                 if old.id != one.id:
@@ -220,7 +220,7 @@ def provider_resume(*, provider: str, why: str, config: Path, as_json: bool) -> 
     _switched(provider, why, config, as_json, suspended=False)
 
 
-async def _taken_in(register: Certificates, entry: Entry, who: Who, force: bool) -> Entry:
+async def taken_in(register: Certificates, entry: Entry, who: Who, force: bool) -> Entry:
     """Rehearsed, then in use; what is not green stays next, and is told."""
     tried = await register.rehearse(entry.id, who)
     if not tried.rehearsed and not force:

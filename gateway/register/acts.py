@@ -23,6 +23,7 @@ from gateway.notice_keys import open_notice_key, settings_of_location
 from gateway.ports import Clock, Provider
 from gateway.register.entry import (
     BARE,
+    CALLERS,
     OUR_KEYS,
     SINGLE,
     Doubt,
@@ -120,11 +121,13 @@ class Certificates:
         return await self._add(entry_of_source(place, self._clock(), responder=responder), who)
 
     async def _add(self, new: NewEntry, who: Who) -> Entry:
-        if new.purpose is Purpose.CLIENT:
+        if new.purpose in CALLERS:
             kind, _, id = new.party.partition(" ")
             known = {one.id for one in await self._store.agencies()}
             if kind == "provider":
                 known = {provider.id for provider, _ in await self._store.providers()}
+            if new.purpose is Purpose.ADMIN:
+                known = {person.name for person in await self._store.people()}
             if id not in known:
                 raise RegisterRefused(Text(f"Không có {new.party}.", f"There is no {new.party}."))
         if new.purpose is Purpose.AGENCY_TLS:

@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     INTERMEDIATE = "intermediate"
     CLIENT_CA = "client-ca"
     CRL = "crl"
+    ADMIN = "admin"
     BODIES = "bodies"
     STATUS_SOURCE = "status-source"
 
@@ -39,6 +40,8 @@ class State(StrEnum):
 
 DOORS = frozenset({Purpose.TLS, Purpose.ADMIN_TLS})
 """Certificates of servers of ours."""
+CALLERS = frozenset({Purpose.CLIENT, Purpose.ADMIN})
+"""Client certificates: of providers and agencies, and of administrators."""
 NEVER_NONE = DOORS | {Purpose.NOTICES, Purpose.BODIES}
 """One of these is active at any time, once there is one: where it goes, another one takes over."""
 SINGLE = NEVER_NONE | {Purpose.AGENCY_TLS}

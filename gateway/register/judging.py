@@ -23,11 +23,13 @@ _WEAK_DIGESTS = ("md5", "sha1")
 _CAS = frozenset({Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA})
 _EXTENDED = {
     **dict.fromkeys(DOORS, ExtendedKeyUsageOID.SERVER_AUTH),
-    **dict.fromkeys((Purpose.CLIENT, Purpose.AGENCY_TLS), ExtendedKeyUsageOID.CLIENT_AUTH),
+    **dict.fromkeys((Purpose.CLIENT, Purpose.ADMIN, Purpose.AGENCY_TLS), ExtendedKeyUsageOID.CLIENT_AUTH),
 }
 _USAGE_WORDS = {
     **dict.fromkeys(DOORS, Text("máy chủ TLS", "a TLS server")),
-    **dict.fromkeys((Purpose.CLIENT, Purpose.AGENCY_TLS), Text("máy khách TLS", "a TLS client")),
+    **dict.fromkeys(
+        (Purpose.CLIENT, Purpose.ADMIN, Purpose.AGENCY_TLS), Text("máy khách TLS", "a TLS client")
+    ),
     Purpose.NOTICES: Text("ký", "signing"),
 }
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.filing.findings import Text
-from gateway.register.entry import IN_FORCE, KEPT, SINGLE, Entry, Purpose, State
+from gateway.register.entry import CALLERS, IN_FORCE, KEPT, SINGLE, Entry, Purpose, State
 from gateway.register.policy import RegisterPolicy
 
 
@@ -97,7 +97,7 @@ def _followed(entry: Entry, entries: Iterable[Entry]) -> bool:
         starts = other.starts_at
         if other.state is State.NEXT and starts is not None and starts < entry.valid_to < other.valid_to:
             return True
-        by_side = entry.purpose is Purpose.CLIENT and other.state is State.ACTIVE
+        by_side = entry.purpose in CALLERS and other.state is State.ACTIVE
         if by_side and other.purpose not in SINGLE and other.valid_to > entry.valid_to:
             return True
     return False

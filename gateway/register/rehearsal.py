@@ -109,7 +109,7 @@ def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
         case Purpose.AGENCY_TLS:
             current = active(stage.entries, entry.purpose, entry.party)
             yield from agency_tls_faults(entry, stage.agencies, current)
-        case Purpose.CLIENT:
+        case Purpose.CLIENT | Purpose.ADMIN:
             yield from _client(entry, stage)
         case Purpose.CRL:
             yield from _crl(entry, stage)
@@ -160,7 +160,11 @@ def _notices(entry: NewEntry, stage: Stage) -> Iterator[Text]:
 
 def _client(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     certificate = x509.load_der_x509_certificate(entry.octets)
-    cas = client_cas(stage.settings.door, stage.entries)
+    if entry.purpose is Purpose.ADMIN:
+        admin = stage.settings.admin
+        cas = () if admin is None else tuple(x509.load_pem_x509_certificates(admin.client_ca.read_bytes()))
+    else:
+        cas = client_cas(stage.settings.door, stage.entries)
     if not any(issued_by(certificate, ca) for ca in cas):
         yield Text(
             "Tổ chức cấp chứng thư không nằm trong số các tổ chức được tin cậy.",

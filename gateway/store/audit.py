@@ -36,6 +36,18 @@ EVENTS: Mapping[str, Text] = {
     "client_certificate.revoke": Text("thu hồi chứng thư máy khách", "a client certificate is out for good"),
     "provider.suspend": Text("tạm ngừng nhà cung cấp T-VAN", "a T-VAN provider is suspended"),
     "provider.resume": Text("cho nhà cung cấp T-VAN hoạt động lại", "a T-VAN provider is served again"),
+    "person.add": Text("thêm người quản trị", "an administrator is new"),
+    "person.change": Text(
+        "thay đổi người quản trị", "an administrator's roles, account or certificates change"
+    ),
+    "person.suspend": Text("tạm ngừng người quản trị", "an administrator is suspended"),
+    "person.resume": Text("cho người quản trị hoạt động lại", "an administrator is let in again"),
+    "person.propose": Text(
+        "đề nghị thay đổi người quản trị", "a change of an administrator waits for a second person"
+    ),
+    "person.approve": Text(
+        "phê duyệt thay đổi người quản trị", "a second person has approved the change of an administrator"
+    ),
     "filing.replay": Text("gửi lại hồ sơ", "a stuck filing goes on its way again"),
     "filing.hold": Text("giữ hồ sơ", "a filing is held"),
     "filing.release": Text("thả hồ sơ", "a held filing goes on"),

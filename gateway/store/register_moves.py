@@ -25,6 +25,7 @@ from gateway.register.entry import (
     State,
 )
 from gateway.store.audit import HOLD_AUDIT, append_audit
+from gateway.store.people import PERSON_WITH, require_another, require_one_in_charge, switch_certificate
 from gateway.store.register import (
     COLUMNS,
     Addition,
@@ -93,6 +94,10 @@ def _named_already(new: NewEntry) -> Generator[Statement, list[list[Row]], bool]
 
 
 _SWITCHED = """
+SELECT c.id, c.state FROM certificate c JOIN person_certificate t ON t.fingerprint = c.fingerprint
+WHERE c.purpose = 'admin' AND ((c.state IN ('active', 'retiring') AND t.active = 0)
+    OR (c.state = 'retired' AND t.active = 1))
+UNION ALL
 SELECT c.id, c.state FROM certificate c JOIN client_certificate t ON t.fingerprint = c.fingerprint
 WHERE c.purpose = 'client' AND ((c.state IN ('active', 'retiring') AND t.active = 0)
     OR (c.state = 'retired' AND t.active = 1))
@@ -134,6 +139,12 @@ def add(batch: Sequence[Addition]) -> Steps:
                 )
             )
             continue
+        if one.entry.purpose is Purpose.ADMIN:
+            (known,) = yield Statement(PERSON_WITH, [(one.entry.fingerprint,)], fetch=True)
+            if known and one.entry.party != f"admin {known[0][0]}":
+                text = Text(f"Chứng thư là của {known[0][0]}.", f"The certificate is {known[0][0]}'s.")
+                results.append(RegisterRefused(text))
+                continue
         if before is None:
             yield from _insert(one.entry, State.NEXT, Hand(one.actor, one.at, one.why))
         else:
@@ -190,19 +201,14 @@ def _approve(one: Approval) -> Found:
     proposed = entry.proposal
     if proposed is None:
         raise RegisterRefused(Text(f"{entry.id}: không có đề nghị nào.", f"{entry.id}: nothing is proposed."))
-    if proposed.by == one.actor:
-        raise RegisterRefused(
-            Text(
-                f"{entry.id}: người đề nghị ({proposed.by}) không được tự phê duyệt.",
-                f"{entry.id}: who proposed it ({proposed.by}) does not approve it.",
-            )
-        )
+    undeclared = yield from require_another(entry.id, proposed.by, one.actor)
     move = Move(
         entry.id, entry.version, proposed.to, proposed.by, one.at, proposed.why, proposed.starts_at, proposed.ends_at,
         rehearsed_since=one.rehearsed_since, overlaps=one.overlaps,
     )  # fmt: skip
     yield from _require_possible(entry, move)
-    detail = json_text({"proposedBy": proposed.by, "to": proposed.to.value, "why": proposed.why})
+    said = {"proposedBy": proposed.by, "to": proposed.to.value, "why": proposed.why, **undeclared}
+    detail = json_text(said)
     yield from append_audit(one.at, one.actor, "certificate.approve", entry.id, detail)
     return (yield from _move(move))
 
@@ -247,6 +253,8 @@ def _require_possible(entry: Entry, one: Move) -> Generator[Statement, list[list
         )
     if one.to is State.RETIRED and (one.ends_at is None or one.ends_at <= one.at):
         yield from _require_empty(entry)
+    if entry.purpose is Purpose.ADMIN and one.to in (State.RETIRED, State.REVOKED):
+        yield from require_one_in_charge(entry.party.partition(" ")[2], one.actor, entry.fingerprint)
     coming: Entry | None = entry if one.to is State.ACTIVE else None
     successor: Entry | None = None
     if entry.purpose in SINGLE and entry.state is State.ACTIVE and one.to is not State.ACTIVE:
@@ -377,6 +385,9 @@ def _into(entry: Entry, state: State, hand: Hand, ends_at: datetime | None = Non
     yield from append_audit(hand.at, hand.actor, _ACTS[state], entry.id, detail)
     if entry.purpose is Purpose.CLIENT and state is not State.NEXT:
         yield from _switch_client(entry, state, hand)
+    if entry.purpose is Purpose.ADMIN and state is not State.NEXT:
+        on = state in IN_FORCE
+        yield from switch_certificate(entry.fingerprint, entry.party, hand.actor, active=on)
 
 
 def _switch_client(entry: Entry, state: State, hand: Hand) -> Part:

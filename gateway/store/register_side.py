@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from gateway.admin.people import Person
 from gateway.ports import Clock, Provider
 from gateway.register.entry import Entry, Rehearsal
+from gateway.store import people as administrators
 from gateway.store import providers, register, register_moves, taken_over, warnings
 from gateway.store.audit import READ_AUDIT, broken_links
+from gateway.store.people import Change, Listing, PersonApproval
 from gateway.store.register import Addition, Adoption, Approval, Move, Overlaps
 from gateway.store.rows import provider_of, time_text
 from gateway.store.statements import NOW, Driver
@@ -69,6 +72,35 @@ class RegisterSide:
         """From its next request on it is refused, or served again. Raises NotFound, RegisterRefused."""
         one = providers.Suspension(id, suspended, actor, self._clock(), why)
         await self._driver.write(providers.suspend, one)
+
+    async def people(self) -> list[Person]:
+        """The administrators, by name."""
+        return [administrators.person_of(row) for row in await self._driver.read(administrators.READ_PEOPLE)]
+
+    async def person(self, name: str) -> Person | None:
+        """See `admin.people.Roll.person`."""
+        rows = await self._driver.read(administrators.READ_PERSON, (name,))
+        return administrators.person_of(rows[0]) if rows else None
+
+    async def person_with(self, fingerprint: str) -> tuple[str, bool] | None:
+        """See `admin.people.Roll.person_with`."""
+        rows = await self._driver.read(administrators.PERSON_WITH, (fingerprint,))
+        return (rows[0][0], bool(rows[0][1])) if rows else None
+
+    async def list_people(self, listing: Listing) -> int:
+        """What the settings file says of people; answers how many changed. Raises RegisterRefused."""
+        changed: int = await self._driver.write(administrators.list_people, listing)
+        return changed
+
+    async def change_person(self, change: Change) -> Person:
+        """Change one, or propose it. Raises NotFound, RegisterRefused, RegisterConflict."""
+        changed: Person = await self._driver.write(administrators.change, change)
+        return changed
+
+    async def approve_person(self, approval: PersonApproval) -> Person:
+        """Do what another person proposed. Raises NotFound, RegisterRefused, RegisterConflict."""
+        changed: Person = await self._driver.write(administrators.approve, approval)
+        return changed
 
     async def report_taken_over(self, one: TakenOver) -> None:
         """A process says which epoch it works by."""

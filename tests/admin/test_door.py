@@ -21,7 +21,7 @@ KNOWN = [name for name in ROLES if name not in ("admin-expired", "admin-revoked"
 
 def filled(path: str) -> str:
     """A route's path about things that are not there."""
-    for name in ("other:.+", "number", "agency", "id", "act", "file", "kind", "step"):
+    for name in ("other:.+", "number", "agency", "id", "act", "name", "file", "kind", "step"):
         path = path.replace(f"{{{name}}}", "hold" if name == "act" else "nothing")
     assert "{" not in path
     return path
