@@ -29,7 +29,6 @@ from gateway.admin.roles import RIGHTS
 from gateway.admin.times import local
 from gateway.api.answers import json_response
 from gateway.errors import NotFound, NotPossible
-from gateway.filing.findings import Text
 from gateway.store.incidents import IncidentRefused
 from gateway.store.looking import AuditFilter
 
@@ -116,8 +115,8 @@ async def hold_agency(call: Call, act: Act, agency: str, why: str) -> None:
     if not is_plain(agency) or all(agency != one.id for one in await call.store.backends()):
         raise NotFound(agency)
     done = await queue.act_on_agency(call.store, queue.Order(act, call.person.actor, why_of(why)), agency)
-    if not done.done:
-        raise NotPossible(Text(str(done.fault), str(done.fault)))
+    if done.fault is not None:
+        raise NotPossible(done.fault)
 
 
 async def deadlines_list(call: Call) -> web.StreamResponse:
@@ -162,7 +161,7 @@ async def declare(call: Call, agency: str, first: str, until: str | None, why: s
             who=call.person.actor,
         )
     except IncidentRefused as error:
-        raise NotPossible(Text(str(error), str(error))) from error
+        raise NotPossible(error.text) from error
     return incidents.incident_json(declared)
 
 
@@ -182,7 +181,7 @@ async def end(call: Call, id: str, at: str, why: str) -> None:
     try:
         await call.store.end_incident(id, moment_of(at), why_of(why), call.person.actor)
     except IncidentRefused as error:
-        raise NotPossible(Text(str(error), str(error))) from error
+        raise NotPossible(error.text) from error
 
 
 async def filings_search(call: Call) -> web.StreamResponse:

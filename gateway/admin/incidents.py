@@ -16,7 +16,9 @@ async def declare(
 ) -> Incident:
     """Declare that a back-end could not be reached; `why` is told to the filers. Raises NotFound, IncidentRefused."""
     if until is not None and until <= first:
-        raise IncidentRefused("its end lies before its beginning")
+        raise IncidentRefused(
+            "thời điểm kết thúc sớm hơn thời điểm bắt đầu", "its end lies before its beginning"
+        )
     return await store.declare_incident(agency, first, until, why, who)
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.errors import NotFound
+from gateway.filing.findings import Text
 from gateway.filing.status import Status
 from gateway.store.orders import NotHeld, NotStuck
 from gateway.store.queue import QueueFilter
@@ -43,7 +44,7 @@ class Done:
 
     number: str
     done: bool
-    fault: str | None
+    fault: Text | None
 
 
 async def listed(store: Store, wanted: QueueFilter) -> list[dict[str, Any]]:
@@ -87,7 +88,10 @@ async def act_on_agency(store: Store, order: Order, agency: str) -> Done:
 
     async def one(name: str) -> None:
         if order.act is Act.REPLAY:
-            raise NotStuck(f"{name}: a back-end is held or released")
+            raise NotStuck(
+                f"{name}: hệ thống của cơ quan chỉ có thể giữ hoặc thả",
+                f"{name}: a back-end is held or released",
+            )
         await (store.hold_agency if order.act is Act.HOLD else store.release_agency)(
             name, order.who, order.why
         )
@@ -98,8 +102,8 @@ async def act_on_agency(store: Store, order: Order, agency: str) -> Done:
 async def _try(name: str, one: Callable[[str], Awaitable[None]]) -> Done:
     try:
         await one(name)
-    except NotFound as error:
-        return Done(name, False, f"{error}: not found")
+    except NotFound:
+        return Done(name, False, Text(f"{name}: không tìm thấy", f"{name}: not found"))
     except (NotHeld, NotStuck) as error:
-        return Done(name, False, str(error))
+        return Done(name, False, error.text)
     return Done(name, True, None)

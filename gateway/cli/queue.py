@@ -257,7 +257,7 @@ def _tell(done: Sequence[waiting.Done], as_json: bool) -> None:
         print_json([asdict(one) for one in done])
     else:
         for one in done:
-            click.echo(one.fault or f"{one.number}: done")
+            click.echo(f"{one.number}: done" if one.fault is None else str(one.fault))
         click.echo(f"{sum(one.done for one in done)} of {len(done)} done")
     if any(not one.done for one in done):
         refused()

@@ -10,6 +10,7 @@ from gateway.errors import NotFound
 from gateway.filing.identifiers import VIETNAM
 from gateway.filing.incident import Incident
 from gateway.store.audit import append_audit
+from gateway.store.orders import OrderRefused
 from gateway.store.rows import Row, time_text
 from gateway.store.statements import FOR_UPDATE, Statement, Steps
 
@@ -18,8 +19,8 @@ SELECT id, agency, from_at, until_at, why, declared_by, declared_at FROM inciden
 """
 
 
-class IncidentRefused(Exception):
-    """What is asked of an incident cannot be; the message says why."""
+class IncidentRefused(OrderRefused):
+    """What is asked of an incident cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,18 @@ def end(batch: Sequence[End]) -> Steps:
         if not found:
             results.append(NotFound(f"no incident {one.id}"))
         elif found[0][1] is not None:
-            results.append(IncidentRefused(f"{one.id} has ended already, at {found[0][1]}"))
+            results.append(
+                IncidentRefused(
+                    f"{one.id} đã kết thúc lúc {found[0][1]}", f"{one.id} has ended already, at {found[0][1]}"
+                )
+            )
         elif time_text(one.until) <= found[0][0]:
-            results.append(IncidentRefused(f"{one.id} began at {found[0][0]}, not before its end"))
+            results.append(
+                IncidentRefused(
+                    f"{one.id} bắt đầu lúc {found[0][0]}, không thể kết thúc trước đó",
+                    f"{one.id} began at {found[0][0]}, not before its end",
+                )
+            )
         else:
             yield Statement("UPDATE incident SET until_at = ? WHERE id = ?", [(time_text(one.until), one.id)])
             detail = f"{time_text(one.until)}: {one.why}"

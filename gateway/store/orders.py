@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import NotFound
+from gateway.filing.findings import Text
 from gateway.filing.handover import HandoverStatus
-from gateway.filing.status import Status
+from gateway.filing.status import WORDS, Status
 from gateway.ports import STATUS_LOST
 from gateway.store.audit import append_audit
 from gateway.store.operations import HOLD_DELIVERY, INSERT_EVENT
@@ -16,11 +17,19 @@ from gateway.store.rows import time_text
 from gateway.store.statements import FOR_UPDATE, NOW, Statement, Steps
 
 
-class NotStuck(Exception):
-    """Only a dead letter can be replayed; the message says where the filing stands."""
+class OrderRefused(Exception):
+    """What an operator asks for cannot be, as things stand; `text` says why, in both languages."""
+
+    def __init__(self, vi: str, en: str) -> None:
+        self.text = Text(vi, en)
+        super().__init__(str(self.text))
 
 
-class NotHeld(Exception):
+class NotStuck(OrderRefused):
+    """Only a dead letter can be replayed; the text says where the filing stands."""
+
+
+class NotHeld(OrderRefused):
     """Only what is held can be released, and only what is not, held."""
 
 
@@ -52,9 +61,19 @@ def replay_handover(batch: Sequence[Order]) -> Steps:
         if not found:
             results.append(NotFound(f"{order.number} {order.agency}"))
         elif not body:
-            results.append(NotStuck(f"{order.number}: its document is no longer kept"))
+            results.append(
+                NotStuck(
+                    f"{order.number}: tài liệu không còn được lưu",
+                    f"{order.number}: its document is no longer kept",
+                )
+            )
         elif found[0][0] not in (HandoverStatus.STUCK, HandoverStatus.NOT_JOINED):
-            results.append(NotStuck(f"{order.number} {order.agency} is {found[0][0]}, not stuck"))
+            results.append(
+                NotStuck(
+                    f"{order.number} {order.agency}: {found[0][0]}, không bị ách lại",
+                    f"{order.number} {order.agency} is {found[0][0]}, not stuck",
+                )
+            )
         else:
             yield Statement(
                 f"""UPDATE handover SET status = 'waiting', detail = '', due_at = {NOW}, failures = 0
@@ -84,7 +103,12 @@ def replay(batch: Sequence[Order]) -> Steps:
             results.append(NotFound(order.number))
             continue
         if found[0][0] != Status.STUCK:
-            results.append(NotStuck(f"{order.number} is {found[0][0]}, not stuck"))
+            results.append(
+                NotStuck(
+                    f"{order.number} không bị ách lại: {WORDS[Status(found[0][0])][0]}",
+                    f"{order.number} is {found[0][0]}, not stuck",
+                )
+            )
             continue
         yield Statement(
             f"""UPDATE delivery SET due_at = CASE WHEN held IS NULL THEN {NOW} END, agency = '', failures = 0,
@@ -115,7 +139,12 @@ def hold(batch: Sequence[Order]) -> Steps:
         if not found:
             results.append(NotFound(f"{order.number} is not in the queue"))
         elif found[0][0] is not None:
-            results.append(NotHeld(f"{order.number} is held already: {found[0][0]}"))
+            results.append(
+                NotHeld(
+                    f"{order.number} đã bị giữ: {found[0][0]}",
+                    f"{order.number} is held already: {found[0][0]}",
+                )
+            )
         else:
             yield Statement(
                 "UPDATE delivery SET held = ?, due_at = NULL WHERE number = ?", [(order.why, order.number)]
@@ -136,7 +165,7 @@ def release(batch: Sequence[Order]) -> Steps:
         if not found:
             results.append(NotFound(f"{order.number} is not in the queue"))
         elif found[0][0] is None:
-            results.append(NotHeld(f"{order.number} is not held"))
+            results.append(NotHeld(f"{order.number} không bị giữ", f"{order.number} is not held"))
         else:
             yield Statement(
                 f"""UPDATE delivery SET held = NULL, due_at = {NOW} WHERE number = ? AND NOT EXISTS (
@@ -169,7 +198,12 @@ def _switch(batch: Sequence[Order], act: str, *, held: bool) -> Steps:
         if not found:
             results.append(NotFound(f"no agency {order.number}"))
         elif (found[0][0] is not None) is held:
-            results.append(NotHeld(f"{order.number} is {'held already' if held else 'not held'}"))
+            results.append(
+                NotHeld(
+                    f"{order.number} {'đã bị giữ' if held else 'không bị giữ'}",
+                    f"{order.number} is {'held already' if held else 'not held'}",
+                )
+            )
         else:
             yield Statement(
                 "UPDATE agency SET held = ? WHERE id = ?", [(order.why if held else None, order.number)]

@@ -176,7 +176,10 @@ def _mark(batch: Sequence[Order], *, kept: bool) -> Steps:
             results.append(NotFound(order.number))
         elif (found[0][0] is not None) is kept:
             results.append(
-                NotHeld(f"{order.number} is {f'kept already: {found[0][0]}' if kept else 'not kept'}")
+                NotHeld(
+                    f"{order.number} {f'đã được giữ lại: {found[0][0]}' if kept else 'không được giữ lại'}",
+                    f"{order.number} is {f'kept already: {found[0][0]}' if kept else 'not kept'}",
+                )
             )
         else:
             act = "filing.keep" if kept else "filing.unkeep"

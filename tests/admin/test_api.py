@@ -79,7 +79,10 @@ async def test_a_filing_is_held_and_released_with_who_and_why(tmp_path: Path, pk
         assert [one["done"] for one in held.json] == [True, False]
         assert (waiting["number"], waiting["held"]) == (number, WHY)
         assert released.json == [{"number": number, "done": True, "fault": None}]
-        assert replayed.json[0]["fault"] == f"{number} is delivered, not stuck"
+        assert replayed.json[0]["fault"] == {
+            "vi": f"{number} không bị ách lại: Cơ quan giải quyết đã nhận, đang chờ kết quả",
+            "en": f"{number} is delivered, not stuck",
+        }
         assert await acts(house) == [
             ("admin:admin-operator", "filing.release", number, f"{WHY} 2"),
             ("admin:admin-operator", "filing.hold", number, WHY),

@@ -45,6 +45,8 @@ async def test_filings_are_held_released_and_replayed_by_forms(scene: House, num
         done = await browser.submit("/console/queue/replay", ticked)
         assert done.status == 200
         assert "1 / 2" in text_of(tree_of(done))
+        assert "không bị ách lại" in text_of(tree_of(done)), "a Vietnamese page tells why in Vietnamese"
+        assert "not stuck" not in text_of(tree_of(done))
         by_filter = {
             "token": token,
             "scope": "filter",

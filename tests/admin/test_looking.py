@@ -126,7 +126,7 @@ async def test_orders_say_for_each_what_came_of_it_and_leave_an_entry(store: Sto
     held, unknown = await act_on_filings(store, order, [number, "SLA-1"])
     assert (held.done, unknown.done) == (True, False)
     assert unknown.fault is not None
-    assert "SLA-1" in unknown.fault
+    assert "SLA-1" in unknown.fault.vi
     assert await chosen(store, Act.HOLD, QueueFilter(form="842")) == []
     assert not (await act_on_filings(store, Order(Act.REPLAY, "lan", "x"), [number]))[0].done
     assert (await act_on_agency(store, order, "zoo")).done
