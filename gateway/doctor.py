@@ -28,6 +28,7 @@ from gateway.register.plan import list_level, plan, warning_level
 from gateway.register.policy import policy_at
 from gateway.register.reading import additions
 from gateway.register.rehearsal import Stage, rehearse
+from gateway.seeding import people_of
 from gateway.settings import Settings
 from gateway.store.opening import is_url, missing_migrations, open_store
 from gateway.store.store import Store
@@ -137,6 +138,7 @@ def _tables(settings: Settings) -> Iterator[Finding]:
         ("calendar", lambda: load_deadlines(settings.calendar.folder)),
         ("policy", lambda: signing.load_policy(settings.trust.policy)),
         ("bodies", lambda: try_bodies(settings.bodies)),
+        ("people", lambda: people_of(settings)),
         ("warnings", lambda: require_usable(open_channels(settings.warnings))),
         *((f"agency {one.id}", _opening(one.adapter, one.config)) for one in settings.agency),
     ]

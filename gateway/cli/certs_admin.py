@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from gateway.filing.findings import Text
 from gateway.register.acts import Certificates, Who
 from gateway.register.administrators import Administrators
 from gateway.register.entry import Entry, Purpose, RegisterRefused, State
+from gateway.settings import ACCOUNT
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _MOST_NAME = 80
@@ -30,6 +32,12 @@ _ROLE = click.Choice([role.value for role in Role])
 def _name(_: click.Context, __: click.Parameter, value: str) -> str:
     if not value.isprintable() or not 0 < len(value) <= _MOST_NAME or value != value.strip():
         raise click.BadParameter(f"1 to {_MOST_NAME} printable characters")
+    return value
+
+
+def _account(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value and re.match(ACCOUNT, value) is None:
+        raise click.BadParameter("not an account of the operating system")
     return value
 
 
@@ -65,7 +73,7 @@ def admin_list(*, config: Path, as_json: bool) -> None:
 @click.option(
     "--role", "roles", type=_ROLE, multiple=True, help="Of somebody new; several times for several."
 )
-@click.option("--account", help="Of somebody new: the account on the machines.")
+@click.option("--account", callback=_account, help="Of somebody new: the account on the machines.")
 @force_option
 @why_option
 @settings_options
@@ -133,7 +141,7 @@ def role(*, name: str, roles: tuple[str, ...], why: str, config: Path, as_json: 
 
 @admin.command("account")
 @name_argument
-@click.argument("account")
+@click.argument("account", callback=_account)
 @why_option
 @settings_options
 @json_option

@@ -325,8 +325,7 @@ def _list_one(one: ListedPerson, listing: Listing) -> Known:
         "SELECT said, suspended, changed_by FROM person WHERE name = ?", [(one.name,)], fetch=True
     )
     said = json_text({"roles": sorted(one.roles), "account": one.account})
-    wanted = Wanted(one.roles, one.account or "")
-    change = Change(one.name, wanted, listing.actor, listing.at, "", new=not rows)
+    change = Change(one.name, Wanted(one.roles, one.account), listing.actor, listing.at, "", new=not rows)
     changed = 0
     if not rows or rows[0][0] != said:
         if not rows:

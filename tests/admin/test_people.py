@@ -267,3 +267,9 @@ def test_a_name_is_one_that_people_can_read(name: str, pki: certs_dev.DevPki) ->
         admin, ["add", name, str(pki["admin"].certificate), "--role", "viewer", "--why", "x"]
     )
     assert (said.exit_code, "printable characters" in said.output) == (2, True)
+
+
+@pytest.mark.parametrize("account", ["admin:Lan", "two words", "a\nb", "x" * 70])
+def test_an_account_is_one_of_the_machine(account: str) -> None:
+    said = CliRunner().invoke(admin, ["account", "Lan", account, "--why", "x"])
+    assert (said.exit_code, "operating system" in said.output) == (2, True)

@@ -92,6 +92,17 @@ async def test_somebody_who_is_suspended_approves_nothing_by_the_account_either(
         await store.approve_entry(Approval(id, version, "minh", AT))
 
 
+async def test_an_account_that_was_declared_here_stays_when_the_file_says_newly_what_somebody_may(
+    store: Store,
+) -> None:
+    await store.change_person(Change("Hoa", Wanted(account="hoa"), "root", AT, "x"))
+    newly = ListedPerson("Hoa", (Role.AUDITOR,), None, ("c" * 64,))
+    assert await store.list_people(Listing((*LISTED[:2], newly), "settings file", AT)) == 1
+    person = await store.person("Hoa")
+    assert person is not None
+    assert (person.roles, person.account) == (frozenset({Role.AUDITOR}), "hoa")
+
+
 async def test_a_change_of_people_waits_for_a_second_one(store: Store) -> None:
     new = Change("Bình", Wanted((Role.AUDITOR,), "binh"), "lan", AT, "new", new=True, four_eyes=True)
     person = await store.change_person(new)
