@@ -83,7 +83,7 @@ def source_add(*, place: str, ocsp: bool, force: bool, why: str, config: Path, a
     who = Who(operator(), why)
 
     async def ask(register: Certificates) -> Entry:
-        return await _taken_in(register, await register.add_source(place, who, responder=ocsp), who, force)
+        return await taken_in(register, await register.add_source(place, who, responder=ocsp), who, force)
 
     changed(config, ask, as_json)
 
