@@ -73,8 +73,8 @@ POINTS = {
 
 
 BESIDE = (
-    "incidents", "orders.release_agency", "providers", "register_moves", "retention.keep", "retention.release", "seeds",
-    "taken_over", "warnings", "watching",
+    "administrators", "incidents", "orders.release_agency", "providers", "register_moves", "retention.keep",
+    "retention.release", "seeds", "taken_over", "warnings", "watching",
 )  # fmt: skip
 """Operations of the store, or modules of them, by which no filing is lost or doubled."""
 
