@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import tempfile
 import time
 from collections import defaultdict
@@ -24,10 +25,13 @@ from gateway.client.receipts import prove_receipt
 from gateway.clock import clock
 from gateway.development import Installation, Ports
 from gateway.register.acts import Certificates
-from gateway.register.entry import Entry, Purpose, State
+from gateway.register.entry import Entry, Purpose, RegisterRefused, State
 from gateway.register.reading import fingerprint_of
-from gateway.settings import load_settings
+from gateway.register.request import write_new
+from gateway.register.reseal import Resealing
+from gateway.settings import Settings, load_settings
 from gateway.store.opening import open_store
+from gateway.store.store import Store
 from tests.documents import signed
 from tests.house import free_port, simulator_config
 from tests.postgres import Cluster
@@ -133,10 +137,13 @@ class _Load:
 class _Admin:
     """Exchanges one thing after another."""
 
-    def __init__(self, load: _Load, register: Certificates, authority: Simulator, home: Path) -> None:
+    def __init__(
+        self, load: _Load, settings: Settings, store: Store, authority: Simulator, home: Path
+    ) -> None:
         self._load = load
+        self._settings = settings
         self._authority = authority
-        self._register = register
+        self._register = Certificates(settings, store, clock)
         self._home = home
         self._count = itertools.count(1)
 
@@ -145,6 +152,7 @@ class _Admin:
         for change in (
             self._door,
             self._notices,
+            self._bodies,
             self._agency,
             self._provider,
             self._anchor,
@@ -184,6 +192,37 @@ class _Admin:
         identity = self._new("gateway-ca", "signer")
         self._load.signers.append(identity.read_certificate())
         await self._key("receipt key", Purpose.NOTICES, identity)
+
+    async def _bodies(self) -> None:
+        """Twice, so that from the first round on one is given up: all comes under the next, and its file is gone."""
+        for _ in range(2):
+            file = self._home / f"bodies-{next(self._count)}"
+            write_new(file, os.urandom(32), mode=0o600)
+            entry = await self._register.add_body_key(file.name, file, LAN)
+            await self._rehearsed(entry)
+            await self._effect("key of bodies", lambda id=entry.id: self._register.activate(id, LAN))  # type: ignore[misc]
+            for old in await self._register.entries():
+                if old.purpose is Purpose.BODIES and old.state is State.RETIRING:
+                    await self._given_up(old)
+        async with self._load.client(0) as client:
+            for number, _ in self._load.receipts[:5]:
+                reply = await client.part(number, "document")
+                if reply.status != 200:
+                    self._load.result.failed.append(f"document {number} answered {reply.status}")
+
+    async def _given_up(self, old: Entry) -> None:
+        """What was on its way to the store when the next key took over may come after the first time."""
+        for last in (False, False, True):
+            done = await Resealing(self._settings, self._register, clock).reseal(None, LAN)
+            self._load.result.failed += done.failed
+            try:
+                await self._register.retire(old.id, LAN)
+            except RegisterRefused:
+                if last:
+                    raise
+            else:
+                break
+        Path(old.location["key"]).unlink()
 
     async def _agency(self) -> None:
         """From then on the authority is shown the new certificate alone, but for calls that were under way."""
@@ -280,7 +319,7 @@ async def rotate(seconds: float, *, nodes: int = 1) -> Result:
         stack.push_async_callback(store.close)
         load = _Load(made, [one.ports.door for one in installations], result, made.pki["provider-b"])
         load.signers.append(made.pki["notice"].read_certificate())
-        admin = _Admin(load, Certificates(load_settings(made.settings), store, clock), authority, home)
+        admin = _Admin(load, load_settings(made.settings), store, authority, home)
         while len(await store.taken_over()) < 2 * nodes:
             await asyncio.sleep(0.05)
         sending = [asyncio.create_task(load.send(index)) for index in range(SENDERS)]
