@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,13 +21,16 @@ from msgspec.structs import replace
 import certs_dev
 from adapters.simulator import Behaviour
 from certs_dev.pki import Identity
+from gateway.agency_keys import AgencyKeys
 from gateway.app import running
+from gateway.ports import Agency
 from gateway.register.acts import Certificates
 from gateway.register.entry import Entry, Purpose, RegisterRefused, State, active
 from gateway.register.reading import fingerprint_of
 from gateway.seeding import seeds_of
 from gateway.store.seeds import Seed
 from tests.adapters.conftest import tls_door
+from tests.adapters.families import FAMILIES
 from tests.documents import signed
 from tests.house import House, Speaks
 from tests.register.changing import LAN, changing_house, issued, taken_over
@@ -316,3 +320,26 @@ async def choosy(house: House, status: int, *, known: bool = True) -> AsyncItera
 
     async with tls_door(house.pki, "agency-server", answer) as url:
         yield url
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+async def test_every_file_beside_the_certificate_counts_once_it_has_changed(
+    name: str, tmp_path: Path, pki_home: Path
+) -> None:
+    family = FAMILIES[name]
+    config = family.settings(certs_dev.load(pki_home / "pki"), tmp_path)
+    agency = Agency("health", "Bộ Y tế", family.kind, config, ("health",), 1.0)
+    keys = AgencyKeys([agency], [])
+    named = [key for key in config if key.endswith("_file") and key != "client_key_password_file"]
+    if family.kind == "sftp" and "client_key" in config:
+        named.append("client_key")
+    files = [Path(config[key]) for key in named]
+    for file in files:
+        assert not keys.changed([])
+        later = file.stat().st_mtime_ns + 10**9
+        os.utime(file, ns=(later, later))
+        assert keys.changed([])
+        assert await keys.take_over([]) == []
+    assert not keys.changed([])
+    for adapter in keys.adapters.values():
+        await adapter.close()
