@@ -22,7 +22,7 @@ DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
 LOOPBACK = {"", "localhost", "127.0.0.1", "[::1]"}
 LEAST_RSA_BITS = 2048
 NOT_FOR_FILINGS = ("conformance", "tax-legacy")
-_CREDENTIALS = ("_key", "password_file", "_secret_file")
+_CREDENTIALS = ("client_key", "password_file", "_secret_file")
 
 
 def require_fit_for_production(settings: Settings) -> None:

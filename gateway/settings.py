@@ -395,7 +395,7 @@ def read_notice_place(file: Path) -> dict[str, Any]:
 
 
 def _resolve_agency_paths(raw: dict[str, Any], base: Path) -> None:
-    """An adapter's configuration is its own; by convention its keys in `_file`, `_cert`, `_key` and `_folder` are
+    """An adapter's configuration is its own; by convention its keys in `_file`, `_cert`, `client_key` and `_folder` are
     paths."""
     agencies = raw.get("agency")
     for agency in agencies if isinstance(agencies, list) else []:
@@ -403,7 +403,7 @@ def _resolve_agency_paths(raw: dict[str, Any], base: Path) -> None:
         if not isinstance(config, dict):
             continue  # the decoder says what is wrong with it
         for key, value in config.items():
-            if key.endswith(("_file", "_cert", "_key", "_folder")) and isinstance(value, str):
+            if key.endswith(("_file", "_cert", "client_key", "_folder")) and isinstance(value, str):
                 config[key] = str(base / value)
 
 

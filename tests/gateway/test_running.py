@@ -104,9 +104,11 @@ class TestProduction:
         places = ("password_file", "client_cert", "client_key", "out_folder")
         config = "\n".join(f'{key} = "agency/{key}"' for key in places)
         before = text.partition("[agency.config]")[0]
-        file.write_text(f'{before}[agency.config]\n{config}\nremote_out = "out"\n', encoding="utf-8")
+        plain = 'remote_out = "out"\nrouting_key = "filings"'
+        file.write_text(f"{before}[agency.config]\n{config}\n{plain}\n", encoding="utf-8")
         there = file.resolve().parent / "agency"
-        expected = {key: str(there / key) for key in places} | {"remote_out": "out"}
+        expected = {key: str(there / key) for key in places}
+        expected |= {"remote_out": "out", "routing_key": "filings"}
         assert load_settings(file).agency[0].config == expected
         file.write_text(text, encoding="utf-8")
 
