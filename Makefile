@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --quiet --disable-pip-version-check
+unexport PYTHONDONTWRITEBYTECODE  # else each of a thousand processes compiles all of our modules again
 
 .PHONY: help demo test lint interop torture torture-certs bench lock clean
 help: ## list the targets
