@@ -68,6 +68,7 @@ async def test_a_client_switched_off_at_one_node_is_out_at_the_other_on_its_next
         assert (await there.status(number)).status == 403
 
 
+@pytest.mark.timeout(300)  # a database is made, stopped and started
 async def test_a_lost_database_is_a_busy_gateway_that_comes_back_by_itself(
     tmp_path: Path, pki_home: Path
 ) -> None:
