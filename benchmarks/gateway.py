@@ -181,6 +181,7 @@ async def _measure(made: Installation, corpus: Corpus, cell: GatewayCell, place:
     """Warm up, as fast as can be for half of the time, then 80 % of that for the other half."""
     command = ["-m", "gateway.cli", "serve", "--config", str(made.settings), "--store", place]
     half, connections = cell.seconds / 2, _CONNECTIONS[cell.size]
+    (made.directory / "agency-books.jsonl").unlink(missing_ok=True)  # else it calls back about another store
     with (
         process("-m", "adapters.simulator", *made.simulator_command()),
         process(*command, "--processes", str(cell.processes)) as gateway,
