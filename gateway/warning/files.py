@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -21,3 +22,15 @@ def tls_of(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def faults_of(where: str, reads: Iterable[tuple[Path | None, Callable[[Path], object]]]) -> list[str]:
+    """Why files of the settings at `where` cannot be read; None: the settings name none."""
+    faults = []
+    for file, read in reads:
+        try:
+            if file is not None:
+                read(file)
+        except (OSError, ValueError) as error:
+            faults.append(f"{where}: {error}")
+    return faults

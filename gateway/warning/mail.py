@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from pathlib import Path
 
 import aiosmtplib
 import structlog
 
 from gateway.settings import MailSettings
-from gateway.warning.files import line_of, tls_of
+from gateway.warning.files import faults_of, line_of, tls_of
 from gateway.warning.matter import Matter, Message, NotSent, plain
 
 log = structlog.get_logger("warnings")
@@ -32,18 +31,9 @@ class Mail:
     def faults(self) -> Sequence[str]:
         """See `matter.Channel.faults`."""
         said = self._settings
-        reads: list[tuple[Path | None, Callable[[Path], object]]] = [
-            (said.password_file, line_of),
-            (said.ca_file, tls_of),
-        ]
-        found = []
-        for file, read in reads:
-            try:
-                if file is not None:
-                    read(file)
-            except (OSError, ValueError) as error:
-                found.append(f"[[warnings.mail]] {said.name}: {error}")
-        return found
+        return faults_of(
+            f"[[warnings.mail]] {said.name}", [(said.password_file, line_of), (said.ca_file, tls_of)]
+        )
 
     async def send(self, message: Message) -> None:
         """See `matter.Channel.send`: the server has taken it for at least one of those it is for."""

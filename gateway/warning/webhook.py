@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from gateway.settings import WebhookSettings
-from gateway.warning.files import line_of, tls_of
+from gateway.warning.files import faults_of, line_of, tls_of
 from gateway.warning.matter import Kind, Message, NotSent
 
 _PREFIX = "whsec_"
@@ -33,19 +33,10 @@ class Webhook:
     def faults(self) -> Sequence[str]:
         """See `matter.Channel.faults`."""
         said = self._settings
-        reads: list[tuple[Path | None, Callable[[Path], object]]] = [
-            (said.secret_file, secret_of),
-            (said.token_file, line_of),
-            (said.ca_file, tls_of),
-        ]
-        found = []
-        for file, read in reads:
-            try:
-                if file is not None:
-                    read(file)
-            except (OSError, ValueError) as error:
-                found.append(f"[[warnings.webhook]] {said.name}: {error}")
-        return found
+        return faults_of(
+            f"[[warnings.webhook]] {said.name}",
+            [(said.secret_file, secret_of), (said.token_file, line_of), (said.ca_file, tls_of)],
+        )
 
     async def send(self, message: Message) -> None:
         """See `matter.Channel.send`: any status of 200 to 299 means that the other side has it."""
