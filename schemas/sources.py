@@ -25,6 +25,9 @@ from schemas.safety import schema_faults
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 _MAX_FILES = 60
 _MAX_OCTETS = 4_000_000
+_TRIES = 5
+"""Once in a thousand compilations beside large documents another thread comes between."""
+_NOT_LOADED = etree.ErrorTypes.SCHEMAP_WARN_UNLOCATED_SCHEMA
 _SCHEME = "catalogue"
 _ENTRY = f"{_SCHEME}://files/form.xsd"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -47,7 +50,23 @@ class SchemaSource:
     documents: Mapping[str, bytes]
 
     def compile(self) -> etree.XMLSchema:
-        """For lxml, which judges. Raises XMLSchemaParseError."""
+        """For lxml, which judges. Raises XMLSchemaParseError.
+
+        lxml keeps one loader of documents for the whole process, and whoever ends a parse puts back the one that was
+        there when it began: amid a schema that another thread compiles, its includes are then not found. All are here:
+        it is compiled again.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                schema = self._compiled()
+            except etree.XMLSchemaParseError:
+                continue
+            log: Any = schema.error_log
+            if not any(entry.type == _NOT_LOADED for entry in log):  # an import not found is a warning
+                return schema
+        return self._compiled()
+
+    def _compiled(self) -> etree.XMLSchema:
         parser = etree.XMLParser(no_network=True, resolve_entities=False)
         parser.resolvers.add(_Resolver(self.documents))
         root = etree.fromstring(self.documents[self.entry], parser, base_url=self.entry)
