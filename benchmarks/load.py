@@ -10,11 +10,14 @@ import ssl
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 
@@ -127,14 +130,24 @@ class Sender:
 
 @contextlib.contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+    """Stopped at the end; what it logged is kept for nothing but a failure, and then told."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log)
+        whole = False
+        try:
+            yield process
+            whole = True
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            if not whole:
+                _tell_errors(log)
+
+
+def _tell_errors(log: IO[bytes]) -> None:
+    log.seek(0)
+    errors = deque((line for line in log if b'"info"' not in line), maxlen=20)
+    sys.stderr.writelines(line.decode(errors="replace")[:4000] + "\n" for line in errors)
 
 
 async def ready(port: int, processes: int) -> None:
