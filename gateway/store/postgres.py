@@ -245,8 +245,12 @@ class PostgresDriver:
                 return connection
             connection.terminate()
         connection = await connect(self._url)
-        with as_store_errors():
-            await connection.execute(BEGIN)
+        try:
+            with as_store_errors():
+                await connection.execute(BEGIN)
+        except BaseException:  # also where it took too long: nobody else knows of this connection
+            connection.terminate()
+            raise
         return connection
 
     def _lost(self, connection: asyncpg.Connection | None, batch: Sequence[_Work], error: Exception) -> None:

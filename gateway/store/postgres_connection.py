@@ -66,23 +66,31 @@ async def connect(url: str) -> asyncpg.Connection:
             connection = await asyncpg.connect(**arguments(url))
         except _NOT_LET_IN as error:
             raise ConfigurationError([f"store: PostgreSQL does not let us in: {error}"]) from error
-        durable = await connection.fetchrow(
+    try:
+        await _require_fit(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def _require_fit(connection: asyncpg.Connection) -> None:
+    """Raises as `connect`."""
+    with as_store_errors():
+        *durable, encoding = await connection.fetchrow(
             "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
             "current_setting('synchronous_commit'), current_setting('server_encoding')"
         )
+    names = ("fsync", "full_page_writes", "synchronous_commit")
     faults = [
-        f"the PostgreSQL server has {name} = {value}"
-        for name, value, unfit in zip(
-            ("fsync", "full_page_writes", "synchronous_commit"), durable, ("off", "off", "off"), strict=False
-        )
-        if value == unfit
+        f"the PostgreSQL server has {name} = off"
+        for name, value in zip(names, durable, strict=True)
+        if value == "off"
     ]
-    if durable[3] != "UTF8":
-        faults.append(f"the PostgreSQL database is encoded in {durable[3]}, not UTF8")
+    if encoding != "UTF8":
+        faults.append(f"the PostgreSQL database is encoded in {encoding}, not UTF8")
     if faults:
-        connection.terminate()
         raise ConfigurationError(faults)
-    return connection
 
 
 def arguments(url: str) -> dict[str, Any]:

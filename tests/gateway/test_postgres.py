@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -363,3 +366,73 @@ async def test_too_many_writes_are_refused(postgres_place: str, monkeypatch: pyt
     await store.close()
     with pytest.raises(StoreUnavailable):
         await store.add(prepared())
+
+
+@dataclass
+class Relay:
+    """Between us and the server: whoever says `words` is answered by `answer` in its place, and no more."""
+
+    server: str
+    words: bytes
+    answer: bytes
+    url: str = ""
+    stopped: int = 0
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
+    """Of those, who has not left yet."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            parts = urlsplit(self.server)
+            self.url = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}"))
+            yield self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parts = urlsplit(self.server)
+        answers, server = await asyncio.open_connection(parts.hostname, parts.port)
+        back = asyncio.create_task(self._pass_on(answers, writer))
+        with suppress(OSError):
+            while said := await reader.read(1 << 16):
+                if self.words in said:
+                    self.stopped += 1
+                    self.open.add(writer)
+                    writer.write(self.answer)
+                elif writer not in self.open:
+                    server.write(said)
+        self.open.discard(writer)
+        back.cancel()
+        server.close()
+        writer.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while said := await reader.read(1 << 16):
+            writer.write(said)
+
+
+_REFUSED = b"SERROR\0VERROR\0C53200\0Mas the test wants it\0\0"
+_ERROR = b"E" + (len(_REFUSED) + 4).to_bytes(4, "big") + _REFUSED + b"Z\0\0\0\5I"
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")  # so that no chance collects what nobody gives back
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [(b"BEGIN ISOLATION", b""), (b"BEGIN ISOLATION", _ERROR), (b"current_setting('fsync')", b"")],
+    ids=["no answer to BEGIN", "an error to BEGIN", "no answer to the first question"],
+)
+async def test_a_connection_on_which_nothing_begins_is_given_back(
+    postgres_place: str, monkeypatch: pytest.MonkeyPatch, words: bytes, answer: bytes
+) -> None:
+    monkeypatch.setattr(postgres, "_STALL_SECONDS", 0.5)
+    async with Relay(postgres_place, b"never said", answer).running() as relay:
+        store = await open_store(relay.url, lambda: AT)
+        relay.words = words
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await store.add(prepared())
+        async with asyncio.timeout(20):
+            while relay.stopped < 3 or relay.open:
+                await asyncio.sleep(0.02)
+        relay.words = b"never said"
+        assert not (await store.add(prepared())).repeat
+        await store.close()
