@@ -66,15 +66,21 @@ def config(pki: DevPki) -> Callable[..., SimulatorConfig]:
     return lambda **more: simulator_config(pki, **more)
 
 
-@pytest.fixture(params=FAMILIES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`family`: each of the file's FAMILIES_HERE, or of all, whose wire has what the test `needs`."""
+    said = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize")]
+    if "family" not in metafunc.fixturenames or any("family" in names for names in said):
+        return
+    needed = {what for mark in metafunc.definition.iter_markers("needs") for what in mark.args}
+    names = getattr(metafunc.module, "FAMILIES_HERE", FAMILIES)
+    fit = [name for name in names if needed.isdisjoint(FAMILIES[name].lacks)]
+    assert fit, f"no family has {needed}"
+    metafunc.parametrize("family", fit, indirect=True)
+
+
+@pytest.fixture
 def family(request: pytest.FixtureRequest) -> Family:
-    """Each kind in turn; a test that `needs` what its wire lacks is skipped, with the reason."""
-    family = FAMILIES[request.param]
-    needed = request.node.get_closest_marker("needs")
-    for lack in needed.args if needed is not None else ():
-        if lack in family.lacks:
-            pytest.skip(f"{family.kind}: {family.lacks[lack]}")
-    return family
+    return FAMILIES[request.param]
 
 
 @pytest.fixture

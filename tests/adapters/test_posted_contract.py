@@ -12,18 +12,17 @@ from adapters import Pending, Unavailable, Unknown, Verdict
 from tests.adapters.families import FAMILIES, POSTED
 from tests.adapters.waiting import fetched, until
 
-POSTED_KINDS = [kind for kind, family in FAMILIES.items() if "answer" in family.lacks]
-SPOILT = ["garbage", "mistyped", "bomb", "huge"]
-
-
-@pytest.fixture(params=POSTED_KINDS)
-def family(request):
-    family = FAMILIES[request.param]
-    callspec = getattr(request.node, "callspec", None)
-    spoilt = callspec.params.get("spoilt") if callspec else None
-    if spoilt in family.lacks:
-        pytest.skip(f"{family.kind}: {family.lacks[spoilt]}")
-    return family
+FAMILIES_HERE = [name for name, family in FAMILIES.items() if "answer" in family.lacks]
+each_way_to_spoil = pytest.mark.parametrize(
+    ("family", "spoilt"),
+    [
+        (name, spoilt)
+        for name in FAMILIES_HERE
+        for spoilt in ("garbage", "mistyped", "bomb", "huge")
+        if spoilt not in FAMILIES[name].lacks
+    ],
+    indirect=["family"],
+)
 
 
 class Heard:
@@ -68,7 +67,7 @@ def behaves(authority, **changes):
     authority.behaviour = authority.behaviour.changed(changes)
 
 
-def test_the_reasons_for_what_is_skipped_are_these():
+def test_what_these_families_lack_elsewhere_is_tested_here():
     assert POSTED["answer"].endswith("test_posted_contract.py")
 
 
@@ -157,7 +156,7 @@ async def until_aside(authority, words):
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
+@each_way_to_spoil
 async def test_what_is_no_verdict_is_put_aside_and_stops_nothing(agency, parcel, spoilt):
     adapter, authority = agency
     behaves(authority, **{spoilt: True})
@@ -171,7 +170,7 @@ async def test_what_is_no_verdict_is_put_aside_and_stops_nothing(agency, parcel,
     assert ("f-2", "accepted") in heard.outcomes
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
+@each_way_to_spoil
 async def test_a_spoilt_answer_to_a_question_is_none(agency, parcel, spoilt):
     adapter, authority = agency
     behaves(authority, **{spoilt: True})

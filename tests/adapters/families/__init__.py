@@ -33,7 +33,7 @@ class Family:
 
     `settings(pki, directory)`: a table that opens an adapter of this kind (nobody need be there). `secrets`: of its
     keys, those ending in `_file` or `_env` that hold a credential. `lacks`: what its wire cannot have, by the name
-    in `@needs(...)`, with the reason; such a test is skipped with it. `manner` tells families of one kind apart.
+    in `@needs(...)`, with the reason; such a test is none of its tests. `manner` tells families of one kind apart.
     `asks_first`: what the agency has already is not sent again.
     """
 
