@@ -4,7 +4,8 @@
 set -u
 PATH="$PATH:/usr/sbin"  # where Debian keeps servers
 missing=""
-has() {  # Debian keeps PostgreSQL's programs out of the path
+has() {  # Debian keeps PostgreSQL's programs out of the path, and nginx's stream module in a package of its own
+    [ "$1" != nginx ] || [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || return 1
     command -v "$1" >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1
 }
 for tool in "$@"; do
@@ -21,6 +22,7 @@ for tool in $missing; do
         ip) packages="$packages iproute2" ;;
         softhsm2-util) packages="$packages softhsm2" ;;
         certutil | pk12util) packages="$packages libnss3-tools" ;;
+        nginx) packages="$packages nginx libnginx-mod-stream" ;;
         pdfsig | pdftotext) packages="$packages poppler-utils" ;;
         *) packages="$packages $tool" ;;
     esac

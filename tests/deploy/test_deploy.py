@@ -219,7 +219,10 @@ async def _submitted(client, document: bytes) -> int:  # type: ignore[no-untyped
                 await asyncio.sleep(0.1)
 
 
-@pytest.mark.skipif(NGINX is None or not STREAM.exists(), reason="nginx with its stream module is not here")
+@pytest.mark.skipif(
+    NGINX is None or not STREAM.exists(),
+    reason="MISSING: nginx with its stream module (sh tests/tools.sh nginx)",
+)
 def test_nginx_takes_its_file(tmp_path: Path) -> None:
     text = (DEPLOY / "nginx-stream.conf").read_text(encoding="utf-8")
     config = tmp_path / "nginx.conf"
