@@ -12,6 +12,7 @@ import pytest
 import certs_dev
 from tests import postgres
 from tests.adapters import broker
+from tests.cli import running
 from tests.house import House, house_at
 
 LONGEST_FIRST = (
@@ -41,9 +42,10 @@ def pki(pki_home: Path) -> certs_dev.DevPki:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def broker_ends() -> Iterator[None]:
+def what_is_shared_ends() -> Iterator[None]:
     yield
     broker.end_shared()
+    running.end_shared()
 
 
 @pytest.fixture(scope="session")

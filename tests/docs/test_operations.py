@@ -9,7 +9,7 @@ from tests.docs.papers import DOCS, blocks
 from tests.documents import signed
 from tests.house import House
 from tests.register.changing import changing_house
-from tests.register.typist import Typist
+from tests.register.typist import typist
 
 TEXT = (DOCS / "operations.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in blocks(TEXT, "sh") for line in block.splitlines()]
@@ -24,8 +24,8 @@ async def test_the_year_works_as_printed(tmp_path: Path, pki_home: Path) -> None
     async with (
         changing_house(tmp_path / "h", pki_home) as (house, _),
         house.client() as of,
-        Typist(house.installation.settings) as typed,
     ):
+        typed = typist(house.installation.settings)
         for count, line in enumerate(COMMANDS):
             program, *command = words(line, house)
             assert program == "efile"

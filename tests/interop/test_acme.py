@@ -24,7 +24,7 @@ from gateway.register.acme import AcmeServer, AcmeUnavailable, certificate_by_ac
 from gateway.register.entry import RegisterRefused
 from tests.house import free_port, house_at
 from tests.register.changing import SOON
-from tests.register.typist import Typist
+from tests.register.typist import typist
 
 pytestmark = pytest.mark.interop
 
@@ -122,8 +122,8 @@ async def test_the_door_changes_to_it_while_it_serves(pebble: Pebble, tmp_path: 
     """From the development authority to the ACME server by force (clients know another one), then on its own."""
     async with (
         house_at(tmp_path / "h", pki_home, **SOON) as house,
-        Typist(house.installation.settings) as typed,
     ):
+        typed = typist(house.installation.settings)
         order = (
             *("certs", "renew", "tls", "--acme", pebble.url, "--acme-ca", pebble.ca, "--host", "localhost"),
             *("--challenge-port", pebble.challenges, "--why", "renewal"),
@@ -169,8 +169,8 @@ def _certificate_at(port: int, root: Path) -> bytes:
 async def test_the_development_authority_certifies_anew(tmp_path: Path, pki_home: Path) -> None:
     async with (
         house_at(tmp_path / "h", pki_home, **SOON) as house,
-        Typist(house.installation.settings) as typed,
     ):
+        typed = typist(house.installation.settings)
         source = ("--dev-pki", house.pki.directory, "--why", "renewal", "--activate")
         for purpose in ("tls", "notices"):
             done = await typed("certs", "renew", purpose, *source, "--out", tmp_path / purpose)

@@ -27,12 +27,13 @@ from gateway.store.looking import AuditFilter
 from gateway.store.opening import open_store
 from gateway.store.register import Addition
 from gateway.store.taken_over import TakenOver
+from tests.cli.running import efile_beside
 from tests.documents import signed
 from tests.house import House
 from tests.processes import Gateway, quick_installation
 from tests.register.changing import LAN, changing_house, taken_over
 from tests.register.test_doctor import said
-from tests.register.typist import Typist
+from tests.register.typist import typist
 
 ROOT = Path(__file__).resolve().parents[2]
 WHY = ("--why", "a key a year")
@@ -232,8 +233,8 @@ async def test_nobody_else_writes_what_the_gateway_could_not_read(tmp_path: Path
         os.chown(folder, 12_345, -1)
         settings = house.installation.settings
         settings.write_text(settings.read_text("utf-8") + f'\n[bodies]\nfolder = "{folder}"\n', "utf-8")
-        async with Typist(settings) as typed:
-            told = await typed("certs", "reseal", *WHY, code=1)
+        typed = typist(settings)
+        told = await typed("certs", "reseal", *WHY, code=1)
         assert "this is for the account that owns the folder" in told
 
 
@@ -301,40 +302,36 @@ async def test_processes_change_the_key_under_load_and_the_old_one_is_thrown_awa
     with Gateway(made, 2, place) as gateway:
         await gateway.start()
         senders = [asyncio.create_task(send()) for _ in range(2)]
-        async with Typist(made.settings) as typed:
-            await both_serve(place)
-            await more(20)
-            renewed = await typed(
-                "certs", "renew", "bodies", "--out", tmp_path / "two", "--activate", *WHY, *where
-            )
-            assert (renewed["state"], renewed["inEffect"], len(renewed["processes"])) == ("active", True, 2)
-            await more(10)
-            command = [sys.executable, "-m", "gateway.cli", "certs", "reseal", *WHY, *where]
-            killed = subprocess.Popen([*command, "--config", str(made.settings)])
-            await begun(place)
-            killed.send_signal(signal.SIGKILL)
-            killed.wait()
-            done = await typed("certs", "reseal", *WHY, *where)
-            assert (done["left"], done["failed"]) == (0, [])
-            retired = await typed("certs", "retire", "bodies:retiring", *WHY, *where)
-            assert (retired["subject"], retired["state"]) == ("one", "retired")
-            (tmp_path / "one").unlink()
-            settings = made.settings.read_text("utf-8")
-            made.settings.write_text(
-                settings.replace('seal_with = "one"', "").replace("keys = {", "# keys = {")
-            )
-            await more(10)
-            over.set()
-            await asyncio.gather(*senders)
-            listed = {one["subject"]: one for one in await typed("certs", "list", "--all", *where)}
-            assert (listed["one"]["seals"], listed["two"]["seals"]) == (0, len(there))
-            assert await gateway.stop() == 0
-            await gateway.start()
-            async with client(made) as of:
-                for number, document in there.items():
-                    assert (await of.part(number, "document")).octets == document
-            (tmp_path / "stored.xml").write_bytes(document)
-            command = [sys.executable, "-m", "gateway.cli", "verify", str(tmp_path / "stored.xml")]
-            command += ["--trust", str(made.pki.trust)]
-            verified = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-            assert verified.returncode == 0, verified.stdout + verified.stderr
+        typed = typist(made.settings)
+        await both_serve(place)
+        await more(20)
+        renewed = await typed(
+            "certs", "renew", "bodies", "--out", tmp_path / "two", "--activate", *WHY, *where
+        )
+        assert (renewed["state"], renewed["inEffect"], len(renewed["processes"])) == ("active", True, 2)
+        await more(10)
+        command = [sys.executable, "-m", "gateway.cli", "certs", "reseal", *WHY, *where]
+        killed = subprocess.Popen([*command, "--config", str(made.settings)])
+        await begun(place)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        done = await typed("certs", "reseal", *WHY, *where)
+        assert (done["left"], done["failed"]) == (0, [])
+        retired = await typed("certs", "retire", "bodies:retiring", *WHY, *where)
+        assert (retired["subject"], retired["state"]) == ("one", "retired")
+        (tmp_path / "one").unlink()
+        settings = made.settings.read_text("utf-8")
+        made.settings.write_text(settings.replace('seal_with = "one"', "").replace("keys = {", "# keys = {"))
+        await more(10)
+        over.set()
+        await asyncio.gather(*senders)
+        listed = {one["subject"]: one for one in await typed("certs", "list", "--all", *where)}
+        assert (listed["one"]["seals"], listed["two"]["seals"]) == (0, len(there))
+        assert await gateway.stop() == 0
+        await gateway.start()
+        async with client(made) as of:
+            for number, document in there.items():
+                assert (await of.part(number, "document")).octets == document
+        (tmp_path / "stored.xml").write_bytes(document)
+        verified = await efile_beside("verify", tmp_path / "stored.xml", "--trust", made.pki.trust)
+        assert verified.returncode == 0, verified.stdout + verified.stderr

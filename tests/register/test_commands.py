@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.documents import signed
 from tests.house import house_at
 from tests.register.changing import SOON, issued
-from tests.register.typist import Typist
+from tests.register.typist import typist
 
 
 async def test_a_year_of_an_administrator(tmp_path: Path, pki_home: Path) -> None:
     async with (
         house_at(tmp_path / "h", pki_home, **SOON) as house,
         house.client() as of,
-        Typist(house.installation.settings) as typed,
     ):
+        typed = typist(house.installation.settings)
         why = ("--why", "renewal")
         listed = await typed("certs", "list")
         assert {"tls", "notices", "agency-tls", "client"} == {entry["purpose"] for entry in listed}
@@ -89,10 +89,10 @@ async def test_four_eyes(tmp_path: Path, pki_home: Path) -> None:
         settings.write_text(settings.read_text("utf-8") + f'\n[register]\npolicy = "{policy}"\n', "utf-8")
         key = issued(house.pki, tmp_path / "n", "gateway-ca", "signer")
         files = ("--key", key.key, "--cert", key.chain)
-        async with Typist(settings) as typed:
-            id = (await typed("certs", "add", "notices", *files, "--why", "x"))["id"]
-            await typed("certs", "rehearse", id)
-            proposed = await typed("certs", "activate", id, "--why", "x")
-            assert (proposed["state"], proposed["proposal"]["to"]) == ("next", "active")
-            told = await typed("certs", "approve", id, code=1)
-            assert "who proposed it" in told
+        typed = typist(settings)
+        id = (await typed("certs", "add", "notices", *files, "--why", "x"))["id"]
+        await typed("certs", "rehearse", id)
+        proposed = await typed("certs", "activate", id, "--why", "x")
+        assert (proposed["state"], proposed["proposal"]["to"]) == ("next", "active")
+        told = await typed("certs", "approve", id, code=1)
+        assert "who proposed it" in told

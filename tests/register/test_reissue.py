@@ -15,15 +15,15 @@ from tests.gateway.builders import AT, new_filing
 from tests.house import house_at
 from tests.register.changing import SOON, issued
 from tests.register.test_hot_change import filed, proven
-from tests.register.typist import Typist
+from tests.register.typist import typist
 
 
 async def test_noon(tmp_path: Path, pki_home: Path) -> None:
     async with (
         house_at(tmp_path / "h", pki_home, **SOON) as house,
         house.client() as of,
-        Typist(house.installation.settings) as typed,
     ):
+        typed = typist(house.installation.settings)
         why = ("--why", "the key was copied")
         noon = (clock() - timedelta(minutes=1)).isoformat(timespec="minutes")
         receipts = [await filed(of, house) for _ in range(2)]
