@@ -18,6 +18,7 @@ from signing.algorithms import DS
 from tests.cli.running import efile
 from tests.documents import declaration, sign
 from tests.house import House, house_at
+from tests.schemas.conftest import copy_of_catalogue
 
 PERMIT = schemas.PERMIT
 PETITION, KARAOKE = "complaint-denunciation", "karaoke-licence"
@@ -124,9 +125,8 @@ async def test_a_second_heading_inside_the_signed_body_files_nothing(house: Hous
 
 
 def copy_with(tmp_path: Path, line: str) -> Path:
-    """A copy of the catalogue whose VAT form has one line more in its form.toml."""
-    folder = tmp_path / "catalogue"
-    schemas.export_catalogue(schemas.OWN_CATALOGUE, folder)
+    """A copy of the catalogue with few forms, whose VAT form has one line more in its form.toml."""
+    folder = copy_of_catalogue(tmp_path / "catalogue", "842", KARAOKE)
     form = folder / "tax/842-2.8.3/form.toml"
     form.write_text(form.read_text("utf-8").replace("max_elements", f"{line}\nmax_elements", 1), "utf-8")
     return folder
