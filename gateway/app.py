@@ -54,12 +54,12 @@ from gateway.notice_keys import first_notary
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
-from gateway.register.entry import IN_FORCE, RegisterRefused
+from gateway.register.entry import IN_FORCE, Purpose, RegisterRefused
 from gateway.register.policy import policy_at
 from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
 from gateway.rotation import Parts, Rotation
 from gateway.seeding import SETTINGS_FILE, entries_of, people_of, rosters_of, seeds_of, sources_of
-from gateway.served import machines_door
+from gateway.served import ServedDoor
 from gateway.settings import Settings
 from gateway.store.people import Listing
 from gateway.store.register import Adoption
@@ -198,19 +198,16 @@ async def _assembled(
             gate=gate,
             filed=metrics.filed,
         )
+        admin = open_admin(settings, store, view, deadlines, now) if role != "delivery" else None
+        callers = {"clients": client_trust} | ({} if admin is None else {"admins": admin.trust})
         watched: dict[str, tuple[Reloading[Any], float]] = {
             "trust": (rules, settings.trust.refresh_seconds),
             "catalogue": (catalogue, settings.catalogue.refresh_seconds),
-            "clients": (client_trust, settings.trust.refresh_seconds),
             "directory": (directory, settings.directory.refresh_seconds),
             "calendar": (deadlines, settings.calendar.refresh_seconds),
+            **{name: (one, settings.trust.refresh_seconds) for name, one in callers.items()},
         }
-        admin = open_admin(settings, store, view.entries, deadlines, now) if role != "delivery" else None
-        watched |= {} if admin is None else {"admins": (admin.trust, settings.trust.refresh_seconds)}
-        jobs = warning_job(
-            Lookout(settings, store, rules, [client_trust, *([admin.trust] if admin else [])], now),
-            metrics.warned,
-        )
+        jobs = warning_job(Lookout(settings, store, rules, [*callers.values()], now), metrics.warned)
         jobs |= {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
         jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
         sources, jobs["fetching"] = fetching(settings, rules, view, now)
@@ -226,11 +223,13 @@ async def _assembled(
         showing = _showing(intake, filings, bodies, settings.door.body_seconds)
         app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
         health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
-        door = None if role == "delivery" else machines_door(settings, app, view.entries)
+        door = None if role == "delivery" else ServedDoor(settings.door, app, Purpose.TLS, view.entries)
         served = tuple(one for one in (door, admin.door if admin else None) if one is not None)
         doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
-        parts = Parts(view, rules, client_trust, notary, served, agencies, store.body_keys, sources)
+        parts = Parts(
+            view, rules, tuple(callers.values()), notary, served, agencies, store.body_keys, sources
+        )
         rotation = Rotation(settings, store, parts, now)
         tasks["register"] = _background(rotation.run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,10 +24,12 @@ from gateway.ports import Clock
 from gateway.production import key_files, readable_by_others, require_fit_for_production
 from gateway.register.entry import BARE, IN_FORCE, OUR_KEYS, Doubt, Entry, Purpose
 from gateway.register.entry import State as Stands
+from gateway.register.in_words import unusable
 from gateway.register.plan import list_level, plan, warning_level
 from gateway.register.policy import policy_at
 from gateway.register.reading import additions
 from gateway.register.rehearsal import Stage, rehearse
+from gateway.reloaded import client_cas, doors
 from gateway.seeding import people_of
 from gateway.settings import Settings
 from gateway.store.opening import is_url, missing_migrations, open_store
@@ -107,7 +109,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
         except OSError as error:
             yield Finding(
                 "keys",
-                Text(f"Không đọc được {file}: {error.strerror}", f"{file} cannot be read: {error.strerror}"),
+                unusable(error),
                 _START,
             )
             continue
@@ -146,7 +148,7 @@ def _tables(settings: Settings) -> Iterator[Finding]:
         try:
             load()
         except _UNUSABLE as error:
-            yield Finding(name, Text(f"Không dùng được: {error}", f"It cannot be used: {error}"), _START)
+            yield Finding(name, unusable(error), _START)
 
 
 def _opening(adapter: str, config: dict[str, Any]) -> Callable[[], Any]:
@@ -170,14 +172,18 @@ async def _store(settings: Settings, now: Clock) -> AsyncIterator[Finding]:
             return
         store = await open_store(settings.store, now)
     except (StoreUnavailable, ConfigurationError) as error:
-        yield Finding("store", Text(f"Không mở được: {error}", f"It cannot be opened: {error}"), again)
+        yield Finding(
+            "store", Text(f"Không mở được (nguyên văn: {error}).", f"It cannot be opened: {error}"), again
+        )
         return
     try:
         for check in (_database, _register, _sealed):
             async for finding in check(settings, store, now()):
                 yield finding
     except StoreUnavailable as error:
-        yield Finding("store", Text(f"Không đọc được: {error}", f"It cannot be read: {error}"), again)
+        yield Finding(
+            "store", Text(f"Không đọc được (nguyên văn: {error}).", f"It cannot be read: {error}"), again
+        )
     finally:
         await store.close()
 
@@ -219,10 +225,11 @@ async def _register(settings: Settings, store: Store, at: datetime) -> AsyncIter
     try:
         policy = policy_at(settings.register.policy, at)
         trust = await asyncio.to_thread(_trust, settings, additions(entries), at)
+        callers = [one for door in doors(settings).values() for one in client_cas(door, entries)]
     except _UNUSABLE as error:
-        yield Finding("trust", Text(f"Không dùng được: {error}", f"It cannot be used: {error}"), _TRUST)
+        yield Finding("trust", unusable(error), _TRUST)
         return
-    for finding in _held(trust, at):
+    for finding in _held((*holdings(trust), *signing.held_authorities(callers)), entries, at):
         yield finding
     stage = Stage(settings, entries, policy, at, await store.agencies())
     for entry in entries:
@@ -286,10 +293,12 @@ def _trust(settings: Settings, more: signing.Additions, at: datetime) -> signing
     return signing.TrustStore.load(settings.trust.directory, at, more=more)
 
 
-def _held(trust: signing.TrustStore, at: datetime) -> Iterator[Finding]:
-    for one in holdings(trust):
+def _held(held: Iterable[signing.Holding], entries: Sequence[Entry], at: datetime) -> Iterator[Finding]:
+    """What an entry of the register tells already is not told again."""
+    told = {(entry.subject, entry.valid_to) for entry in entries}
+    for one in dict.fromkeys(held):
         state = one.state(at)
-        if state in (State.ENDED, State.SOON):
+        if state in (State.ENDED, State.SOON) and (one.name, one.until) not in told:
             until = f"{one.until:%Y-%m-%d %H:%M} UTC"
             ended = state is State.ENDED
             vi, en = ("đã hết hạn", "ended") if ended else ("sắp hết hạn", "ends")

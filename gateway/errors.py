@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from gateway.filing.findings import Finding, Text
 
@@ -61,10 +62,21 @@ class PapersDiffer(GatewayError):
         self.findings = tuple(findings)
 
 
+StrangerReason = Literal[
+    "no client certificate",
+    "not registered",
+    "revoked",
+    "expired",
+    "suspended",
+    "not for this door",
+    "authority not trusted",
+]
+
+
 class Stranger(GatewayError):
     """The client certificate is nobody's we serve. `reason` is for the log and the client alike."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: StrangerReason) -> None:
         super().__init__(reason)
         self.reason = reason
 

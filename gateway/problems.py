@@ -21,6 +21,7 @@ from gateway.errors import (
     PapersDiffer,
     Removed,
     Stranger,
+    StrangerReason,
     Unreadable,
     VerdictConflict,
     WrongMediaType,
@@ -206,18 +207,19 @@ def _stranger(error: Any) -> Problem:
         403,
         "client-refused",
         Text("Chứng thư số kết nối không được chấp nhận", "The client certificate is not accepted"),
-        Text(_STRANGERS.get(error.reason, error.reason), error.reason),
+        Text(_STRANGERS[error.reason], error.reason),
         extra={"reason": error.reason},
     )
 
 
-_STRANGERS = {
+_STRANGERS: dict[StrangerReason, str] = {
     "no client certificate": "không có chứng thư số kết nối",
     "not registered": "chứng thư số chưa được đăng ký",
     "revoked": "chứng thư số đã bị thu hồi",
     "expired": "chứng thư số đã hết hạn",
     "suspended": "đơn vị đang bị tạm ngừng",
     "not for this door": "chứng thư số không dùng cho chức năng này",
+    "authority not trusted": "tổ chức cấp chứng thư số không còn được tin cậy",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Hashable, Sequence
+from collections.abc import Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,17 +17,18 @@ from gateway.intake.verify import SignatureRules
 from gateway.jobs.fetch import keep_fetching
 from gateway.jobs.refresh import Reloading
 from gateway.ports import Clock
-from gateway.register.entry import Entry, Purpose
+from gateway.register.entry import DOOR_CAS, Entry, Purpose
 from gateway.register.reading import additions, certificates, out
 from gateway.register.reading import crls as register_crls
-from gateway.settings import DoorSettings, Settings
+from gateway.settings import AdminSettings, DoorSettings, Settings
 from gateway.status_sources import StatusSources
 from signing.answers import AnswerFolder
 from signing.list_refresh import ListRefresher
 from signing.refresh import Refresher
 
 log = structlog.get_logger("app")
-_OF_TRUST = (Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA, Purpose.CRL)
+_OF_TRUST = DOOR_CAS | {Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CRL}
+Door = DoorSettings | AdminSettings
 _WORTH_A_WORD = ("ended", "ends-soon")
 
 
@@ -75,12 +76,15 @@ def load_forms(settings: Settings, own: signing.Policy) -> Reloading[schemas.Cat
     )
 
 
-def load_client_trust(door: DoorSettings, view: RegisterView) -> Reloading[ClientTrust]:
-    """The issuers of client certificates and their revocation lists, read again when folder or register change."""
+def load_client_trust(door: Door, view: RegisterView) -> Reloading[ClientTrust]:
+    """Who issues client certificates at a door, and their revocation lists; read again when folder or register change.
+
+    An authority by itself lets nobody in: who calls is listed, certificate by certificate.
+    """
 
     def make(crls: Path) -> ClientTrust:
         cas = client_cas(door, view.entries)
-        without = out(view.entries, Purpose.CLIENT_CA)
+        without = out(view.entries, _cas_of(door))
         index = signing.RevocationIndex((*cas, *without))
         for file in sorted(crls.glob("*.crl")):
             index.add_crl(file.read_bytes())
@@ -92,11 +96,22 @@ def load_client_trust(door: DoorSettings, view: RegisterView) -> Reloading[Clien
     return Reloading(door.client_crls, make, view.trust)
 
 
-def client_cas(door: DoorSettings, entries: Sequence[Entry]) -> tuple[x509.Certificate, ...]:
-    """The authorities of client certificates: those of the settings' file and of the register."""
-    without = set(out(entries, Purpose.CLIENT_CA))
+def doors(settings: Settings) -> Mapping[Purpose, Door]:
+    """The doors of machines and of administrators, by the purpose of the authorities that issue for them."""
+    both = (settings.door, settings.admin)
+    return {_cas_of(door): door for door in both if door is not None}
+
+
+def _cas_of(door: Door) -> Purpose:
+    return Purpose.ADMIN_CA if isinstance(door, AdminSettings) else Purpose.CLIENT_CA
+
+
+def client_cas(door: Door, entries: Sequence[Entry]) -> tuple[x509.Certificate, ...]:
+    """The authorities of client certificates at a door: those of the settings' file and of the register."""
+    purpose = _cas_of(door)
+    without = set(out(entries, purpose))
     own = x509.load_pem_x509_certificates(door.client_ca.read_bytes())
-    both = dict.fromkeys((*own, *certificates(entries, Purpose.CLIENT_CA)))
+    both = dict.fromkeys((*own, *certificates(entries, purpose)))
     return tuple(one for one in both if one not in without)
 
 

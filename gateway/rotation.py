@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -52,7 +54,7 @@ class Parts:
 
     view: RegisterView
     rules: Reloading[SignatureRules]
-    clients: Reloading[ClientTrust]
+    clients: tuple[Reloading[ClientTrust], ...]
     notary: XmlNotary
     doors: tuple[ServedDoor, ...]
     agencies: AgencyKeys
@@ -134,9 +136,10 @@ class Rotation:
 
     async def _take_over(self, at: datetime) -> tuple[str, ...]:
         faults = list[str]()
+        read: tuple[Reloading[Any], ...] = (self._parts.rules, *self._parts.clients)
         steps: tuple[Callable[[datetime], Awaitable[str | None]], ...] = (
-            self._trust,
-            self._doors,
+            *(partial(self._trust, one) for one in read),
+            *(partial(self._door, one) for one in self._parts.doors),
             self._notices,
             self._bodies,
         )
@@ -151,18 +154,14 @@ class Rotation:
         self._parts.sources.take_over(self._parts.view.entries)
         return tuple(faults)
 
-    async def _trust(self, _: datetime) -> str | None:
-        for one in (self._parts.rules, self._parts.clients):
-            await asyncio.to_thread(one.refresh)
-            if one.fault is not None:
-                return one.fault
-        return None
+    async def _trust(self, one: Reloading[Any], _: datetime) -> str | None:
+        await asyncio.to_thread(one.refresh)
+        return one.fault
 
-    async def _doors(self, _: datetime) -> str | None:
-        for one in self._parts.doors:
-            if one.wanted(self._parts.view.entries) != one.served:
-                await one.renew(self._parts.view.entries)
-                log.info("door-renewed", purpose=one.purpose.value, fingerprint=one.served[0])
+    async def _door(self, one: ServedDoor, _: datetime) -> str | None:
+        if one.wanted(self._parts.view.entries) != one.served:
+            await one.renew(self._parts.view.entries)
+            log.info("door-renewed", purpose=one.purpose.value, fingerprint=one.served[0])
         return None
 
     async def _notices(self, at: datetime) -> str | None:

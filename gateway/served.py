@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -15,26 +15,18 @@ from gateway.api.tls import server_context
 from gateway.listening import TlsDoor
 from gateway.register.entry import Entry, Purpose, active
 from gateway.register.reading import fingerprint_of
-from gateway.reloaded import client_cas
-from gateway.settings import AdminSettings, DoorSettings, Settings
-
-Authorities = Callable[[Sequence[Entry]], Sequence[x509.Certificate]]
+from gateway.reloaded import Door, client_cas
 
 
 class ServedDoor:
     """A door and the purpose by whose active entry it serves. `served`: that entry and the authorities, as prints."""
 
     def __init__(
-        self,
-        settings: DoorSettings | AdminSettings,
-        app: web.Application,
-        purpose: Purpose,
-        authorities: Authorities,
-        entries: Sequence[Entry],
+        self, settings: Door, app: web.Application, purpose: Purpose, entries: Sequence[Entry]
     ) -> None:
         """Raises OSError, signing.KeyRefused."""
         self.purpose = purpose
-        self._authorities = authorities
+        self._settings = settings
         self.door = TlsDoor(settings, app, self._context(entries))
         self.served = self.wanted(entries)
 
@@ -43,7 +35,7 @@ class ServedDoor:
         entry = active(entries, self.purpose)
         return (
             "" if entry is None else entry.fingerprint,
-            *(fingerprint_of(one) for one in self._authorities(entries)),
+            *(fingerprint_of(one) for one in client_cas(self._settings, entries)),
         )
 
     async def renew(self, entries: Sequence[Entry]) -> None:
@@ -58,11 +50,4 @@ class ServedDoor:
         there = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
         if fingerprint_of(there) != entry.fingerprint:
             raise signing.KeyRefused(f"{entry.id}: {certificate} holds another certificate now")
-        return server_context(certificate, key, self._authorities(entries))
-
-
-def machines_door(settings: Settings, app: web.Application, entries: Sequence[Entry]) -> ServedDoor:
-    """That of providers and agencies."""
-    return ServedDoor(
-        settings.door, app, Purpose.TLS, lambda those: client_cas(settings.door, those), entries
-    )
+        return server_context(certificate, key, client_cas(self._settings, entries))

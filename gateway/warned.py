@@ -57,6 +57,7 @@ class Lookout:
         held = list(signing.holdings(self._rules().trust))
         for trust in self._clients:
             held += signing.held_lists(trust().revocation)
+            held += signing.held_authorities(one for known in trust().issuers.values() for one in known)
         seen = Seen(await self.store.entries(), held, faults, await self.store.overdue())
         return due_matters(seen, self._policy, at)
 

@@ -9,7 +9,7 @@ from signing.certificates import Signer, signer_of
 from signing.cms.verify import verify_cms
 from signing.evidence import Evidence
 from signing.formats import format_of, verify
-from signing.holdings import Holding, held_lists, holdings
+from signing.holdings import Holding, held_authorities, held_lists, holdings
 from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
 from signing.longterm.augment import AugmentRefused, augment
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
@@ -100,6 +100,7 @@ __all__ = [
     "augment",
     "canonicalise",
     "format_of",
+    "held_authorities",
     "held_lists",
     "holdings",
     "load_policy",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -88,6 +88,12 @@ def held_lists(index: RevocationIndex) -> Iterator[Holding]:
     """The revocation lists of an index."""
     for info in index.lists():
         yield Holding(Kind.CRL, info.issuer, info.this_update, info.next_update)
+
+
+def held_authorities(certificates: Iterable[x509.Certificate]) -> Iterator[Holding]:
+    """Authorities that are trusted outside a store, for as long as their certificates last."""
+    for one in certificates:
+        yield Holding(Kind.ANCHOR, _name(one), one.not_valid_before_utc, one.not_valid_after_utc)
 
 
 def _anchors(store: TrustStore) -> Iterator[Holding]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-from cryptography import x509
-
-import signing
 from gateway.admin.call import AdminWorld
 from gateway.admin.door import admin_app
 from gateway.admin.people import People
@@ -19,7 +14,8 @@ from gateway.jobs.refresh import Reloading
 from gateway.ports import Clock
 from gateway.register.acts import Certificates
 from gateway.register.administrators import Administrators
-from gateway.register.entry import Entry, Purpose
+from gateway.register.entry import Purpose
+from gateway.reloaded import RegisterView, load_client_trust
 from gateway.served import ServedDoor
 from gateway.settings import Settings
 from gateway.store.store import Store
@@ -27,26 +23,21 @@ from gateway.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class AdminDoor:
-    """`trust` is to be watched: a certificate that is revoked is out on its next request."""
+    """`trust` is to be watched: who is revoked, or whose authority is out, is out on its next request."""
 
     door: ServedDoor
     trust: Reloading[ClientTrust]
 
 
 def open_admin(
-    settings: Settings,
-    store: Store,
-    entries: Sequence[Entry],
-    deadlines: Callable[[], Deadlines],
-    now: Clock,
+    settings: Settings, store: Store, view: RegisterView, deadlines: Callable[[], Deadlines], now: Clock
 ) -> AdminDoor | None:
     """None where the settings have no `[admin]`. Raises ConfigurationError, OSError, ValueError, signing.CrlRefused."""
     admin = settings.admin
     if admin is None:
         return None
     people = People(store)
-    authorities = x509.load_pem_x509_certificates(admin.client_ca.read_bytes())
-    trust = Reloading(admin.client_crls, partial(_trust, authorities))
+    trust = load_client_trust(admin, view)
     world = AdminWorld(
         store,
         Certificates(settings, store, now),
@@ -58,15 +49,4 @@ def open_admin(
         admin.key.read_bytes(),
     )
     app = admin_app(world, Clients(people, trust, now), people)
-    return AdminDoor(ServedDoor(admin, app, Purpose.ADMIN_TLS, lambda _: authorities, entries), trust)
-
-
-def _trust(authorities: Sequence[x509.Certificate], crls: Path) -> ClientTrust:
-    """The door's own, apart from the register's: what is changed there lets nobody in here."""
-    issuers: dict[bytes, list[x509.Certificate]] = {}
-    for one in authorities:
-        issuers.setdefault(one.subject.public_bytes(), []).append(one)
-    index = signing.RevocationIndex(tuple(authorities))
-    for file in sorted(crls.glob("*.crl")):
-        index.add_crl(file.read_bytes())
-    return ClientTrust(issuers, index)
+    return AdminDoor(ServedDoor(admin, app, Purpose.ADMIN_TLS, view.entries), trust)

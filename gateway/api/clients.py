@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 import signing
-from gateway.errors import Stranger
+from gateway.errors import Stranger, StrangerReason
 from gateway.ports import ClientIdentity, Clock, Provider
 
 log = structlog.get_logger("api")
@@ -84,7 +84,7 @@ class Clients:
         certificate = self._parsed.get(fingerprint)
         if certificate is None:
             certificate = self._parsed[fingerprint] = x509.load_der_x509_certificate(der)
-        why = self._fault(fingerprint, certificate) if identity.active else "revoked"
+        why: StrangerReason | None = self._fault(fingerprint, certificate) if identity.active else "revoked"
         if why is not None:
             raise self.refuse(request, why, fingerprint)
         if certificate.not_valid_after_utc < self._clock():
@@ -93,7 +93,7 @@ class Clients:
             raise self.refuse(request, "not for this door", fingerprint)
         return identity
 
-    def _fault(self, fingerprint: str, certificate: x509.Certificate) -> str | None:
+    def _fault(self, fingerprint: str, certificate: x509.Certificate) -> StrangerReason | None:
         """Only a list that names the certificate revokes it; a list that cannot be had keeps nobody out.
 
         A connection may be older than what is trusted now: its authority is looked at again.
@@ -109,7 +109,9 @@ class Clients:
         status = trust.revocation.status(certificate, issuer, self._clock())
         return "revoked" if isinstance(status, signing.Revoked) else None
 
-    def refuse(self, request: web.Request, reason: str, fingerprint: str | None = None) -> Stranger:
+    def refuse(
+        self, request: web.Request, reason: StrangerReason, fingerprint: str | None = None
+    ) -> Stranger:
         """What to raise: logged, and the caller is told the reason alone."""
         log.warning(
             "client-refused", reason=reason, fingerprint=fingerprint, peer=request.remote, path=request.path

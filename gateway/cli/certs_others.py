@@ -19,12 +19,13 @@ from gateway.register.acts import Certificates, Who
 from gateway.register.entry import Entry, Purpose, RegisterRefused, State
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_KINDS = ("anchor", "intermediate", "client-ca", "crl")
+_KINDS = ("anchor", "intermediate", "client-ca", "admin-ca", "crl")
 
 
 @click.group()
 def trust() -> None:
-    """Anchors, intermediates, authorities of client certificates, revocation lists: beside what the folders hold."""
+    """Anchors, intermediates, authorities of client certificates (of machines, of administrators), revocation lists:
+    beside what the folders and files hold."""
 
 
 @trust.command("add")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from cryptography import x509
 
 import signing
+from gateway.admin.people import ACTOR
 from gateway.agency_keys import require_called_with_certificate
 from gateway.body_keys import new_body_key
 from gateway.filing.findings import Text
@@ -24,6 +26,8 @@ from gateway.ports import Clock, Provider
 from gateway.register.entry import (
     BARE,
     CALLERS,
+    DOOR_CAS,
+    IN_FORCE,
     OUR_KEYS,
     SINGLE,
     Doubt,
@@ -40,7 +44,8 @@ from gateway.register.plan import Step, plan
 from gateway.register.policy import RegisterPolicy, policy_at
 from gateway.register.reading import fingerprint_of, of_certificate, of_crl
 from gateway.register.rehearsal import CHECKS, Stage, rehearse, retirement_faults
-from gateway.reloaded import client_cas
+from gateway.register.way_in import SHUT_OUT, shuts_out
+from gateway.reloaded import client_cas, doors
 from gateway.settings import Settings
 from gateway.status_sources import entry_of_source
 from gateway.store.register import Addition, Approval, Move
@@ -50,7 +55,7 @@ from gateway.store.taken_over import TakenOver
 _LOOK_SECONDS = 0.05
 _ANSWER_SECONDS = 10.0
 """In which every process that serves has looked at a coming key of bodies."""
-_OF_TRUST = (Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA)
+_OF_TRUST = DOOR_CAS | {Purpose.ANCHOR, Purpose.INTERMEDIATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,21 +173,29 @@ class Certificates:
             stage = Stage(self._settings, entries, self.policy, self._clock())
             if faults := await asyncio.to_thread(retirement_faults, entry, stage):
                 raise RegisterRefused(*faults)
+            await self._require_way_in(entry, entries)
         return await self._store.move_entry(self._move(entry, State.RETIRED, who, ends_at=at))
 
     async def distrust(self, octets: bytes, who: Who, *, force: bool = False) -> Entry:
-        """A certificate (PEM, DER) is trusted no more, also where only a folder has it. Raises ValueError."""
+        """A certificate (PEM, DER) is trusted no more, also where only a file has it. Raises ValueError."""
         (one,) = signing.read_certificates(octets)
         entries = await self.entries()
         print_ = fingerprint_of(one)
-        known = [e for e in entries if e.fingerprint == print_ and e.purpose in _OF_TRUST]
-        if known:
-            entry = known[0]
-        else:
-            cas = client_cas(self._settings.door, entries)
-            purpose = Purpose.CLIENT_CA if one in cas else Purpose.ANCHOR
-            entry = await self._add(of_certificate(purpose, one), who)
-        return await self.retire(entry.id, who, force=force)
+        known = {e.purpose: e for e in entries if e.fingerprint == print_ and e.purpose in _OF_TRUST}
+        at_doors = [cas for cas, door in doors(self._settings).items() if one in client_cas(door, entries)]
+        counts = [*at_doors, *(purpose for purpose, entry in known.items() if entry.state in IN_FORCE)]
+        for purpose in dict.fromkeys(counts or known or [Purpose.ANCHOR]):
+            entry = known.get(purpose) or await self._add(of_certificate(purpose, one), who)
+            retired = await self.retire(entry.id, who, force=force)
+        return retired
+
+    async def _require_way_in(self, entry: Entry, entries: Sequence[Entry]) -> None:
+        """Raises RegisterRefused where, without this authority, nobody could let anybody in again at the door."""
+        door = self._settings.admin
+        if entry.purpose is not Purpose.ADMIN_CA or door is None:
+            return
+        if await asyncio.to_thread(shuts_out, entry, entries, door, await self._store.people()):
+            raise RegisterRefused(SHUT_OUT)
 
     async def require_taken_over(self, entry: Entry) -> None:
         """Every process that serves has this key, and its work is no longer under another. Raises RegisterRefused."""
@@ -197,7 +210,10 @@ class Certificates:
         told = [(one.process, fault) for one in processes for fault in one.faults if entry.id in fault]
         return [
             *(Text(f"{one} chưa trả lời.", f"{one} has not answered yet.") for one in late),
-            *(Text(f"{one}: không dùng được: {why}", f"{one} cannot use it: {why}") for one, why in told),
+            *(
+                Text(f"{one}: không dùng được (nguyên văn: {why}).", f"{one} cannot use it: {why}")
+                for one, why in told
+            ),
         ]
 
     async def providers(self) -> list[tuple[Provider, str | None]]:
@@ -212,6 +228,8 @@ class Certificates:
         """At once and for good, by one person; where one must be in use, the next one takes over in the same act."""
         entries = await self.entries()
         entry = found(entries, name)
+        if who.name.startswith(ACTOR):
+            await self._require_way_in(entry, entries)
         successor = None
         if entry.purpose in SINGLE and entry.state is State.ACTIVE:
             alike = [e for e in entries if (e.purpose, e.party) == (entry.purpose, entry.party)]
@@ -223,7 +241,11 @@ class Certificates:
 
     async def approve(self, name: str, who: Who) -> Entry:
         """Do what another person has proposed."""
-        entry = found(await self.entries(), name)
+        entries = await self.entries()
+        entry = found(entries, name)
+        goes = entry.proposal is not None and entry.proposal.to is State.RETIRED
+        if goes and who.name.startswith(ACTOR):
+            await self._require_way_in(entry, entries)
         version = entry.version if who.version is None else who.version
         at = self._clock()
         since = self.policy.rehearsed_since(at)

@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     ANCHOR = "anchor"
     INTERMEDIATE = "intermediate"
     CLIENT_CA = "client-ca"
+    ADMIN_CA = "admin-ca"
     CRL = "crl"
     ADMIN = "admin"
     BODIES = "bodies"
@@ -42,6 +43,8 @@ DOORS = frozenset({Purpose.TLS, Purpose.ADMIN_TLS})
 """Certificates of servers of ours."""
 CALLERS = frozenset({Purpose.CLIENT, Purpose.ADMIN})
 """Client certificates: of providers and agencies, and of administrators."""
+DOOR_CAS = frozenset({Purpose.CLIENT_CA, Purpose.ADMIN_CA})
+"""Authorities of client certificates: those of the machines' door, and those of the administrators'."""
 NEVER_NONE = DOORS | {Purpose.NOTICES, Purpose.BODIES}
 """One of these is active at any time, once there is one: where it goes, another one takes over."""
 SINGLE = NEVER_NONE | {Purpose.AGENCY_TLS}

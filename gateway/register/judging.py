@@ -15,12 +15,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.filing.findings import Text
 from gateway.production import DEVELOPMENT_MARK
-from gateway.register.entry import DOORS, Purpose
+from gateway.register.entry import DOOR_CAS, DOORS, Purpose
 from gateway.register.policy import RegisterPolicy
 
 _E = TypeVar("_E", bound=x509.ExtensionType)
 _WEAK_DIGESTS = ("md5", "sha1")
-_CAS = frozenset({Purpose.ANCHOR, Purpose.INTERMEDIATE, Purpose.CLIENT_CA})
+_CAS = DOOR_CAS | {Purpose.ANCHOR, Purpose.INTERMEDIATE}
 _EXTENDED = {
     **dict.fromkeys(DOORS, ExtendedKeyUsageOID.SERVER_AUTH),
     **dict.fromkeys((Purpose.CLIENT, Purpose.ADMIN, Purpose.AGENCY_TLS), ExtendedKeyUsageOID.CLIENT_AUTH),
@@ -64,7 +64,9 @@ def _key_faults(certificate: x509.Certificate, policy: RegisterPolicy) -> Iterat
         key = certificate.public_key()
         digest = certificate.signature_hash_algorithm
     except (ValueError, UnsupportedAlgorithm) as error:
-        yield Text(f"Không đọc được khóa: {error}.", f"Its key cannot be read: {error}.")
+        yield Text(
+            f"Không đọc được khóa của chứng thư (nguyên văn: {error}).", f"Its key cannot be read: {error}."
+        )
         return
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < policy.rsa_bits:
         yield Text(

@@ -17,19 +17,29 @@ from gateway.filing.findings import Text
 from gateway.notice_keys import notary_with, open_entry
 from gateway.ports import Agency
 from gateway.register.entry import BARE, SINGLE, Entry, NewEntry, Purpose, State, active
+from gateway.register.in_words import unusable
 from gateway.register.judging import certificate_faults, chain_faults, issued_by, names_of
 from gateway.register.key_files import OTHER_KEY, as_known, mode_faults
 from gateway.register.policy import RegisterPolicy
 from gateway.register.reading import additions, fingerprint_of
 from gateway.register.shadow import handshake_faults
 from gateway.register.towards import agency_tls_faults
-from gateway.reloaded import client_cas
+from gateway.reloaded import client_cas, doors
 from gateway.settings import Settings
 from gateway.status_sources import source_faults
 from gateway.store.sealing import BodyKeys
 
 CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap", "sealing")
 _PROBE = bytes(64)
+_NO_AUTHORITY = {
+    Purpose.CLIENT_CA: Text(
+        "Không còn tổ chức nào cấp chứng thư máy khách.", "No authority of client certificates is left."
+    ),
+    Purpose.ADMIN_CA: Text(
+        "Không còn tổ chức nào cấp chứng thư cho người quản trị.",
+        "No authority of administrators' certificates is left.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ def rehearse(entry: NewEntry, stage: Stage) -> tuple[Text, ...]:
 def _said(error: Exception) -> Text:
     if "does not belong to the certificate" in str(error):
         return OTHER_KEY
-    return Text(f"Không dùng được: {error}", f"It cannot be used: {error}")
+    return unusable(error)
 
 
 def _itself(entry: NewEntry, stage: Stage) -> Iterator[Text]:
@@ -119,7 +129,7 @@ def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
             yield from _bodies(entry)
         case Purpose.STATUS_SOURCE:
             yield from source_faults(entry, _trust(stage))
-        case Purpose.CLIENT_CA:
+        case Purpose.CLIENT_CA | Purpose.ADMIN_CA:
             pass
 
 
@@ -160,11 +170,9 @@ def _notices(entry: NewEntry, stage: Stage) -> Iterator[Text]:
 
 def _client(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     certificate = x509.load_der_x509_certificate(entry.octets)
-    if entry.purpose is Purpose.ADMIN:
-        admin = stage.settings.admin
-        cas = () if admin is None else tuple(x509.load_pem_x509_certificates(admin.client_ca.read_bytes()))
-    else:
-        cas = client_cas(stage.settings.door, stage.entries)
+    wanted = Purpose.ADMIN_CA if entry.purpose is Purpose.ADMIN else Purpose.CLIENT_CA
+    door = doors(stage.settings).get(wanted)
+    cas = () if door is None else client_cas(door, stage.entries)
     if not any(issued_by(certificate, ca) for ca in cas):
         yield Text(
             "Tổ chức cấp chứng thư không nằm trong số các tổ chức được tin cậy.",
@@ -177,7 +185,8 @@ def _client(entry: NewEntry, stage: Stage) -> Iterator[Text]:
 
 def _crl(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     trust = _trust(stage)
-    issuers = (*trust.anchors, *trust.intermediates, *client_cas(stage.settings.door, stage.entries))
+    callers = [ca for door in doors(stage.settings).values() for ca in client_cas(door, stage.entries)]
+    issuers = (*trust.anchors, *trust.intermediates, *callers)
     signing.RevocationIndex(issuers).add_crl(entry.octets)
     if entry.valid_to < stage.at:
         until = f"{entry.valid_to:%Y-%m-%d %H:%M} UTC"
@@ -210,13 +219,9 @@ def retirement_faults(entry: Entry, stage: Stage) -> tuple[Text, ...]:
     """What would break, were this anchor, intermediate or authority trusted no more: our own notices, all clients.
     Or this key used no more: an agency would be called without a certificate."""
     rest = [*(e for e in stage.entries if e.id != entry.id), in_use(entry, State.RETIRED)]
-    if entry.purpose is Purpose.CLIENT_CA and not client_cas(stage.settings.door, rest):
-        return (
-            Text(
-                "Không còn tổ chức nào cấp chứng thư máy khách.",
-                "No authority of client certificates is left.",
-            ),
-        )
+    door = doors(stage.settings).get(entry.purpose)
+    if door is not None and not client_cas(door, rest):
+        return (_NO_AUTHORITY[entry.purpose],)
     if entry.purpose is Purpose.AGENCY_TLS and entry.state is State.ACTIVE:
         return (
             Text(
@@ -229,7 +234,7 @@ def retirement_faults(entry: Entry, stage: Stage) -> tuple[Text, ...]:
     try:
         trust = signing.TrustStore.load(stage.settings.trust.directory, stage.at, more=additions(rest))
     except signing.TrustRefused as error:
-        return (Text(f"Không còn gốc tin cậy: {error}", f"Nothing would be trusted: {error}"),)
+        return (Text("Sẽ không còn gốc tin cậy nào.", f"Nothing would be trusted: {error}"),)
     current = active(stage.entries, Purpose.NOTICES)
     if current is not None and not trust.paths.paths(x509.load_der_x509_certificate(current.octets)):
         return (

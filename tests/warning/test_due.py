@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import signing
-from gateway.register.entry import Entry, Purpose, State
+from gateway.register.entry import Entry, NewEntry, Purpose, State
 from gateway.register.policy import OWN_POLICY, policy_at
+from gateway.status_sources import entry_of_source
 from gateway.warning.due import Seen, due_matters
 from gateway.warning.matter import Matter, plain
 from signing.holdings import Kind as Held
@@ -34,6 +35,10 @@ def due(seen: Seen, at: datetime = NOW) -> list[Matter]:
     return due_matters(seen, POLICY, at)
 
 
+_NEW = entry_of_source("crl.example.vn", NOW)
+SOURCE = Entry(**{one.name: getattr(_NEW, one.name) for one in fields(NewEntry)}, state=State.ACTIVE)
+"""Nobody renews it: what it fails to deliver is told as a list that ends, or a fault of the process that asks."""
+
 ROWS: dict[str, tuple[Seen, list[str]]] = {
     "a certificate with 61 days left": (Seen([entry(61 * DAY)]), []),
     "a certificate with 60 days left": (Seen([entry(60 * DAY)]), ["certificate-ends"]),
@@ -57,6 +62,16 @@ ROWS: dict[str, tuple[Seen, list[str]]] = {
     ),
     "a change whose time came a minute ago": (
         Seen([replace(entry(400 * DAY, State.NEXT), starts_at=NOW - timedelta(minutes=1))]), [],
+    ),
+    "a source of status, which has no end": (Seen([SOURCE]), []),
+    "a source of status on its way out, asked until then": (
+        Seen([replace(SOURCE, state=State.RETIRING, ends_at=NOW + DAY)]), [],
+    ),
+    "a source of status that was to be asked an hour ago": (
+        Seen([replace(SOURCE, state=State.NEXT, starts_at=NOW - HOUR)]), ["change-late"],
+    ),
+    "a source in use whose list is past its next update all the same": (
+        Seen([SOURCE], [held(Held.CRL, -HOUR)]), ["list-ended"],
     ),
     "overdue filings": (Seen([], overdue={"forwarding": 2, "verdict": 0}), ["filings-overdue"]),
 }  # fmt: skip
