@@ -64,9 +64,11 @@ def source_faults(entry: NewEntry, trust: signing.TrustStore) -> Iterator[Text]:
     except LookupError:
         yield Doubt("Chưa có chứng thư nào để hỏi OCSP.", "There is no certificate to ask OCSP about.")
     except FetchFailed as error:
-        yield Text(f"Không tải được: {error}.", f"It cannot be fetched: {error}.")
+        yield Text(f"Không tải được (nguyên văn: {error}).", f"It cannot be fetched: {error}.")
     except (signing.CrlRefused, signing.OcspRefused) as error:
-        yield Text(f"Câu trả lời không dùng được: {error}.", f"What it answers is of no use: {error}.")
+        yield Text(
+            f"Câu trả lời không dùng được (nguyên văn: {error}).", f"What it answers is of no use: {error}."
+        )
 
 
 class StatusSources:

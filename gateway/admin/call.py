@@ -81,7 +81,9 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 def malformed(why: str) -> BadRequest:
     """A parameter or a body that is not of the form that docs/admin.md shows."""
-    return BadRequest("admin.malformed", Text(f"Sai quy cách: {why}", f"Not of the agreed form: {why}"))
+    return BadRequest(
+        "admin.malformed", Text(f"Sai quy cách (nguyên văn: {why}).", f"Not of the agreed form: {why}")
+    )
 
 
 def plain_fields(pairs: object, names: tuple[str, ...]) -> dict[str, str]:

@@ -41,7 +41,8 @@ class CallbackDoor:
             key, answer = adapter.read_callback(body, dict(request.headers))
         except adapters.MalformedCallback as error:
             detail = Text(
-                f"Nội dung gọi lại không đúng quy cách: {error}", f"The callback is malformed: {error}"
+                f"Nội dung gọi lại không đúng quy cách (nguyên văn: {error}).",
+                f"The callback is malformed: {error}",
             )
             raise BadRequest("callback.malformed", detail) from error
         heard = await hear_from(agency, key, answer, self._world, self._filings)

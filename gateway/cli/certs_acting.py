@@ -21,6 +21,7 @@ from gateway.errors import ConfigurationError, NotFound
 from gateway.filing.findings import Text
 from gateway.register.acts import Certificates
 from gateway.register.entry import Entry, Purpose, RegisterRefused
+from gateway.register.in_words import unusable
 
 T = TypeVar("T")
 _EFFECT_SECONDS = 20.0
@@ -53,9 +54,9 @@ def act(config: Path, ask: Callable[[Certificates], Awaitable[T]], *, bodies: bo
     except RegisterRefused as error:
         _tell(error.texts)
     except NotFound as error:
-        _tell([Text(str(error), str(error))])
+        _tell([Text(f"Không tìm thấy (nguyên văn: {error}).", str(error))])
     except (signing.KeyRefused, ConfigurationError, ValueError) as error:
-        _tell([Text(f"Không dùng được: {error}", f"It cannot be used: {error}")])
+        _tell([unusable(error)])
     raise AssertionError("unreachable")
 
 
