@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,8 @@ from gateway.errors import ConfigurationError, NotPossible
 from gateway.filing.findings import Text
 from gateway.ports import Provider
 from gateway.register.acts import Certificates, Who
-from gateway.register.entry import Entry, RegisterRefused
+from gateway.register.entry import Entry, Purpose, RegisterRefused
+from gateway.register.in_words import unusable
 from gateway.register.plan import Step
 
 
@@ -48,8 +50,7 @@ async def act(
     except RegisterRefused as error:
         raise refused(error) from error
     except (signing.KeyRefused, ConfigurationError, ValueError) as error:
-        told = Text(f"Không dùng được: {error}", f"It cannot be used: {error}")
-        raise NotPossible(told) from error
+        raise NotPossible(unusable(error)) from error
 
 
 def refused(error: RegisterRefused) -> NotPossible:
@@ -59,10 +60,20 @@ def refused(error: RegisterRefused) -> NotPossible:
     )
 
 
-def entry_json(entry: Entry, at: datetime) -> dict[str, Any]:
-    """An entry for machines, without its octets."""
+async def sealed_by(register: Certificates, entries: Iterable[Entry]) -> dict[str | None, int]:
+    """How many bodies and papers are under each key of theirs, by its name; None: not looked at yet. Counted only where
+    there is such a key."""
+    keys = any(entry.purpose is Purpose.BODIES for entry in entries)
+    return await register.store.sealed_counts() if keys else {}
+
+
+def entry_json(entry: Entry, at: datetime, sealed: Mapping[str | None, int] | None = None) -> dict[str, Any]:
+    """An entry for machines, without its octets. `sealed`: see above; of a key of bodies it is told."""
     last, proposal = entry.rehearsal, entry.proposal
-    return {
+    counts = {}
+    if sealed is not None and entry.purpose is Purpose.BODIES:
+        counts = {"seals": sealed.get(entry.subject, 0), "notLookedAt": sealed.get(None, 0)}
+    return counts | {
         "id": entry.id,
         "purpose": entry.purpose.value,
         "party": entry.party or None,

@@ -36,8 +36,9 @@ class Because(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def entries_list(call: Call) -> web.StreamResponse:
     """The register."""
-    now = call.world.now()
-    return json_response([entry_json(entry, now) for entry in await call.world.register.entries()])
+    now, entries = call.world.now(), await call.world.register.entries()
+    sealed = await certificates.sealed_by(call.world.register, entries)
+    return json_response([entry_json(entry, now, sealed) for entry in entries])
 
 
 async def plan(call: Call) -> web.StreamResponse:

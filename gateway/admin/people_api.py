@@ -11,10 +11,13 @@ from msgspec import Meta
 from gateway.admin.call import Call, why_of
 from gateway.admin.certificates import person_json, refused
 from gateway.admin.filings import is_plain
+from gateway.admin.people import Person
 from gateway.api.answers import json_response
 from gateway.errors import NotFound
 from gateway.register.acts import Who
 from gateway.register.entry import RegisterRefused
+
+ACTS = ("suspend", "resume", "approve")
 
 
 class ChangingPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,16 +34,25 @@ async def people_list(call: Call) -> web.StreamResponse:
 
 async def person_act(call: Call) -> web.StreamResponse:
     """Suspend one, let it in again, or approve what another person has proposed of it."""
-    name, what = call.request.match_info["name"], call.request.match_info["act"]
-    if what not in ("suspend", "resume", "approve") or not is_plain(name):
-        raise NotFound(name)
+    name, what = person_of(call)
     said = await call.body(ChangingPerson)
-    who = Who(call.person.actor, why_of(said.why), said.version)
+    return json_response(person_json(await change(call, name, what, said.why, said.version)))
+
+
+def person_of(call: Call) -> tuple[str, str]:
+    """Whom the path names, and for which act. Raises NotFound."""
+    name, what = call.request.match_info["name"], call.request.match_info["act"]
+    if what not in ACTS or not is_plain(name):
+        raise NotFound(name)
+    return name, what
+
+
+async def change(call: Call, name: str, what: str, why: str, version: int | None) -> Person:
+    """For both doors. Raises NotFound, NotPossible, BadRequest."""
+    who, people = Who(call.person.actor, why_of(why), version), call.world.administrators
     try:
         if what == "approve":
-            person = await call.world.administrators.approve(name, who)
-        else:
-            person = await call.world.administrators.suspend(name, who, suspended=what == "suspend")
+            return await people.approve(name, who)
+        return await people.suspend(name, who, suspended=what == "suspend")
     except RegisterRefused as error:
         raise refused(error) from error
-    return json_response(person_json(person))

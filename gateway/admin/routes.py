@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.admin import api, certificates_api, people_api
 from gateway.admin.call import Handler
-from gateway.admin.console import acts, certificates, pages
+from gateway.admin.console import acts, certificates, pages, people
 from gateway.admin.roles import Right
 
 
@@ -71,6 +71,8 @@ PAGE_ROUTES = tuple(
         ("POST", "/console/certificates/{id}/{act}", Right.CERTIFICATES_ACT, certificates.act),
         ("GET", "/console/providers", Right.PROVIDERS_READ, certificates.providers),
         ("POST", "/console/providers/{id}/{act}", Right.PROVIDERS_ACT, certificates.provider_act),
+        ("GET", "/console/people", Right.PEOPLE_READ, people.people),
+        ("POST", "/console/people/{name}/{act}", Right.PEOPLE_ACT, people.act),
         ("GET", "/console/audit", Right.AUDIT_READ, pages.record),
         ("GET", "/console/{other:.+}", None, pages.nowhere),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gateway.admin.certificates import entry_json, step_json
+from gateway.admin.certificates import entry_json, sealed_by, step_json
 from gateway.cli.certs_acting import (
     act,
     agency_option,
@@ -55,21 +55,15 @@ def list_entries(*, everything: bool, config: Path, as_json: bool) -> None:
     """List the register: what is for what, how it stands, and how many days are left."""
 
     async def ask(register: Certificates) -> tuple[Sequence[Entry], dict[str | None, int]]:
-        return await register.entries(), await register.store.sealed_counts()
+        entries = await register.entries()
+        return entries, await sealed_by(register, entries)
 
     known, sealed = act(config, ask)
     entries = [e for e in known if everything or e.state.value not in ("retired", "revoked")]
     if as_json:
-        print_json([{**entry_json(entry, clock()), **_seals(entry, sealed)} for entry in entries])
+        print_json([entry_json(entry, clock(), sealed) for entry in entries])
     else:
         print_entries(entries, clock(), sealed)
-
-
-def _seals(entry: Entry, sealed: dict[str | None, int]) -> dict[str, int]:
-    """Of a key of bodies: how many bodies and papers are under it, and how many nobody has looked at."""
-    if entry.purpose is not Purpose.BODIES:
-        return {}
-    return {"seals": sealed.get(entry.subject, 0), "notLookedAt": sealed.get(None, 0)}
 
 
 @certs.command("plan")

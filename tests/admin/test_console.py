@@ -13,6 +13,7 @@ from gateway.admin.console.session import Sessions
 from gateway.admin.queue import Act
 from gateway.admin.routes import ROUTES
 from gateway.calendar import Milestone
+from gateway.filing.attempt import AttemptResult
 from gateway.filing.filing import NoticeKind
 from gateway.filing.findings import Severity
 from gateway.filing.handover import HandoverStatus
@@ -142,7 +143,7 @@ def _labelled(tree: Element, path: str) -> None:
 
 
 async def test_the_navigation_shows_what_the_caller_may_see(scene: House) -> None:
-    for who, count in (("admin-viewer", 8), ("admin-certificates", 4), ("admin-auditor", 9), ("admin", 9)):
+    for who, count in (("admin-viewer", 8), ("admin-certificates", 5), ("admin-auditor", 10), ("admin", 10)):
         async with Caller(scene, who) as caller:
             answer = await caller.get("/console")
             assert answer.status == 200
@@ -202,6 +203,8 @@ def test_all_words_are_there_in_both_languages_and_all_are_used() -> None:
         "done-",
         "do-",
         "agency-",
+        "result-",
+        "event-",
     }
     for name in vi:
         used = f'w["{name}"]' in source or f"w.{name}" in source or f'"{name}"' in source
@@ -211,8 +214,8 @@ def test_all_words_are_there_in_both_languages_and_all_are_used() -> None:
 def test_every_state_that_there_is_has_its_word() -> None:
     said = words("vi")
     kinds = {"status-": [*Status, *HandoverStatus], "purpose-": Purpose, "notice-": NoticeKind, "severity-": Severity,
-             "milestone-": Milestone, "do-": [*Act, *CertificateAct], "done-": Act, "state-": State,
-             "lane-": ("closed", "open", "half-open", "asked", "maintenance", "held")}  # fmt: skip
+             "milestone-": Milestone, "result-": AttemptResult, "do-": [*Act, *CertificateAct], "done-": Act,
+             "state-": State, "lane-": ("closed", "open", "half-open", "asked", "maintenance", "held")}  # fmt: skip
     missing = [
         f"{family}{one}" for family, all_of in kinds.items() for one in all_of if f"{family}{one}" not in said
     ]

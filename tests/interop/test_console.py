@@ -25,7 +25,7 @@ from tests.interop.devtools import Tab, browser, make_home
 pytestmark = pytest.mark.interop
 FETCHED = Path(__file__).parents[2] / ".venv-public"
 PAGES = ("", "/queue", "/queue?status=stuck", "/deadlines", "/agencies", "/incidents", "/filings?q=5500123457",
-         "/certificates?all=true", "/providers", "/audit", "/audit?x=1")  # fmt: skip
+         "/certificates?all=true", "/providers", "/people", "/audit", "/audit?x=1")  # fmt: skip
 
 
 class Scene:

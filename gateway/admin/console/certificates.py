@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,8 +11,8 @@ from aiohttp import web
 
 from gateway.admin import certificates_api
 from gateway.admin.call import Call, malformed
-from gateway.admin.certificates import CertificateAct, entry_json, provider_json, step_json
-from gateway.admin.console.page import form, language_of, one_of, page
+from gateway.admin.certificates import CertificateAct, entry_json, provider_json, sealed_by, step_json
+from gateway.admin.console.page import form, language_of, one_of, page, version_of
 from gateway.filing.identifiers import VIETNAM
 from gateway.register.entry import MOVES, STATE_WORDS, Entry, State
 
@@ -87,11 +87,12 @@ async def register(call: Call) -> web.StreamResponse:
     known = sorted(await call.world.register.entries(), key=lambda e: (e.purpose, e.party, e.valid_to))
     drawn = [entry for entry in known if entry.state in SHOWN]
     steps = await call.world.register.timeline()
+    sealed = await sealed_by(call.world.register, known)
     return page(
         call,
         "certificates.html.j2",
         "certificates",
-        rows=[_row(entry, now, words) for entry in (known if "all" in asked else drawn)],
+        rows=[_row(entry, now, words, sealed) for entry in (known if "all" in asked else drawn)],
         drawing=timeline(drawn, now, words),
         steps=[step_json(step) for step in steps if step.at <= now + _AFTER],
         later=sum(step.at > now + _AFTER for step in steps),
@@ -99,12 +100,14 @@ async def register(call: Call) -> web.StreamResponse:
     )
 
 
-def _row(entry: Entry, now: datetime, words: dict[State, str]) -> dict[str, Any]:
+def _row(
+    entry: Entry, now: datetime, words: dict[State, str], sealed: Mapping[str | None, int]
+) -> dict[str, Any]:
     acts = {CertificateAct.REVOKE: State.REVOKED, CertificateAct.RETIRE: State.RETIRED}
     possible = [act.value for act, state in acts.items() if state in MOVES[entry.state]]
     if entry.state is State.NEXT:
         possible = [CertificateAct.REHEARSE.value, CertificateAct.ACTIVATE.value, *possible]
-    return {**entry_json(entry, now), "state_text": words[entry.state], "acts": possible}
+    return {**entry_json(entry, now, sealed), "state_text": words[entry.state], "acts": possible}
 
 
 async def entry(call: Call) -> web.StreamResponse:
@@ -112,7 +115,8 @@ async def entry(call: Call) -> web.StreamResponse:
     call.asked("lang")
     words = {state: getattr(text, language_of(call)) for state, text in STATE_WORDS.items()}
     one = await certificates_api.entry_of(call)
-    return page(call, "certificate.html.j2", "certificates", it=_row(one, call.world.now(), words))
+    sealed = await sealed_by(call.world.register, [one])
+    return page(call, "certificate.html.j2", "certificates", it=_row(one, call.world.now(), words, sealed))
 
 
 async def act(call: Call) -> web.StreamResponse:
@@ -130,11 +134,8 @@ async def approve(call: Call) -> web.StreamResponse:
 
 async def _changed(call: Call, what: CertificateAct) -> web.StreamResponse:
     fields = await form(call)
-    version = one_of(fields, "version")
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise malformed("version")
     at = one_of(fields, "at") if what in (CertificateAct.ACTIVATE, CertificateAct.RETIRE) else ""
-    changed = await certificates_api.change(call, what, one_of(fields, "why"), int(version), at or None)
+    changed = await certificates_api.change(call, what, one_of(fields, "why"), version_of(fields), at or None)
     return web.Response(status=303, headers={"Location": f"/console/certificates/{changed.id}"})
 
 

@@ -39,6 +39,7 @@ NAVIGATION = (
     Item("filings", "/console/filings", Right.FILING_READ),
     Item("certificates", "/console/certificates", Right.CERTIFICATES_READ),
     Item("providers", "/console/providers", Right.PROVIDERS_READ),
+    Item("people", "/console/people", Right.PEOPLE_READ),
     Item("audit", "/console/audit", Right.AUDIT_READ),
 )
 
@@ -120,6 +121,14 @@ def one_of(fields: list[tuple[str, str]], name: str) -> str:
     if len(found) > 1:
         raise malformed(f"{name} comes twice")
     return found[0] if found else ""
+
+
+def version_of(fields: list[tuple[str, str]]) -> int:
+    """Of the entry or person as the form showed it. Raises BadRequest."""
+    version = one_of(fields, "version")
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise malformed("version")
+    return int(version)
 
 
 def shown(handler: Handler) -> Handler:
