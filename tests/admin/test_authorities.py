@@ -19,6 +19,7 @@ from gateway.client.http import Connection, GatewayClient, Unreachable
 from gateway.clock import clock
 from gateway.register.acts import Certificates, Who
 from gateway.register.entry import Entry, Purpose, RegisterRefused, State
+from gateway.register.policy import OWN_POLICY
 from tests.admin.people import Caller, admin_house
 from tests.cli.running import efile_beside
 from tests.documents import signed
@@ -154,7 +155,7 @@ async def test_one_authority_at_both_doors_goes_from_both(door: tuple[House, Cer
 async def test_who_could_let_nobody_in_any_more_cannot_do_it_at_the_door(
     door: tuple[House, Certificates],
 ) -> None:
-    """By retiring, revoking, or approving; on the machine an emergency is one."""
+    """By retiring or revoking; on the machine an emergency is one."""
     house, register = door
     await trusted(house, register)
     async with Caller(house, "admin-certificates") as caller:
@@ -173,6 +174,34 @@ async def test_who_could_let_nobody_in_any_more_cannot_do_it_at_the_door(
         await register.revoke(entry.id, Who("lan", "its key was stolen"))
         await taken_over(register)
         assert (await caller.get("/admin/v1/me")).json["reason"] == "authority not trusted"
+
+
+async def test_nor_by_approving_what_another_has_proposed(tmp_path: Path, pki_home: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        OWN_POLICY.read_text("utf-8").replace("four_eyes = []", 'four_eyes = ["admin-ca"]'), "utf-8"
+    )
+    register_settings = {**SOON["register"], "policy": policy}
+    async with admin_house(tmp_path / "h", pki_home, register=register_settings) as house:
+        register = Certificates(house.settings, house.gateway.store, clock)
+        pem = house.pki.authority(OTHER).certificate.public_bytes(Encoding.PEM)
+        own = house.pki.admin_ca.read_bytes()
+        entries = [
+            one
+            for octets in (pem, own)
+            for one in await register.add_certificate(Purpose.ADMIN_CA, octets, LAN)
+        ]
+        for entry in entries:
+            await register.rehearse(entry.id, LAN)
+            await register.activate(entry.id, LAN)
+            await register.approve(entry.id, Who("minh", "yes"))
+        await taken_over(register)
+        await register.retire(entries[1].id, LAN, force=True)
+        async with Caller(house, "admin-certificates") as caller:
+            answer = await caller.post(f"/admin/v1/certificates/{entries[1].id}/approve", {"why": "yes"})
+            assert (answer.status, "could come in" in answer.text) == (409, True), answer.text
+            assert (await caller.get("/admin/v1/me")).status == 200
+        await register.approve(entries[1].id, Who("minh", "on the machine"))
 
 
 async def test_an_authority_that_is_none_or_another_doors_certificate_is_not_rehearsed_green(

@@ -138,6 +138,22 @@ async def test_a_claim_is_nobody_elses_until_its_node_is_dead_for_long_enough(no
     assert (await nodes.stores[0].warnings(10))[0] == state, "the dead have nothing to say"
 
 
+async def test_no_two_processes_hold_the_same_claim_and_the_late_one_marks_nothing_sent(nodes: Nodes) -> None:
+    """Of what one process has claimed another gets nothing; once it has taken over, the first one's `sent` is void."""
+    count = 40
+    nodes.entries = [replace(entry(5 * DAY), fingerprint=f"{n:064x}"[::-1]) for n in range(count)]
+    due = due_matters(Seen(nodes.entries), POLICY, NOW)
+    for store in nodes.stores:
+        await store.raise_warnings(["duty"], due, NOW)
+    claims = await asyncio.gather(
+        *(nodes.stores[n % 2].claim_warnings("duty", f"p{n}", 10, 60.0) for n in range(8))
+    )
+    ids = [one.matter.id for claimed in claims for one in claimed]
+    assert sorted(ids) == sorted(one.id for one in due)
+    await nodes.stores[1].record_warnings("duty", "late", ids[:1], NOW, fault=None, again_seconds=None)
+    assert [one.sent_at for one in await nodes.stores[0].warnings(count)] == [None] * count
+
+
 async def test_after_a_week_it_is_given_up_and_said_so(nodes: Nodes) -> None:
     nodes.entries = [entry(400 * DAY), entry(20 * DAY)]
     nodes.hook.answers = ["500"]
