@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import xmlschema
 from lxml import etree
 
 from schemas.faults import Fault, Place, Words, make_fault
@@ -58,6 +57,8 @@ def explain(reading: Reading, loaded: LoadedForm, log: list[Any]) -> Iterator[Fa
 
 
 def _errors(schema: Any, root: etree._Element) -> list[Any]:
+    import xmlschema  # noqa: PLC0415 - slow to read; who has a schema has read it
+
     try:
         return list(islice(schema.iter_errors(root, use_location_hints=False), MAX_SCHEMA_ERRORS))
     except (xmlschema.XMLSchemaException, ValueError, RecursionError):

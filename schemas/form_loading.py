@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import xmlschema
 from lxml import etree
 
 from schemas.codes import CodeList
@@ -18,7 +17,7 @@ from schemas.folder import Folder, Shared, is_plain
 from schemas.form_files import HEADER_RULES, Add, FormFile, Row, RuleFile, RuleRow, check_row, check_settings
 from schemas.forms import Form, LoadedForm, Rule, ThreadSchema
 from schemas.rule_parser import RuleSyntaxError, compile_rule
-from schemas.sources import SchemaSource, SchemaSourceError, read_schema
+from schemas.sources import SchemaSource, SchemaSourceError, UnfitSchemaError, read_schema
 
 
 def load_form(reader: Folder, row: Row, family: Family, shared: Shared) -> list[LoadedForm]:
@@ -120,7 +119,7 @@ def _load_schema(
     except SchemaSourceError as error:
         reader.faults.append(str(error))
         return None
-    except (etree.LxmlError, xmlschema.XMLSchemaException, OSError, UserWarning) as error:
+    except (etree.LxmlError, UnfitSchemaError, OSError) as error:
         reader.faults.append(f"{name}: {str(error).strip().splitlines()[0]}")
         return None
     if family.body_tag not in explaining.maps.elements:

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.request import BaseHandler, OpenerDirector
 from urllib.response import addinfourl
 
-import xmlschema
 from lxml import etree
 
 from schemas.families import DSIG, OWN_CATALOGUE
@@ -40,6 +39,10 @@ _OWN: Mapping[str, Path] = {
 
 class SchemaSourceError(Exception):
     """A schema file that cannot be used; the message names the file."""
+
+
+class UnfitSchemaError(Exception):
+    """A schema that xmlschema does not take, in its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +76,22 @@ class SchemaSource:
         return etree.XMLSchema(root)
 
     def explain(self) -> Any:
-        """For xmlschema, which explains. Raises XMLSchemaException."""
+        """For xmlschema, which explains. Raises UnfitSchemaError, OSError."""
+        import xmlschema  # noqa: PLC0415 - slow to read, and many a command needs no form
+
         opener = OpenerDirector()
         opener.add_handler(_Handler(self.documents))
         text = self.documents[self.entry].decode("utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("error", xmlschema.XMLSchemaIncludeWarning)
             warnings.simplefilter("error", xmlschema.XMLSchemaImportWarning)
-            return xmlschema.XMLSchema10(
-                text, base_url=f"{_SCHEME}://files/", validation="skip", allow="all", defuse="never", opener=opener,
-                use_fallback=False,
-            )  # fmt: skip  # lxml has read every document, and the opener knows no other
+            try:
+                return xmlschema.XMLSchema10(
+                    text, base_url=f"{_SCHEME}://files/", validation="skip", allow="all", defuse="never",
+                    opener=opener, use_fallback=False,
+                )  # fmt: skip  # lxml has read every document, and the opener knows no other
+            except (xmlschema.XMLSchemaException, UserWarning) as error:
+                raise UnfitSchemaError(str(error)) from error
 
 
 class _Resolver(etree.Resolver):
