@@ -1,6 +1,12 @@
 """The catalogue of forms: schemas, rules and faults of declarations, and the notices that answer them (README.md)."""
 
-from schemas.catalogue import Catalogue, CatalogueError, load_catalogue, open_catalogue
+from schemas.catalogue import (
+    Catalogue,
+    CatalogueError,
+    load_catalogue,
+    open_catalogue,
+    serving_catalogue,
+)
 from schemas.declaration import Declaration, Party, read_declaration
 from schemas.describe import Description, export_catalogue
 from schemas.dossier import (
@@ -87,6 +93,7 @@ __all__ = [
     "read_declaration",
     "read_notice",
     "reason_of_fault",
+    "serving_catalogue",
     "validate_notice",
     "vietnam_day",
 ]

@@ -6,6 +6,7 @@ Loading checks everything there is and refuses the whole with every fault named.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +30,14 @@ from schemas.loading import CatalogueError, CatalogueFiles, FormKey
 from schemas.period import vietnam_day
 from schemas.reading import Reading, UnreadableError, parse, read, read_children, too_many_elements
 
-__all__ = ["OWN_CATALOGUE", "Catalogue", "CatalogueError", "load_catalogue", "open_catalogue"]
+__all__ = [
+    "OWN_CATALOGUE",
+    "Catalogue",
+    "CatalogueError",
+    "load_catalogue",
+    "open_catalogue",
+    "serving_catalogue",
+]
 
 _SUFFIXES = frozenset({".toml", ".csv", ".xsd", ".xml"})
 _MAX_ELEMENTS_UNKNOWN_FORM = 100_000
@@ -65,50 +73,82 @@ def load_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
     Raises CatalogueError, whose `faults` name every file and what is wrong in it. Takes some 30 ms a form; files that
     this process has loaded already are only read and compared.
     """
-    before = _content(directory)
-    known = _kept.get(directory)
-    if known is not None and before is not None and known[0] == before:
-        return known[1]
-    files = CatalogueFiles(directory)
-    catalogue = Catalogue(files.load_all(), files)
-    catalogue.check_examples()
-    if before is not None and _content(directory) == before:  # else they were changing while they were read
-        _kept[directory] = before, catalogue
-    return catalogue
+    return _once(directory, _loaded)
 
 
 def open_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
     """The same for who judges few documents: each form is read and checked when it is first asked for.
 
-    Raises CatalogueError, and so does what asks for a faulty form.
+    Raises CatalogueError, and so does what asks for a faulty form. The examples of the library's own forms are not
+    judged again: its tests do that.
     """
     files = CatalogueFiles(directory)
     files.check()
-    return Catalogue(_OpenForms(files), files)
+    return Catalogue(_OpenForms(files, judged=directory != OWN_CATALOGUE), files, files)
+
+
+def serving_catalogue(directory: Path = OWN_CATALOGUE) -> Catalogue:
+    """For who serves: a folder of others is loaded whole, the library's own is opened (`Catalogue.prepare_one`).
+
+    Raises CatalogueError.
+    """
+    return load_catalogue(directory) if directory != OWN_CATALOGUE else _once(directory, open_catalogue)
+
+
+def _loaded(directory: Path) -> Catalogue:
+    files = CatalogueFiles(directory)
+    catalogue = Catalogue(files.load_all(), files)
+    catalogue.check_examples()
+    return catalogue
 
 
 class _OpenForms(Mapping[FormKey, LoadedForm]):
-    """Forms that are loaded, with their examples judged, when they are asked for."""
+    """Forms that are loaded when they are asked for, one at a time. `judged`: with their examples."""
 
-    def __init__(self, files: CatalogueFiles) -> None:
+    def __init__(self, files: CatalogueFiles, *, judged: bool) -> None:
         self._files = files
+        self._judged = judged
+        self._loading = threading.Lock()
         self._loaded: dict[FormKey, LoadedForm] = {}
 
     def __getitem__(self, key: FormKey) -> LoadedForm:
-        if key not in self._loaded:
-            loaded = self._files.load(key)
-            Catalogue(loaded, self._files).check_examples()
-            self._loaded |= loaded
-        return self._loaded[key]
+        if (found := self._loaded.get(key)) is not None:
+            return found
+        if key not in self._files:
+            raise KeyError(key)
+        with self._loading:
+            if key not in self._loaded:
+                loaded = self._files.load(key)
+                if self._judged:
+                    Catalogue(loaded, self._files).check_examples()
+                self._loaded |= loaded
+            return self._loaded[key]
 
     def __iter__(self) -> Iterator[FormKey]:
-        return iter(self._files.keys)
+        return iter(self._files)
 
     def __len__(self) -> int:
-        return len(self._files.keys)
+        return len(self._files)
+
+    def load_one(self) -> bool:
+        """Load the first form that nobody has asked for; whether there was one. Raises CatalogueError."""
+        key = next((key for key in self._files if key not in self._loaded), None)
+        return key is not None and self[key] is not None
 
 
-_kept: dict[Path, tuple[bytes, Catalogue]] = {}
+_kept: dict[tuple[Path, Callable[[Path], Catalogue]], tuple[bytes, Catalogue]] = {}
+
+
+def _once(directory: Path, make: Callable[[Path], Catalogue]) -> Catalogue:
+    """What this process has made already of the same files, or made anew."""
+    before = _content(directory)
+    known = _kept.get((directory, make))
+    if known is not None and before is not None and known[0] == before:
+        return known[1]
+    catalogue = make(directory)
+    if before is not None and _content(directory) == before:  # else they were changing while they were read
+        _kept[directory, make] = before, catalogue
+    return catalogue
 
 
 def _content(directory: Path) -> bytes | None:
@@ -127,20 +167,26 @@ def _content(directory: Path) -> bytes | None:
 class Catalogue:
     """The forms in force, immutable; any number of threads may examine at once."""
 
-    def __init__(self, loaded: Mapping[FormKey, LoadedForm], files: CatalogueFiles) -> None:
-        """`files`: of the same folder, for what does not belong to one form."""
+    def __init__(
+        self,
+        loaded: Mapping[FormKey, LoadedForm],
+        files: CatalogueFiles,
+        forms: Mapping[FormKey, Form] | None = None,
+    ) -> None:
+        """`files`: of the same folder, for what does not belong to one form. `forms`: of those that are loaded when
+        they are asked for, what is known without."""
         self.families: Families = files.families
         self._loaded = loaded
+        self._forms = {key: one.form for key, one in loaded.items()} if forms is None else forms
         self._header_labels: Mapping[str, Labels] = files.header_labels
         self._known: Mapping[str, Mapping[str, KnownForm]] = files.known
 
     @property
     def forms(self) -> tuple[Form, ...]:
-        return tuple(one.form for one in self._loaded.values())
+        return tuple(self._forms.values())
 
     def form(self, code: str, version: str, kind: str, *, family: Family = TAX) -> Form | None:
-        loaded = self._loaded.get((family.name, code, version, kind))
-        return loaded.form if loaded else None
+        return self._forms.get((family.name, code, version, kind))
 
     def form_of(self, body: etree._Element) -> Form | None:
         """The form that a body (HSoKhaiThue, HoSo) names, without judging it; None where the catalogue has none."""
@@ -155,11 +201,17 @@ class Catalogue:
         return _described(self._loaded.values())
 
     def named(self, text: str) -> tuple[Description, ...]:
-        """The forms that `text` names: 842, 842-2.8.3 or 01/GTGT. By a code, only those are read that have it."""
-        keys = [key for key in self._loaded if text in (key[1], f"{key[1]}-{key[2]}")]
-        if keys:
-            return _described([self._loaded[key] for key in keys])
-        return tuple(one for one in self.descriptions() if one.form.label == text)
+        """The forms that `text` names: 842, 842-2.8.3 or 01/GTGT. Only those are loaded."""
+        keys = [key for key in self._forms if text in (key[1], f"{key[1]}-{key[2]}")]
+        keys = keys or [key for key, form in self._forms.items() if form.label == text]
+        return _described([self._loaded[key] for key in keys])
+
+    def prepare_one(self) -> bool:
+        """Of an open catalogue: load one form more that nobody has asked for; whether there was one left.
+
+        Raises CatalogueError.
+        """
+        return isinstance(self._loaded, _OpenForms) and self._loaded.load_one()
 
     def check_examples(self) -> None:
         """Raises CatalogueError where an example of a form's folder surprises: file, and what it shows."""

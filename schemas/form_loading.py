@@ -13,21 +13,17 @@ from schemas.codes import CodeList
 from schemas.families import Family
 from schemas.faults import Words
 from schemas.fields import Field, FieldOperand, Fields, Label, Labels
-from schemas.folder import Folder, Shared, is_plain
+from schemas.folder import Folder, Shared
 from schemas.form_files import HEADER_RULES, Add, FormFile, Row, RuleFile, RuleRow, check_row, check_settings
 from schemas.forms import Form, LoadedForm, Rule, ThreadSchema
 from schemas.rule_parser import RuleSyntaxError, compile_rule
 from schemas.sources import SchemaSource, SchemaSourceError, UnfitSchemaError, read_schema
 
 
-def load_form(reader: Folder, row: Row, family: Family, shared: Shared) -> list[LoadedForm]:
-    """One a kind; what is wrong goes to the reader's faults."""
-    if not is_plain(row.folder):
-        reader.faults.append(
-            f"catalogue.toml: the folder {row.folder!r} is not a plain path below the catalogue"
-        )
-        return []
-    settings = reader.toml(f"{row.folder}/form.toml", FormFile)
+def load_form(
+    reader: Folder, row: Row, settings: FormFile | None, family: Family, shared: Shared
+) -> list[LoadedForm]:
+    """One a kind; what is wrong goes to the reader's faults. `settings`: its form.toml, where that can be used."""
     own_labels = reader.there(f"{row.folder}/labels.toml", dict[str, Label], {})
     rule_file = reader.there(f"{row.folder}/rules.toml", RuleFile, RuleFile())
     schema = _load_schema(reader, row.folder, family, settings) if settings is not None else None
@@ -60,7 +56,7 @@ def load_form(reader: Folder, row: Row, family: Family, shared: Shared) -> list[
     rules_of = HEADER_RULES[family.summary]
     common = LoadedForm(
         family=family,
-        form=_form(row, row.kinds[0], settings, reader.directory),
+        form=form_of(row, row.kinds[0], settings, reader.directory),
         fields=fields,
         one_place=tuple(_one_place(settings, fields, add)),
         rules=tuple(_rules(rules, fields, add)),
@@ -85,7 +81,8 @@ def _adder(reader: Folder, folder: str) -> Add:
     return lambda file, fault: reader.faults.append(f"{folder}/{file}: {fault}")
 
 
-def _form(row: Row, kind: str, settings: FormFile, directory: Path) -> Form:
+def form_of(row: Row, kind: str, settings: FormFile, directory: Path) -> Form:
+    """What the table's row and form.toml say of one kind, without the rest of the folder."""
     return Form(
         family=row.family,
         code=row.code,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from schemas.faults import fault_texts, text_faults
 from schemas.fields import Labels
-from schemas.folder import Folder
-from schemas.form_files import Row, Table
-from schemas.form_loading import load_form
-from schemas.forms import LoadedForm
+from schemas.folder import Folder, is_plain
+from schemas.form_files import FormFile, Row, Table
+from schemas.form_loading import form_of, load_form
+from schemas.forms import Form, LoadedForm
 
 FormKey = tuple[str, str, str, str]
 """Family, code, version and kind of a form."""
@@ -27,10 +27,11 @@ class CatalogueError(Exception):
         self.faults = faults
 
 
-class CatalogueFiles:
+class CatalogueFiles(Mapping[FormKey, Form]):
     """A catalogue's folder: its table read and checked at once, each form when it is asked for.
 
-    Raises CatalogueError from `load` and `check`, with every fault found so far.
+    As a mapping it gives what table and form.toml say of a form, in the table's order. Raises CatalogueError from
+    there, `load` and `check`, with every fault found so far.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -46,9 +47,15 @@ class CatalogueFiles:
         self.known = {name: reader.known_forms(folder) for name, folder in self._folders}
         self.header_labels = {name: Labels(shared.labels) for name, shared in self._shared.items()}
         self._rows: dict[FormKey, Row] = {}
+        self._settings: dict[str, FormFile | None] = {}
+        self._forms: dict[FormKey, Form] = {}
         for row in rows:
             if row.family not in self.families:
                 reader.faults.append(f"catalogue.toml: {row.folder}: no family is called {row.family!r}")
+                continue
+            if not is_plain(row.folder):
+                fault = f"the folder {row.folder!r} is not a plain path below the catalogue"
+                reader.faults.append(f"catalogue.toml: {fault}")
                 continue
             for key in ((row.family, row.code, row.version, kind) for kind in row.kinds):
                 if key in self._rows:
@@ -59,10 +66,23 @@ class CatalogueFiles:
     def _folders(self) -> Iterator[tuple[str, str]]:
         yield from self.families.folders.items()
 
-    @property
-    def keys(self) -> tuple[FormKey, ...]:
-        """The forms, in the table's order."""
-        return tuple(self._rows)
+    def __getitem__(self, key: FormKey) -> Form:
+        if key not in self._forms:
+            row = self._rows[key]
+            settings = self._settings_of(row)
+            if settings is None:
+                raise CatalogueError(tuple(self._reader.faults))
+            self._forms[key] = form_of(row, key[3], settings, self._reader.directory)
+        return self._forms[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[FormKey]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def load(self, key: FormKey) -> Mapping[FormKey, LoadedForm]:
         """The form and its other kinds. Raises CatalogueError, KeyError."""
@@ -84,6 +104,13 @@ class CatalogueFiles:
         if self._reader.faults:
             raise CatalogueError(tuple(self._reader.faults))
 
+    def _settings_of(self, row: Row) -> FormFile | None:
+        """Its form.toml, read once; None, and a fault, where there is none that can be used."""
+        if row.folder not in self._settings:
+            self._settings[row.folder] = self._reader.toml(f"{row.folder}/form.toml", FormFile)
+        return self._settings[row.folder]
+
     def _load(self, row: Row) -> dict[FormKey, LoadedForm]:
-        loaded = load_form(self._reader, row, self.families[row.family], self._shared[row.family])
+        family, shared = self.families[row.family], self._shared[row.family]
+        loaded = load_form(self._reader, row, self._settings_of(row), family, shared)
         return {(row.family, row.code, row.version, one.form.kind): one for one in loaded}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 import schemas
-from schemas import Catalogue, CatalogueError, load_catalogue, open_catalogue
+import schemas.catalogue
+from schemas import Catalogue, CatalogueError, load_catalogue, open_catalogue, serving_catalogue
 from schemas.faults import FaultText, fault_texts, text_faults
-from tests.schemas.conftest import copy_of_catalogue
+from tests.schemas.conftest import RECEIVED, copy_of_catalogue, signed_part
 
 OWN = Path(schemas.__file__).parent
 FORM = "tax/842-2.8.3"
@@ -137,10 +140,6 @@ def test_a_schema_that_includes_itself_ends(folder: Path) -> None:
 
 
 def test_a_loaded_catalogue_does_not_follow_the_files(folder: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from tests.schemas.conftest import RECEIVED, signed_part
-
     catalogue = load_catalogue(folder)
     shutil.rmtree(folder / "tax")
     octets = signed_part(schemas.example_declaration())
@@ -169,7 +168,76 @@ def test_the_same_files_are_loaded_once_and_changed_ones_anew(folder: Path) -> N
 def test_an_open_catalogue_reads_what_is_asked_for(folder: Path) -> None:
     change(folder, "tax/830-2.8.3/rules.toml", "[[rule]]", "[[rules]]")
     catalogue = open_catalogue(folder)
-    assert catalogue.form("842", "2.8.3", "C") is not None
+    assert [one.form.label for one in catalogue.named("842")] == ["01/GTGT"]
     assert catalogue.form("842", "2.8.3", "D") is None
     with pytest.raises(CatalogueError, match=r"830-2.8.3/rules.toml"):
-        catalogue.form("830", "2.8.3", "C")
+        catalogue.named("830")
+
+
+def test_what_form_toml_says_is_known_without_the_rest_of_the_folder(folder: Path) -> None:
+    loaded, opened = load_catalogue(folder), open_catalogue(folder)
+    shutil.rmtree(folder / f"{FORM}/examples")
+    (folder / f"{FORM}/form.xsd").unlink()
+    assert opened.forms == loaded.forms
+    change(folder, "tax/830-2.8.3/form.toml", "label", "lable")
+    with pytest.raises(CatalogueError, match=r"830-2.8.3/form.toml"):
+        open_catalogue(folder).form("830", "2.8.3", "C")
+
+
+class TestServing:
+    @pytest.fixture
+    def surprising(self, folder: Path) -> Path:
+        """An example that shows what nobody expects of it."""
+        change(folder, f"{FORM}/examples/cases.toml", '"passes.xml" = []', '"passes.xml" = ["842.36"]')
+        return folder
+
+    def test_a_folder_of_others_is_checked_whole(self, surprising: Path) -> None:
+        with pytest.raises(CatalogueError, match=r"passes\.xml: shows nothing"):
+            serving_catalogue(surprising)
+
+    def test_the_librarys_own_is_opened_and_its_examples_are_its_tests(
+        self, surprising: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schemas.catalogue, "OWN_CATALOGUE", surprising)
+        catalogue = serving_catalogue(surprising)
+        assert serving_catalogue(surprising) is catalogue
+        octets = signed_part(schemas.example_declaration())
+        assert catalogue.examine(octets, received_at=RECEIVED).accepted
+        with pytest.raises(CatalogueError, match=r"passes\.xml: shows nothing"):
+            load_catalogue(surprising)
+
+    def test_it_is_made_ready_form_by_form(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(schemas.catalogue, "OWN_CATALOGUE", folder)
+        catalogue = serving_catalogue(folder)
+        catalogue.named("842")
+        left = 0
+        while catalogue.prepare_one():
+            left += 1
+        assert left == len({form.folder for form in catalogue.forms}) - 1
+        shutil.rmtree(folder)
+        assert len(catalogue.descriptions()) == left + 1
+        assert not catalogue.prepare_one()
+
+    def test_threads_that_ask_at_once_load_a_form_once(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schemas.catalogue, "OWN_CATALOGUE", folder)
+        catalogue = serving_catalogue(folder)
+        together = Barrier(8)
+
+        def asked(_: int) -> schemas.Description:
+            together.wait()
+            return catalogue.named("842")[0]
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(asked, range(8)))
+        assert len({id(one.fields[0]) for one in found}) == 1
+
+    def test_a_damaged_own_form_is_told_by_whoever_prepares_it(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schemas.catalogue, "OWN_CATALOGUE", folder)
+        change(folder, "tax/830-2.8.3/rules.toml", "[[rule]]", "[[rules]]")
+        catalogue = serving_catalogue(folder)
+        with pytest.raises(CatalogueError, match=r"830-2.8.3/rules.toml"):
+            assert [catalogue.prepare_one() for _ in catalogue.forms] == []
