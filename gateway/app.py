@@ -88,6 +88,7 @@ class Running:
     admin_port: int | None
     store: Store
     worker: Worker[Claim]
+    catalogue: Reloading[schemas.Catalogue]
     refresh: Callable[[], None]
 
 
@@ -234,7 +235,9 @@ async def _assembled(
         tasks["register"] = _background(rotation.run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())
-        yield Running(ports.machines, ports.health, ports.admin, store, worker, partial(_refresh, watched))
+        yield Running(
+            ports.machines, ports.health, ports.admin, store, worker, catalogue, partial(_refresh, watched)
+        )
         log.info("stopping", pid=os.getpid())
 
 

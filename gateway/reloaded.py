@@ -71,9 +71,15 @@ def load_signature_rules(
 
 def load_forms(settings: Settings, own: signing.Policy) -> Reloading[schemas.Catalogue]:
     """Read again when its files change; no form asks for less than the gateway's own policy."""
-    return Reloading(
-        settings.catalogue.directory, lambda folder: with_policies(schemas.load_catalogue(folder), own)
-    )
+    reading = schemas.serving_catalogue
+
+    def make(folder: Path) -> schemas.Catalogue:
+        nonlocal reading
+        made = with_policies(reading(folder), own)
+        reading = schemas.load_catalogue  # what changes while it serves is read whole, or stays as it was
+        return made
+
+    return Reloading(settings.catalogue.directory, make)
 
 
 def load_client_trust(door: Door, view: RegisterView) -> Reloading[ClientTrust]:

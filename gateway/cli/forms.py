@@ -39,10 +39,10 @@ def forms(
     """List the forms that can be filed, or explain one.
 
     FORM is a code (842), a code and version (842-2.8.3) or a label (01/GTGT). Loads the catalogue as the gateway would:
-    every example of every form is judged, and whatever is wrong with a folder is told at once (exit code 2).
+    every example of every form in a --catalogue is judged, and whatever is wrong is told at once (exit code 2).
     """
     catalogue = with_policies(
-        schemas.load_catalogue(directory or schemas.OWN_CATALOGUE), signing.load_policy("tt15-2025")
+        schemas.serving_catalogue(directory or schemas.OWN_CATALOGUE), signing.load_policy("tt15-2025")
     )
     if export is not None:
         schemas.export_catalogue(directory or schemas.OWN_CATALOGUE, export)

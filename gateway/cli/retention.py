@@ -36,7 +36,7 @@ def retention() -> None:
 def list_rules(*, config: Path, as_json: bool) -> None:
     """List the terms in force, and the filings that are kept whatever their terms."""
     settings = settings_of(config)
-    rules = retention_rules(settings, schemas.load_catalogue(settings.catalogue.directory).families)
+    rules = retention_rules(settings, schemas.open_catalogue(settings.catalogue.directory).families)
     kept = with_store(config, lambda store: store.kept())
     if as_json:
         terms = [{"family": rule.family, "part": rule.part.value, "term": rule.term} for rule in rules]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import schemas
+import schemas.catalogue
 from tests.documents import signed
 from tests.house import house_at
+from tests.schemas.conftest import copy_of_catalogue
 
 
 async def test_a_form_changes_without_restart(tmp_path: Path, pki_home: Path) -> None:
-    folder = tmp_path / "catalogue"
-    schemas.export_catalogue(schemas.OWN_CATALOGUE, folder)
+    folder = copy_of_catalogue(tmp_path / "catalogue", "842")
     rules = folder / "tax/842-2.8.3/rules.toml"
     before = rules.read_text("utf-8")
 
@@ -44,3 +47,29 @@ async def test_a_form_changes_without_restart(tmp_path: Path, pki_home: Path) ->
         changed = await client.check(signed(house.pki, overrides={"ct42": "-1"}))
         assert {"842.42.sign"} <= {finding["code"] for finding in changed.body["findings"]}
         assert "842.42.negative" not in {finding["code"] for finding in changed.body["findings"]}
+
+
+async def test_its_own_forms_are_read_whole_when_they_change(
+    tmp_path: Path, pki_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start they are opened one by one; under a gateway that serves, a damaged one changes nothing."""
+    folder = copy_of_catalogue(tmp_path / "catalogue", "830", "842")
+    monkeypatch.setattr(schemas.catalogue, "OWN_CATALOGUE", folder)
+    async with (
+        house_at(tmp_path, pki_home, catalogue={"directory": folder}) as house,
+        house.client() as client,
+    ):
+        catalogue = house.gateway.catalogue
+        first = catalogue()
+        assert first.prepare_one()
+        rules = folder / "tax/830-2.8.3/rules.toml"
+        before = rules.read_text("utf-8")
+        rules.write_text(before.replace("[[rule]]", "[[rules]]"), "utf-8")
+        house.gateway.refresh()
+        assert catalogue() is first
+        assert "830-2.8.3/rules.toml" in str(catalogue.fault)
+        assert (await client.check(signed(house.pki))).body["verdict"] == "acknowledged"
+        rules.write_text(before + "\n", "utf-8")
+        house.gateway.refresh()
+        assert catalogue() is not first
+        assert not catalogue().prepare_one()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -12,7 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+import schemas
+import schemas.catalogue
 from adapters.simulator import Behaviour, Simulator
 from gateway.cli import serve
 from gateway.cli.serve import half_of_the_cores
@@ -23,6 +27,7 @@ from gateway.settings import load_settings
 from tests.documents import signed
 from tests.house import simulator_config
 from tests.processes import Gateway, children, quick_installation
+from tests.schemas.conftest import copy_of_catalogue
 
 
 @pytest.fixture
@@ -126,6 +131,40 @@ async def test_a_worker_that_hangs_is_replaced(made: Installation) -> None:
     finally:
         parent.terminate()
         assert await asyncio.to_thread(parent.wait, 30) == 0
+
+
+@pytest.fixture
+def collecting() -> Iterator[None]:
+    """The garbage collector as it was, afterwards."""
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("collecting")
+async def test_forms_that_nobody_has_filed_are_made_ready_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "_FORM_PAUSE_SECONDS", 0.0)
+    catalogue = schemas.open_catalogue()
+    await serve._prepare_forms(lambda: catalogue)
+    assert not catalogue.prepare_one()
+
+
+@pytest.mark.usefixtures("collecting")
+async def test_a_form_of_its_own_that_is_damaged_ends_it(
+    made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody serves with a broken installation for long; a catalogue of others is refused at the start."""
+    folder = copy_of_catalogue(tmp_path / "catalogue", "830", "842")
+    rules = folder / "tax/830-2.8.3/rules.toml"
+    rules.write_text(rules.read_text("utf-8").replace("[[rule]]", "[[rules]]"), "utf-8")
+    settings = load_settings(made.settings)
+    settings = replace(settings, catalogue=replace(settings.catalogue, directory=folder))
+    with pytest.raises(ConfigurationError, match=r"830-2.8.3/rules.toml"):
+        await serve._serve(settings, "all", worker=False)
+    monkeypatch.setattr(schemas.catalogue, "OWN_CATALOGUE", folder)
+    async with asyncio.timeout(60):
+        assert await serve._serve(settings, "all", worker=False) == 1
 
 
 def test_half_of_the_cores_serve_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
