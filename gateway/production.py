@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import signing
 from gateway.errors import ConfigurationError
@@ -21,6 +21,7 @@ from gateway.settings import URL_SCHEMES, NoticeSettings, Settings
 DEVELOPMENT_MARK = "DEVELOPMENT ONLY"
 LOOPBACK = {"", "localhost", "127.0.0.1", "[::1]"}
 LEAST_RSA_BITS = 2048
+LEAST_CURVE_BITS = 256
 NOT_FOR_FILINGS = ("conformance", "tax-legacy")
 _CREDENTIALS = ("client_key", "password_file", "_secret_file")
 
@@ -54,7 +55,7 @@ def _faults(settings: Settings) -> Iterator[str]:
             if DEVELOPMENT_MARK in certificate.subject.rfc4514_string():
                 yield f"{file}: a development certificate; production does not start with it"
             if file.parent.parent != settings.trust.directory and _weak(certificate):
-                yield f"{file}: a weak key, RSA of less than {LEAST_RSA_BITS} bits"
+                yield f"{file}: a weak key, RSA below {LEAST_RSA_BITS} bits or a curve below {LEAST_CURVE_BITS}"
     yield from _store_faults(settings.store)
     if (s3 := settings.bodies.s3) is not None and s3.endpoint is not None:
         place = urlsplit(s3.endpoint)
@@ -68,6 +69,8 @@ def _faults(settings: Settings) -> Iterator[str]:
 def _weak(certificate: x509.Certificate) -> bool:
     with suppress(ValueError, UnsupportedAlgorithm):
         key = certificate.public_key()
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return key.key_size < LEAST_CURVE_BITS
         return isinstance(key, rsa.RSAPublicKey) and key.key_size < LEAST_RSA_BITS
     return False
 

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 import certs_dev
 from gateway.app import running
@@ -97,6 +102,29 @@ class TestProduction:
         for file in (readable, password, secret):
             assert f"{file}: the key is readable by others" in faults
         assert f"{password}: not a readable certificate" not in faults
+
+    @pytest.mark.parametrize(
+        ("key", "weak"),
+        [
+            (rsa.generate_private_key(65537, 1024), True),
+            (rsa.generate_private_key(65537, 2048), False),
+            (ec.generate_private_key(ec.SECP192R1()), True),
+            (ec.generate_private_key(ec.SECP256R1()), False),
+        ],
+        ids=["RSA 1024", "RSA 2048", "P-192", "P-256"],
+    )
+    def test_a_weak_key_of_ours_is_refused(
+        self, house: House, tmp_path: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, weak: bool
+    ) -> None:
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway.example.vn")])
+        made = x509.CertificateBuilder(name, name, key.public_key(), 1, clock(), clock() + timedelta(days=9))
+        file = tmp_path / "cert.pem"
+        file.write_bytes(made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+        settings = load_settings(house.installation.settings)
+        door = msgspec.structs.replace(settings.door, certificate=file)
+        with pytest.raises(ConfigurationError) as refused:
+            require_fit_for_production(msgspec.structs.replace(settings, mode="production", door=door))
+        assert any(fault.startswith(f"{file}: a weak key") for fault in refused.value.faults) is weak
 
     def test_what_an_agency_is_reached_by_lies_where_the_settings_say(self, house: House) -> None:
         file = house.installation.settings

@@ -18,7 +18,7 @@ from gateway.clock import clock
 from gateway.development import install
 from gateway.notice_keys import location_of, open_notice_key
 from gateway.register.acts import Certificates
-from gateway.register.entry import Entry, Purpose, RegisterRefused, State
+from gateway.register.entry import Entry, Purpose, RegisterRefused, State, active
 from gateway.register.reading import of_certificate
 from gateway.seeding import entries_of, seeds_of
 from gateway.settings import Settings, load_settings
@@ -168,6 +168,15 @@ async def test_a_clock_that_is_wrong_by_a_day(desk: Desk) -> None:
     assert (await desk.register.rehearse(entry.id, LAN)).rehearsed
     desk.now -= timedelta(days=1)
     await refused(desk, entry, "Is the clock right")
+
+
+async def test_one_that_takes_over_when_the_one_before_has_ended(desk: Desk) -> None:
+    current = active(await desk.register.entries(), Purpose.TLS)
+    assert current is not None
+    identity = issued(desk.pki, desk.folder, "tls-ca", "server", days=(-1, 5000))
+    entry = await desk.register.add_key(Purpose.TLS, place(identity), LAN)
+    desk.now = current.valid_to + timedelta(hours=1)
+    await refused(desk, entry, "there is no overlap")
 
 
 async def test_a_development_certificate_in_production(desk: Desk) -> None:
