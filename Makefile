@@ -29,7 +29,7 @@ demo: $(VENV)/.runtime ## file one signed VAT declaration, end to end, and prove
 	@$(BIN)/efile demo
 
 test: $(VENV)/.dev ## the whole test suite, under 15 minutes on 2 cores
-	@sh tests/tools.sh xmlsec1 softhsm2-util postgres rabbitmq-server haproxy nginx cc ip
+	@sh tests/tools.sh xmlsec1 softhsm2-util postgres rabbitmq-server haproxy nginx cc ip chromium certutil
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, and the drawing's arrows
