@@ -12,6 +12,7 @@ from signing.formats import format_of, verify
 from signing.holdings import Holding, held_authorities, held_lists, holdings
 from signing.keys import FileKey, KeyRefused, KeyUnavailable, SigningKey
 from signing.longterm.augment import AugmentRefused, augment
+from signing.longterm.stamping import Stampable
 from signing.parsing import ParseLimits, XmlDocument, XmlFault, XmlRefused, parse_xml
 from signing.pdf import verify_pdf
 from signing.policy import Policy, PolicyRefused, load_policy
@@ -45,6 +46,7 @@ from signing.tsa import (
     TimestampClient,
     TimestampRefused,
     TimestampUnavailable,
+    require_proof,
 )
 from signing.verify import Key, verify_document, verify_xml
 
@@ -85,6 +87,7 @@ __all__ = [
     "Signer",
     "SigningKey",
     "SigningRefused",
+    "Stampable",
     "Status",
     "StatusEvidence",
     "TimestampClient",
@@ -107,6 +110,7 @@ __all__ = [
     "parse_xml",
     "read_certificates",
     "read_crls",
+    "require_proof",
     "sign_element",
     "sign_pdf",
     "sign_xml",

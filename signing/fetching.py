@@ -8,8 +8,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -51,26 +56,26 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     limits: FetchLimits,
     tls: ssl.SSLContext | None = None,
+    session: ClientSession | None = None,
 ) -> Answer:
-    """GET, or POST where there is a body. Any status is an answer; raises FetchFailed where there is none."""
+    """GET, or POST where there is a body. Any status is an answer; raises FetchFailed where there is none.
+
+    `session`: one of `open_session`, which many exchanges share.
+    """
     import aiohttp  # noqa: PLC0415 - slow to read, and who only judges files does not need it
 
     host = split_url(url).hostname
     try:
         async with (
-            aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=limits.seconds),
-                auto_decompress=False,
-                trust_env=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            ) as session,
-            session.request(
+            open_session() if session is None else nullcontext(session) as used,
+            used.request(
                 "GET" if body is None else "POST",
                 url,
                 data=body,
                 headers={"Accept-Encoding": "identity", **(headers or {})},
                 allow_redirects=False,
                 ssl=tls or True,
+                timeout=aiohttp.ClientTimeout(total=limits.seconds),
             ) as response,
         ):
             received = bytearray()
@@ -83,6 +88,19 @@ async def fetch(
         raise FetchFailed(f"{host}: no whole answer within {limits.seconds:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise FetchFailed(f"{host}: {type(error).__name__}: {str(error)[:200]}") from None
+
+
+def open_session() -> ClientSession:
+    """To be made and closed on an event loop. A name is looked up once for all that ask for it at the same time; each
+    exchange has a connection of its own, for one that was kept may be dead by then."""
+    import aiohttp  # noqa: PLC0415
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        auto_decompress=False,
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def fetch_now(

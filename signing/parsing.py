@@ -243,6 +243,14 @@ def declared_standalone(data: bytes) -> bool | None:
     return None if said is None else said[1] == b"yes"
 
 
+def written_like(data: bytes, root: etree._Element) -> bytes:
+    """A changed tree as octets (UTF-8), with the byte order mark and `standalone` of those that it was parsed from."""
+    # lxml's stubs do not know that standalone may be None (not said)
+    said = cast("bool", declared_standalone(data))
+    made = etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True, standalone=said)
+    return (UTF8_BOM if data.startswith(UTF8_BOM) else b"") + made
+
+
 def _refuse_tree(data: bytes, root: etree._Element, limits: ParseLimits, *, bare: bool) -> None:
     faults = []
     if not bare and root.getroottree().docinfo.internalDTD is not None:

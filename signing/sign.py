@@ -19,7 +19,7 @@ from signing.canonical import METHODS, Canonicalisation, canonicalise
 from signing.certificates import public_key_of
 from signing.keys import SigningKey
 from signing.longterm.stamping import add_signature_time_stamp
-from signing.parsing import UTF8_BOM, declared_standalone, parse_xml
+from signing.parsing import parse_xml, written_like
 from signing.references import ids_of
 from signing.report import CheckFailed
 from signing.transforms import ENVELOPED
@@ -88,7 +88,6 @@ def sign_xml(
     kept. Raises XmlRefused, SigningRefused, TimestampRefused.
     """
     document = parse_xml(data)
-    tree = document.root.getroottree()
     sign_element(
         document.root,
         key,
@@ -101,10 +100,7 @@ def sign_xml(
         id_attribute=id_attribute,
         tsa=tsa,
     )
-    # lxml's stubs do not know that standalone may be None (not said) and a prefix None (default namespace)
-    said = cast("bool", declared_standalone(data))
-    signed = etree.tostring(tree, encoding="UTF-8", xml_declaration=True, standalone=said)
-    return (UTF8_BOM if data.startswith(UTF8_BOM) else b"") + signed
+    return written_like(data, document.root)
 
 
 def sign_element(
@@ -127,6 +123,7 @@ def sign_element(
         raise SigningRefused("xades-t, and nothing else, needs a time-stamping authority")
     target = _target(root, target_id, id_attribute)
     holder = _holder(root, target, place)
+    # lxml's stubs do not know that a prefix may be None (default namespace)
     signature = etree.SubElement(holder, f"{{{DS}}}Signature", nsmap=cast("dict[str, str]", {prefix: DS}))
     build = _Build(root, target, target_id, key, profile, c14n, at, f"Sig-{secrets.token_hex(8)}")
     signature.set("Id", build.id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -29,7 +29,7 @@ from signing.longterm.stamping import (
     unsigned_of,
 )
 from signing.longterm.values import ancestors, evidence_of
-from signing.parsing import UTF8_BOM, XmlDocument, declared_standalone, parse_xml
+from signing.parsing import XmlDocument, parse_xml, written_like
 from signing.policy import Policy
 from signing.references import element_path, reader_of
 from signing.report import CheckFailed, Indication, Report
@@ -80,10 +80,7 @@ def augment(
                 work.add_values(trust, evidence or Evidence(), at)
             else:
                 work.stamp_archive(trust, evidence or Evidence(), at)
-    said = cast("bool", declared_standalone(data))
-    tree = document.root.getroottree()
-    made = etree.tostring(tree, encoding="UTF-8", xml_declaration=True, standalone=said)
-    made = (UTF8_BOM if data.startswith(UTF8_BOM) else b"") + made
+    made = written_like(data, document.root)
     after = _judged(parse_xml(made), policy, at)
     if [s.covered for s in after.signatures] != [s.covered for s in before.signatures]:
         raise AugmentRefused("another signature covers this one: it would no longer verify")

@@ -1,6 +1,12 @@
 """Asking for time stamps (RFC 3161): over HTTP from an allow-listed authority, or from one of one's own."""
 
-from signing.tsa.client import HttpTimestampClient, TimestampClient, TimestampRefused, TimestampUnavailable
+from signing.tsa.client import (
+    HttpTimestampClient,
+    TimestampClient,
+    TimestampRefused,
+    TimestampUnavailable,
+    require_proof,
+)
 from signing.tsa.local import LocalTimestampAuthority
 
 __all__ = [
@@ -9,4 +15,5 @@ __all__ = [
     "TimestampClient",
     "TimestampRefused",
     "TimestampUnavailable",
+    "require_proof",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
 
 from asn1crypto import tsp
 
@@ -13,9 +15,14 @@ from signing.asn1 import SEQUENCE, Asn1Refused, read_element
 from signing.cms.attributes import read_signed_attributes
 from signing.cms.signer import check_content, check_value, choose_certificate, key_of
 from signing.cms.structure import TST_INFO, SignedData, read_signed_data
-from signing.fetching import LOOPBACK, FetchFailed, FetchLimits, fetch_now, split_url
-from signing.report import CheckFailed, Outcome
-from signing.timestamps import read_timestamp_info
+from signing.fetching import LOOPBACK, FetchFailed, FetchLimits, fetch, split_url
+from signing.policy import Policy
+from signing.report import CheckFailed, Indication, Outcome
+from signing.timestamps import judge_timestamp, read_timestamp_info
+from signing.trust import TrustStore
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 MAX_RESPONSE_BYTES = 256 * 1024
 _GRANTED = (0, 1)  # granted, grantedWithMods
@@ -112,14 +119,19 @@ class HttpTimestampClient:
             raise ValueError(f"{parts.hostname} is not among the hosts that may be asked for time stamps")
 
     def stamp(self, imprint: bytes, hash_name: str) -> bytes:
-        """See TimestampClient.stamp."""
+        """See TimestampClient.stamp. For a thread without an event loop."""
+        return asyncio.run(self.ask(imprint, hash_name))
+
+    async def ask(self, imprint: bytes, hash_name: str, session: ClientSession | None = None) -> bytes:
+        """The same on an event loop; `session`: see `fetch`."""
         nonce = secrets.randbits(63)
         try:
-            answer = fetch_now(
+            answer = await fetch(
                 self.url,
                 body=request_of(imprint, hash_name, nonce),
                 headers={"Content-Type": "application/timestamp-query"},
                 limits=FetchLimits(seconds=self.seconds, answer_bytes=MAX_RESPONSE_BYTES),
+                session=session,
             )
         except FetchFailed as error:
             raise TimestampUnavailable(str(error)) from None
@@ -128,3 +140,17 @@ class HttpTimestampClient:
         if answer.status != 200 or answer.media_type != "application/timestamp-reply":
             raise TimestampRefused(f"{self.url}: HTTP {answer.status}, {answer.media_type[:80]}")
         return token_of(answer.body, imprint, hash_name, nonce)
+
+
+def require_proof(token: bytes, octets: bytes, *, policy: Policy, trust: TrustStore, at: datetime) -> None:
+    """That a token just given proves to everybody with this trust that the octets existed at about `at`.
+
+    Raises TimestampRefused: a signature is better off without it.
+    """
+    report = judge_timestamp(token, octets, kind="signature", policy=policy, trust=trust, at=at)
+    if report.indication is not Indication.PASSED or report.generated_at is None:
+        bad = [c.message_en for c in report.checks if c.outcome in (Outcome.FAILED, Outcome.INDETERMINATE)]
+        raise TimestampRefused(f"the token proves nothing: {' '.join(bad)}")
+    if abs(report.generated_at - at) > policy.signing_time_tolerance:
+        told, ours = (f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for time in (report.generated_at, at))
+        raise TimestampRefused(f"the token says {told} UTC, our clock {ours}")
