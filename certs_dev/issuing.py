@@ -35,8 +35,13 @@ _USAGE: dict[Profile, tuple[str, ...]] = {
     "encipherment": ("key_encipherment",),
     "server": ("digital_signature",),
     "client": ("digital_signature",),
+    "stamps": ("digital_signature",),
 }
-_EXTENDED_USAGE = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+_EXTENDED_USAGE = {
+    "server": ExtendedKeyUsageOID.SERVER_AUTH,
+    "client": ExtendedKeyUsageOID.CLIENT_AUTH,
+    "stamps": ExtendedKeyUsageOID.TIME_STAMPING,
+}
 _REVOKED_FOR = x509.ReasonFlags.key_compromise
 
 
@@ -112,7 +117,8 @@ def certify_holder(
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(_crl_points(issuer.crl_url), critical=False)
     if profile in _EXTENDED_USAGE:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([_EXTENDED_USAGE[profile]]), critical=False)
+        usages = x509.ExtendedKeyUsage([_EXTENDED_USAGE[profile]])
+        builder = builder.add_extension(usages, critical=profile == "stamps")  # RFC 3161 clause 2.3
     if profile == "server":
         hosts = [x509.DNSName("localhost"), *(x509.IPAddress(ip_address(a)) for a in ("127.0.0.1", "::1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)

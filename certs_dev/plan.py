@@ -12,7 +12,7 @@ import msgspec
 from certs_dev.taxcodes import tax_code
 
 KeyKind = Literal["rsa", "rsa-1024", "rsa-3072", "p256"]
-Profile = Literal["signer", "encipherment", "server", "client"]
+Profile = Literal["signer", "encipherment", "server", "client", "stamps"]
 Role = Literal["anchor", "intermediate", "tls", "clients", "admins", "untrusted"]
 
 
