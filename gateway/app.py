@@ -58,12 +58,13 @@ from gateway.register.entry import IN_FORCE, Purpose, RegisterRefused
 from gateway.register.policy import policy_at
 from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
 from gateway.rotation import Parts, Rotation
-from gateway.seeding import SETTINGS_FILE, entries_of, people_of, rosters_of, seeds_of, sources_of
+from gateway.seeding import SETTINGS_FILE, entries_of, people_of, rosters_of, seeds_of, services_of
 from gateway.served import ServedDoor
 from gateway.settings import Settings
 from gateway.store.people import Listing
 from gateway.store.register import Adoption
 from gateway.store.store import Store
+from gateway.time_stamps import TimeStamps
 from gateway.upkeep import opened_store, retention_rules, upkeep
 from gateway.warned import Lookout, warning_job
 
@@ -148,7 +149,8 @@ async def _assembled(
 
     async with AsyncExitStack() as stack:
         store = await opened_store(settings, now, fatal, stack, tends=role != "intake")
-        view, rules, notary = await _settled(settings, store, now)
+        metrics = Metrics()
+        view, rules, notary, stamps = await _settled(settings, store, now, metrics, stack)
         limits = await store.limits()
         catalogue = load_forms(settings, rules().policy)
         retention_rules(settings, catalogue().families)  # or say what is wrong with them
@@ -186,7 +188,7 @@ async def _assembled(
             store.events,
             Room(int(limits["bodies_bytes"])),
         )
-        metrics, gate = Metrics(), Gate(store, int(limits["waiting_filings"]))
+        gate = Gate(store, int(limits["waiting_filings"]))
         worker, delivering = _delivery_jobs(settings, store, delivery, deadlines, metrics)
         clients = Clients(store, client_trust := load_client_trust(settings.door, view), now)
         bodies = BodyBudget(int(limits["bodies_bytes"]))
@@ -219,7 +221,8 @@ async def _assembled(
             )
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(
-            _ready_checks(store, notary, now, tasks), {"bodies": partial(_large_bodies, store)}
+            _ready_checks(store, notary, now, tasks),
+            {"bodies": partial(_large_bodies, store), "time-stamps": stamps.fault},
         )
         showing = _showing(intake, filings, bodies, settings.door.body_seconds)
         app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
@@ -229,10 +232,9 @@ async def _assembled(
         doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
         parts = Parts(
-            view, rules, tuple(callers.values()), notary, served, agencies, store.body_keys, sources
+            view, rules, tuple(callers.values()), notary, served, agencies, store.body_keys, sources, stamps
         )
-        rotation = Rotation(settings, store, parts, now)
-        tasks["register"] = _background(rotation.run(), on_fatal, stack)
+        tasks["register"] = _background(Rotation(settings, store, parts, now).run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())
         yield Running(
@@ -410,17 +412,20 @@ async def _seeded(settings: Settings, store: Store, now: Clock) -> None:
 
 
 async def _settled(
-    settings: Settings, store: Store, now: Clock
-) -> tuple[RegisterView, Reloading[SignatureRules], XmlNotary]:
+    settings: Settings, store: Store, now: Clock, metrics: Metrics, stack: AsyncExitStack
+) -> tuple[RegisterView, Reloading[SignatureRules], XmlNotary, TimeStamps]:
     """What the settings file says goes into the store; what the register says then is what this process begins with."""
     view = RegisterView(await store.entries())
     rules = load_signature_rules(settings, now, view)
-    notary, key = await asyncio.to_thread(first_notary, settings, view.entries, rules(), now())
+    stamps = TimeStamps(settings.notices.tsa_seconds, rules, now, metrics.stamped)
+    stack.push_async_callback(stamps.aclose)
+    notary, key = await asyncio.to_thread(first_notary, settings, view.entries, rules(), now(), stamps)
     await _seeded(settings, store, now)
     overlaps = policy_at(settings.register.policy, now()).overlaps
     seals = await asyncio.to_thread(first_keys, settings.bodies, view.entries, now())
-    named = (key, *entries_of(settings), *sources_of(settings, now()), *seals.active)
+    named = (key, *entries_of(settings), *services_of(settings, now()), *seals.active)
     await store.adopt(Adoption(named, SETTINGS_FILE, now(), overlaps, seals.beside))
     view.entries = tuple(await store.entries())
     await asyncio.to_thread(begin_with, store.body_keys, seals, view.entries)
-    return view, rules, notary
+    stamps.take_over(view.entries)
+    return view, rules, notary, stamps

@@ -22,7 +22,7 @@ from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.filing.findings import Text
 from gateway.ports import Clock
 from gateway.production import key_files, readable_by_others, require_fit_for_production
-from gateway.register.entry import BARE, IN_FORCE, OUR_KEYS, Doubt, Entry, Purpose
+from gateway.register.entry import IN_FORCE, OUR_KEYS, SINGLE, Doubt, Entry, Purpose
 from gateway.register.entry import State as Stands
 from gateway.register.in_words import unusable
 from gateway.register.plan import list_level, plan, warning_level
@@ -77,6 +77,11 @@ _BODY_KEY = Text(
     "Đặt tệp khóa đúng chỗ, chmod 600; hoặc `efile certs renew bodies`.",
     "Have the key's file at its place, chmod 600; or `efile certs renew bodies`.",
 )
+_STAMPS = Text(
+    "Trong lúc đó thông báo không có dấu thời gian; `efile certs add tsa`, `rehearse`, `activate`.",
+    "Notices bear no time stamp meanwhile; `efile certs add tsa`, then `rehearse`, `activate`.",
+)
+_MENDS = {Purpose.BODIES: _BODY_KEY, Purpose.TSA: _STAMPS}
 _THEIRS = Text(
     "Xin chủ sở hữu chứng thư mới: `efile certs provider renew`, `trust add`.",
     "Ask its owner for the next one: `efile certs provider renew`, `trust add`.",
@@ -233,10 +238,10 @@ async def _register(settings: Settings, store: Store, at: datetime) -> AsyncIter
         yield finding
     stage = Stage(settings, entries, policy, at, await store.agencies())
     for entry in entries:
-        if entry.purpose in OUR_KEYS and entry.state in IN_FORCE and entry.ends_at is None:
+        if entry.purpose in SINGLE and entry.state in IN_FORCE and entry.ends_at is None:
             for fault in await asyncio.to_thread(rehearse, entry, stage):
-                mend = _BODY_KEY if entry.purpose in BARE else _RENEW
-                yield Finding(entry.id, fault, mend, wrong=not isinstance(fault, Doubt))
+                wrong = entry.purpose in OUR_KEYS and not isinstance(fault, Doubt)
+                yield Finding(entry.id, fault, _MENDS.get(entry.purpose, _RENEW), wrong)
         level = warning_level(entry, policy, at)
         if level is not None:
             yield _ending(entry, at, wrong=level == 0 and entry.purpose in OUR_KEYS)

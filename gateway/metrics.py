@@ -80,6 +80,12 @@ class Metrics:
             ["channel", "result"],
             registry=self._own,
         )
+        self._stamps = Counter(
+            "efile_time_stamps",
+            "Notices that were to bear a time stamp, and what became of it",
+            ["result"],
+            registry=self._own,
+        )
         self._lag = Histogram(
             "efile_loop_lag_seconds",
             "How much later than asked the event loop went on",
@@ -99,6 +105,10 @@ class Metrics:
     def warned(self, channel: str, result: str) -> None:
         """One warning was sent by a channel, failed, or was given up."""
         self._warnings.labels(channel, result).inc()
+
+    def stamped(self, result: str) -> None:
+        """One notice was stamped, or the asking failed, or nobody was asked."""
+        self._stamps.labels(result).inc()
 
     async def measure_lag(self) -> None:
         """Until cancelled."""

@@ -1,4 +1,5 @@
-"""Signs what we say: receipts, refusals, confirmations, verdicts, as notices with XAdES-B."""
+"""Signs what we say: receipts, refusals, confirmations, verdicts, as notices with XAdES-B-B, or B-T where an authority
+gives time stamps."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from gateway.filing.status import Status
 from gateway.filing.verdict import Verdict
 from gateway.intake.verify import TRY_LATER
 from gateway.signing_desk import SigningDesk
+from gateway.time_stamps import TimeStamps
 from schemas.notice_build import NOTICE_ID
 
 _MOST_REASONS = 200
@@ -30,7 +32,7 @@ class XmlNotary:
     """See `ports.Notary`. The offices name us in notices; the times in these are Vietnam's.
 
     A dossier, which has a code, is answered as dossiers are; everything else as declarations are. `seconds`: the
-    longest that a signature by a device or a service may take.
+    longest that a signature by a device or a service may take. `stamps`: who adds time.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class XmlNotary:
         declarations: schemas.Office,
         dossiers: schemas.Office,
         seconds: float = 10.0,
+        stamps: TimeStamps | None = None,
     ) -> None:
         self._key = key
         self._offices = {False: declarations, True: dossiers}
         self._seconds = seconds
         self._desk = SigningDesk(key, seconds)
+        self._stamps = stamps
         self._closed: str | None = None
 
     @property
@@ -55,13 +59,17 @@ class XmlNotary:
     @property
     def apart(self) -> bool:
         """See `ports.Notary.apart`."""
-        return self._closed is not None or self._desk.apart
+        stamped = self._stamps is not None and self._stamps.wanted
+        return stamped or self._closed is not None or self._desk.apart
 
     async def issued(self, make: Callable[[], SignedNotice]) -> SignedNotice:
         """See `ports.Notary.issued`."""
         if self._closed is not None:
             raise SignerUnavailable(self._closed)
-        return await self._desk.run(make)
+        signed = await self._desk.run(make)
+        if self._stamps is None:
+            return signed
+        return replace(signed, document=await self._stamps.stamped(signed.document))
 
     def renew(self, key: signing.SigningKey) -> None:
         """From now on another key signs; what is being signed ends with the one before. On the event loop's thread."""

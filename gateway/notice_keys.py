@@ -19,10 +19,11 @@ from gateway.notary import XmlNotary
 from gateway.production import require_no_development_key
 from gateway.register.entry import Entry, NewEntry, Purpose, active
 from gateway.register.reading import fingerprint_of, of_certificate
-from gateway.settings import NoticeSettings, ServiceKeySettings, Settings, TokenKeySettings
+from gateway.settings import NoticeSettings, ServiceKeySettings, Settings, TokenKeySettings, place_of
+from gateway.time_stamps import TimeStamps
 
 
-def notary_with(settings: Settings, key: signing.SigningKey) -> XmlNotary:
+def notary_with(settings: Settings, key: signing.SigningKey, stamps: TimeStamps | None = None) -> XmlNotary:
     """The notary, as the settings name us, with a key."""
     us = settings.gateway
     return XmlNotary(
@@ -30,11 +31,12 @@ def notary_with(settings: Settings, key: signing.SigningKey) -> XmlNotary:
         declarations=schemas.Office(us.office_code, us.name),
         dossiers=schemas.Office(us.agency_code, us.name),
         seconds=settings.notices.seconds,
+        stamps=stamps,
     )
 
 
 def first_notary(
-    settings: Settings, entries: Sequence[Entry], rules: SignatureRules, at: datetime
+    settings: Settings, entries: Sequence[Entry], rules: SignatureRules, at: datetime, stamps: TimeStamps
 ) -> tuple[XmlNotary, NewEntry]:
     """The notary as a process starts with it, and the entry of its key.
 
@@ -44,7 +46,7 @@ def first_notary(
     """
     key, entry = _first_key(settings.notices, entries)
     require_no_development_key(settings, key.certificate)
-    notary = notary_with(settings, key)
+    notary = notary_with(settings, key, stamps)
     if faults := notary.faults(rules.policy, rules.trust, at):
         raise ConfigurationError(faults)
     return notary, entry
@@ -52,7 +54,7 @@ def first_notary(
 
 def _first_key(notices: NoticeSettings, entries: Sequence[Entry]) -> tuple[signing.SigningKey, NewEntry]:
     current, known = active(entries, Purpose.NOTICES), {entry.fingerprint for entry in entries}
-    location = location_of(notices)
+    location = place_of(notices)
     elsewhere = notices.key is None and any(entry.location == location for entry in entries)
     key: signing.SigningKey | None = None
     if current is None or not elsewhere:
@@ -69,12 +71,6 @@ def _first_key(notices: NoticeSettings, entries: Sequence[Entry]) -> tuple[signi
     return key, current
 
 
-def location_of(notices: NoticeSettings) -> dict[str, Any]:
-    """Where the key lives, as the register keeps it: the words of `[notices]`, never the key or a secret."""
-    said = msgspec.to_builtins(notices, enc_hook=str)
-    return {name: value for name, value in said.items() if value is not None and name != "seconds"}
-
-
 def open_entry(entry: NewEntry) -> signing.SigningKey:
     """The key of an entry, which must be the one that its certificate is of. Raises as `open_notice_key`."""
     key = open_notice_key(settings_of_location(entry.location))
@@ -86,7 +82,7 @@ def open_entry(entry: NewEntry) -> signing.SigningKey:
 
 
 def settings_of_location(location: Mapping[str, Any]) -> NoticeSettings:
-    """The reverse of `location_of`. Raises ConfigurationError."""
+    """The reverse of `place_of`. Raises ConfigurationError."""
     try:
         return msgspec.convert(dict(location), NoticeSettings, dec_hook=_decode)
     except msgspec.ValidationError as error:

@@ -1,5 +1,5 @@
 """How a process that serves takes over what the register says, without a restart: trust, then the doors, then notices,
-then bodies, then how agencies are called, then which hosts are asked for certificates' status.
+then bodies, then how agencies are called, then who is asked for certificates' status and for time stamps.
 
 What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more.
 """
@@ -40,6 +40,7 @@ from gateway.status_sources import StatusSources
 from gateway.store.sealing import BodyKeys
 from gateway.store.store import Store
 from gateway.store.taken_over import TakenOver
+from gateway.time_stamps import TimeStamps
 
 log = structlog.get_logger("register")
 _SAY_SECONDS = 15.0
@@ -60,6 +61,7 @@ class Parts:
     agencies: AgencyKeys
     bodies: BodyKeys
     sources: StatusSources
+    stamps: TimeStamps
 
 
 class Rotation:
@@ -152,6 +154,7 @@ class Rotation:
                 faults.append(fault)
         faults += await self._parts.agencies.take_over(self._parts.view.entries)
         self._parts.sources.take_over(self._parts.view.entries)
+        self._parts.stamps.take_over(self._parts.view.entries)
         return tuple(faults)
 
     async def _trust(self, one: Reloading[Any], _: datetime) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from gateway.status_sources import entry_of_source
 from gateway.store.people import ListedPerson
 from gateway.store.rows import json_text, time_text
 from gateway.store.seeds import Roster, Seed
+from gateway.time_stamps import entry_of_tsa
 
 SETTINGS_FILE = "settings file"
 """The actor of what the file says."""
@@ -119,12 +120,23 @@ def entries_of(settings: Settings) -> list[NewEntry]:
     ]
 
 
-def sources_of(settings: Settings, at: datetime) -> list[NewEntry]:
-    """The hosts that the file lets be asked for lists and OCSP answers. Raises ConfigurationError."""
-    try:
-        return [entry_of_source(host, at) for host in settings.trust.fetch_hosts]
-    except ValueError as error:
-        raise ConfigurationError([f"[trust] fetch_hosts: {error}"]) from error
+def services_of(settings: Settings, at: datetime) -> list[NewEntry]:
+    """The hosts that the file lets be asked for lists and OCSP answers, and the authority for time stamps. Raises
+    ConfigurationError, with every fault."""
+    found, faults = list[NewEntry](), list[str]()
+    named: list[tuple[str, Callable[[str, datetime], NewEntry], str]] = [
+        ("[trust] fetch_hosts", entry_of_source, host) for host in settings.trust.fetch_hosts
+    ]
+    if settings.notices.tsa is not None:
+        named.append(("[notices] tsa", entry_of_tsa, settings.notices.tsa))
+    for key, entry_of, place in named:
+        try:
+            found.append(entry_of(place, at))
+        except ValueError as error:
+            faults.append(f"{key}: {error}")
+    if faults:
+        raise ConfigurationError(faults)
+    return found
 
 
 def _towards(agency: AgencySettings) -> NewEntry | None:

@@ -28,6 +28,8 @@ URL_SCHEMES = ("postgresql", "postgres")
 ACCOUNT = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}\$?\Z"
 """Of the operating system."""
 _URL_FILES = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+_PLACE = ("key", "certificate", "password_file", "pkcs11", "csc")
+"""What of `[notices]` says where the key lives."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,6 +124,8 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """The key that signs receipts and notices: one of `key` (PEM with `certificate`, or PKCS#12), `pkcs11`, `csc`.
 
     `seconds`: the longest that a signature by a token or a service may take; then the sender is told to come again.
+    `tsa`: the address of the authority that gives them time stamps; one that takes longer than `tsa_seconds` is not
+    waited for.
     """
 
     key: Path | None = None
@@ -130,6 +134,8 @@ class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     pkcs11: TokenKeySettings | None = None
     csc: ServiceKeySettings | None = None
     seconds: Wait = 10.0
+    tsa: str | None = None
+    tsa_seconds: Annotated[float, Meta(gt=0, le=5)] = 2.0
 
 
 class ObjectStoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -390,8 +396,13 @@ def read_notice_place(file: Path) -> dict[str, Any]:
         found = msgspec.convert(raw.get("notices"), NoticeSettings, dec_hook=decode)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigurationError([f"{file}: {error}"]) from error
-    said = msgspec.to_builtins(found, enc_hook=str)
-    return {name: value for name, value in said.items() if value is not None and name != "seconds"}
+    return place_of(found)
+
+
+def place_of(notices: NoticeSettings) -> dict[str, Any]:
+    """Where the key of notices lives, as the register keeps it: the words of `[notices]`, never the key or a secret."""
+    said = msgspec.to_builtins(notices, enc_hook=str)
+    return {name: value for name, value in said.items() if value is not None and name in _PLACE}
 
 
 def _resolve_agency_paths(raw: dict[str, Any], base: Path) -> None:

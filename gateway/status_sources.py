@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import signing
 from gateway.filing.findings import Text
-from gateway.register.entry import IN_FORCE, NO_END, Doubt, Entry, NewEntry, Purpose
+from gateway.register.entry import IN_FORCE, Doubt, Entry, NewEntry, Purpose, of_service
 from signing.fetching import FetchFailed, split_url
 from signing.refresh import DEFAULT_PORTS, Refresher
 from signing.source_trial import try_crl, try_ocsp
@@ -26,17 +25,7 @@ def entry_of_source(place: str, at: datetime, *, responder: bool = False) -> New
     location = {"host": host}
     if address == place:
         location |= {"ocsp" if responder else "crl": place}
-    return NewEntry(
-        purpose=Purpose.STATUS_SOURCE,
-        subject=host,
-        issuer="",
-        serial="",
-        fingerprint=hashlib.sha256(host.encode()).hexdigest(),
-        valid_from=at,
-        valid_to=NO_END,
-        octets=b"",
-        location=location,
-    )
+    return of_service(Purpose.STATUS_SOURCE, host, at, location)
 
 
 def allowed(entries: Iterable[Entry]) -> frozenset[str]:

@@ -31,6 +31,7 @@ def quick_installation(directory: Path, at: datetime | None = None) -> Installat
         )
         .replace("poll_seconds = 2.0", "poll_seconds = 0.5\nbreaker_seconds = 0.2")
         .replace("[agency.config]", "[agency.config]\ntimeout_s = 1.5")
+        .replace("[notices]", "[notices]\ntsa_seconds = 5.0")
     )
     return made
 

@@ -83,7 +83,7 @@ def show_plan(*, config: Path, as_json: bool) -> None:
 
 
 @certs.command("add")
-@click.argument("purpose", type=click.Choice(["admin-tls", "agency-tls", "bodies", "notices", "tls"]))
+@click.argument("purpose", type=click.Choice(["admin-tls", "agency-tls", "bodies", "notices", "tls", "tsa"]))
 @agency_option
 @click.option(
     "--key", type=_FILE, help="Private key: PEM, or for notices PKCS#12 (.p12, .pfx). For bodies: 32 octets."
@@ -94,6 +94,7 @@ def show_plan(*, config: Path, as_json: bool) -> None:
     "--place", type=_FILE, help="TOML file that says [notices] as the settings do: a token, a service."
 )
 @click.option("--name", help="Of a key of bodies; what it seals says it. [default: the file's name]")
+@click.option("--url", help="Of tsa: the address of the time-stamping authority (RFC 3161).")
 @why_option
 @settings_options
 @json_option
@@ -106,12 +107,21 @@ def add(
     password_file: Path | None,
     place: Path | None,
     name: str | None,
+    url: str | None,
     why: str,
     config: Path,
     as_json: bool,
 ) -> None:
-    """Enter a key and its certificate as the next one. The key stays where it is, on every node."""
+    """Enter a key and its certificate as the next one; the key stays where it is, on every node. Or an authority that
+    gives notices their time stamps: `tsa`, with --url."""
     who = Who(operator(), why)
+    if url is not None or purpose == Purpose.TSA:
+        if url is None or purpose != Purpose.TSA or agency or key or cert or password_file or place or name:
+            raise click.UsageError(
+                "an authority for time stamps is an address: tsa with --url, and nothing else"
+            )
+        tell(act(config, lambda register: register.add_tsa(url, who)), as_json)
+        return
     if purpose == Purpose.BODIES:
         if key is None or cert or password_file or place:
             raise click.UsageError("a key of bodies is a file without a certificate: --key, and --name")

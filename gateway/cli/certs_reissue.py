@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.certs_acting import act
+from gateway.cli.logs import configure_logging
 from gateway.cli.operator import operator, why_option
 from gateway.cli.output import json_option, print_json
 from gateway.cli.place import settings_of, settings_options
@@ -31,6 +32,7 @@ def reissue(*, entry: str, since: datetime, listed: bool, why: str, config: Path
     Each new notice says when the one before was issued; the filing's story tells both digests, and the audit record
     who did it and why. May be repeated: what is done already is passed over.
     """
+    configure_logging()  # of time stamps that cannot be had
     settings = settings_of(config)
 
     async def ask(register: Certificates) -> tuple[str, list[Given], int]:

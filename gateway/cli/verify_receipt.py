@@ -90,11 +90,13 @@ def proof_json(proof: ReceiptProof) -> dict[str, object]:
     return {
         "proven": proof.proven,
         "faults": [{"vi": vi, "en": en} for vi, en in proof.faults],
+        "remarks": [{"vi": vi, "en": en} for vi, en in proof.remarks],
         "filingNumber": notice.filing_number if notice else None,
         "dossierCode": notice.dossier_code if notice else None,
         "kind": notice.kind if notice else None,
         "status": notice.status if notice else None,
         "recordedAt": notice.recorded_at.astimezone(VIETNAM).isoformat() if notice else None,
+        "stampedAt": proof.stamped_at.astimezone(VIETNAM).isoformat() if proof.stamped_at else None,
         "digest": {"algorithm": notice.digest_algorithm, "value": notice.digest_hex} if notice else None,
         "signature": proof.report.as_json() if proof.report else None,
     }
@@ -110,8 +112,12 @@ def print_proof(proof: ReceiptProof, file: Path) -> None:
         if notice.dossier_code is not None:
             click.echo(f"  dossier   {notice.dossier_code}")
         click.echo(f"  recorded  {notice.recorded_at.astimezone(VIETNAM).isoformat()}")
+        if proof.stamped_at is not None:
+            click.echo(f"  stamped   {proof.stamped_at.astimezone(VIETNAM).isoformat()}")
         click.echo(f"  form      {notice.form_label} {notice.period_label}  {notice.recipient.name}")
         click.echo(f"  digest    {notice.digest_algorithm} {notice.digest_hex}")
+    for vi, en in proof.remarks:
+        click.secho(f"  · {vi} / {en}", fg="yellow")
     for vi, en in proof.faults:
         click.secho(f"  ✗ {vi} / {en}", fg="red")
     if proof.proven:

@@ -16,16 +16,25 @@ import signing
 
 @dataclass(frozen=True, slots=True)
 class ReceiptProof:
-    """What was proven. `faults` are (Vietnamese, English); the notice is read from the signed octets only."""
+    """What was proven. `faults`, and `remarks` that change nothing, are (Vietnamese, English); the notice is read from
+    the signed octets only."""
 
     notice: schemas.Notice | None
     report: signing.Report | None
     faults: tuple[tuple[str, str], ...]
+    remarks: tuple[tuple[str, str], ...] = ()
 
     @property
     def proven(self) -> bool:
         """Whether everything that was asked holds."""
         return self.notice is not None and not self.faults
+
+    @property
+    def stamped_at(self) -> datetime | None:
+        """When the notice provably existed, by the time stamp of a trusted authority; None where none says so."""
+        signatures = () if self.report is None else self.report.signatures
+        times = [one.best_signature_time for one in signatures]
+        return max(filter(None, times), default=None) if all(times) else None
 
 
 def prove_receipt(
@@ -57,12 +66,13 @@ def prove_receipt(
         return ReceiptProof(None, None, ((str(error), str(error)),))
     report = signing.verify_document(parsed, policy=policy, trust=trust, at=at or issued_at)
     faults = [*_signature_faults(report), *_signer_faults(report, signers)]
+    remarks = tuple(_told(report, signing.Outcome.WARNING))
     signed = _signed_body(report)
     if signed is None:
         faults.append(
             ("Chữ ký không phủ đúng nội dung thông báo.", "The signature does not cover exactly the notice.")
         )
-        return ReceiptProof(None, report, tuple(faults))
+        return ReceiptProof(None, report, tuple(faults), remarks)
     notice = schemas.read_notice(signed)
     if document is not None and hashlib.sha256(document).hexdigest() != notice.digest_hex:
         faults.append(
@@ -71,15 +81,19 @@ def prove_receipt(
                 "The file is not the one that the receipt names.",
             )
         )
-    return ReceiptProof(notice, report, tuple(faults))
+    return ReceiptProof(notice, report, tuple(faults), remarks)
 
 
 def _signature_faults(report: signing.Report) -> Iterator[tuple[str, str]]:
     if not report.signatures:
         yield "Thông báo không có chữ ký điện tử.", "The notice bears no signature."
+    yield from _told(report, signing.Outcome.INDETERMINATE, signing.Outcome.FAILED)
+
+
+def _told(report: signing.Report, *outcomes: signing.Outcome) -> Iterator[tuple[str, str]]:
     for signature in report.signatures:
         for check in signature.checks:
-            if check.outcome is not signing.Outcome.PASSED:
+            if check.outcome in outcomes:
                 yield check.message_vi, check.message_en
 
 

@@ -68,9 +68,11 @@ async def record(prepared: Prepared, world: RecordWorld) -> Recorded:
         SignerUnavailable, StoreUnavailable: nothing is promised; the sender repeats.
     """
     notice, filing = prepared.new.notice, prepared.new.filing
-    if not isinstance(notice, Unsigned) or not world.notary.apart:
+    if not isinstance(notice, Unsigned):
         return await world.filings.add(prepared)
     if notice.codes is not None:
+        if not world.notary.apart:
+            return await world.filings.add(prepared)
         return await _recorded_ahead(prepared, notice.seal, notice.codes, world)
     signed = await world.notary.issued(partial(notice.seal, filing))
     return await world.filings.add(_with(prepared, filing, signed))

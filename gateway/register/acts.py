@@ -24,6 +24,7 @@ from gateway.filing.findings import Text
 from gateway.notice_keys import open_notice_key, settings_of_location
 from gateway.ports import Clock, Provider
 from gateway.register.entry import (
+    ASKED,
     BARE,
     CALLERS,
     DOOR_CAS,
@@ -51,6 +52,7 @@ from gateway.status_sources import entry_of_source
 from gateway.store.register import Addition, Approval, Move
 from gateway.store.store import Store
 from gateway.store.taken_over import TakenOver
+from gateway.time_stamps import entry_of_tsa
 
 _LOOK_SECONDS = 0.05
 _ANSWER_SECONDS = 10.0
@@ -125,6 +127,10 @@ class Certificates:
         there. Raises ValueError."""
         return await self._add(entry_of_source(place, self._clock(), responder=responder), who)
 
+    async def add_tsa(self, url: str, who: Who) -> Entry:
+        """The time-stamping authority at an address comes next. Raises ValueError."""
+        return await self._add(entry_of_tsa(url, self._clock()), who)
+
     async def _add(self, new: NewEntry, who: Who) -> Entry:
         if new.purpose in CALLERS:
             kind, _, id = new.party.partition(" ")
@@ -140,12 +146,14 @@ class Certificates:
         return await self._store.add_entry(Addition(new, who.name, self._clock(), who.why))
 
     async def rehearse(self, name: str, who: Who) -> Entry:
-        """Try it in a shadow, as of the time at which it is to take over; what was found is kept with the entry."""
+        """Try it in a shadow, as of the time at which it is to take over (a service of others: as it is now); what was
+        found is kept with the entry."""
         entries = await self.entries()
         entry = found(entries, name)
         at = self._clock()
         agencies = await self._store.agencies()
-        stage = Stage(self._settings, entries, self.policy, max(at, entry.starts_at or at), agencies)
+        then = at if entry.purpose in ASKED else max(at, entry.starts_at or at)
+        stage = Stage(self._settings, entries, self.policy, then, agencies)
         told = await asyncio.to_thread(rehearse, entry, stage)
         faults = tuple(text for text in told if not isinstance(text, Doubt))
         doubts = tuple(Text(text.vi, text.en) for text in told if isinstance(text, Doubt))

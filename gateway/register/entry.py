@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from gateway.filing.findings import Text
 
 
 class Purpose(StrEnum):
-    """What a certificate (of `crl` a revocation list, of `bodies` a key) is for. The words are public."""
+    """What a certificate, list, key or service is for. The words are public."""
 
     TLS = "tls"
     ADMIN_TLS = "admin-tls"
@@ -27,6 +28,7 @@ class Purpose(StrEnum):
     ADMIN = "admin"
     BODIES = "bodies"
     STATUS_SOURCE = "status-source"
+    TSA = "tsa"
 
 
 class State(StrEnum):
@@ -47,11 +49,13 @@ DOOR_CAS = frozenset({Purpose.CLIENT_CA, Purpose.ADMIN_CA})
 """Authorities of client certificates: those of the machines' door, and those of the administrators'."""
 NEVER_NONE = DOORS | {Purpose.NOTICES, Purpose.BODIES}
 """One of these is active at any time, once there is one: where it goes, another one takes over."""
-SINGLE = NEVER_NONE | {Purpose.AGENCY_TLS}
-"""At most one of these is active, of a party's at most one for each party: the next one takes over from it."""
-OUR_KEYS = SINGLE
+OUR_KEYS = NEVER_NONE | {Purpose.AGENCY_TLS}
 """Of these we hold the key."""
-BARE = frozenset({Purpose.BODIES, Purpose.STATUS_SOURCE})
+SINGLE = OUR_KEYS | {Purpose.TSA}
+"""At most one of these is active, of a party's at most one for each party: the next one takes over from it."""
+ASKED = frozenset({Purpose.STATUS_SOURCE, Purpose.TSA})
+"""Services of others, by their address."""
+BARE = ASKED | {Purpose.BODIES}
 """These have no certificate: `octets` is empty."""
 KEPT = frozenset({Purpose.BODIES})
 """What these have made is opened by them later: the one before has no overlap that ends, but is retired by hand."""
@@ -145,6 +149,21 @@ class NewEntry:
         ours at several agencies, each with an entry of its own."""
         agency = f"{self.party.removeprefix('agency ')}-" if self.purpose is Purpose.AGENCY_TLS else ""
         return f"{self.purpose.value}-{agency}{self.fingerprint[:12]}"
+
+
+def of_service(purpose: Purpose, name: str, at: datetime, location: Mapping[str, Any]) -> NewEntry:
+    """What the register keeps of a service of others, which is known by its name alone."""
+    return NewEntry(
+        purpose=purpose,
+        subject=name,
+        issuer="",
+        serial="",
+        fingerprint=hashlib.sha256(name.encode()).hexdigest(),
+        valid_from=at,
+        valid_to=NO_END,
+        octets=b"",
+        location=location,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import signing
 from gateway.body_keys import open_body_key
 from gateway.errors import ConfigurationError
 from gateway.filing.findings import Text
+from gateway.intake.verify import SignatureRules
 from gateway.notice_keys import notary_with, open_entry
 from gateway.ports import Agency
 from gateway.register.entry import BARE, SINGLE, Entry, NewEntry, Purpose, State, active
@@ -28,6 +29,7 @@ from gateway.reloaded import client_cas, doors
 from gateway.settings import Settings
 from gateway.status_sources import source_faults
 from gateway.store.sealing import BodyKeys
+from gateway.time_stamps import tsa_faults
 
 CHECKS = ("certificate", "key", "chain", "names", "signature", "path", "handshake", "overlap", "sealing")
 _PROBE = bytes(64)
@@ -129,6 +131,8 @@ def _its_purpose(entry: NewEntry, stage: Stage) -> Iterator[Text]:
             yield from _bodies(entry)
         case Purpose.STATUS_SOURCE:
             yield from source_faults(entry, _trust(stage))
+        case Purpose.TSA:
+            yield from _tsa(entry, stage)
         case Purpose.CLIENT_CA | Purpose.ADMIN_CA:
             pass
 
@@ -191,6 +195,12 @@ def _crl(entry: NewEntry, stage: Stage) -> Iterator[Text]:
     if entry.valid_to < stage.at:
         until = f"{entry.valid_to:%Y-%m-%d %H:%M} UTC"
         yield Text(f"Danh sách đã hết hạn lúc {until}.", f"The list ended at {until}.")
+
+
+def _tsa(entry: NewEntry, stage: Stage) -> Iterator[Text]:
+    """A real time stamp, within the time that a notice waits for one."""
+    rules = SignatureRules(signing.load_policy(stage.settings.trust.policy), _trust(stage))
+    yield from tsa_faults(entry.location["url"], stage.settings.notices.tsa_seconds, rules, stage.at)
 
 
 def _bodies(entry: NewEntry) -> Iterator[Text]:

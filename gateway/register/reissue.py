@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 from cryptography import x509
 from lxml import etree
 
 import signing
 from gateway.filing.findings import Text
+from gateway.intake.verify import SignatureRules
 from gateway.notary import XmlNotary
 from gateway.notice_keys import notary_with, open_entry
 from gateway.ports import Clock
 from gateway.register.acts import Who
 from gateway.register.entry import Entry, Purpose, RegisterRefused, State, active, found
+from gateway.reloaded import RegisterView, load_signature_rules
 from gateway.settings import Settings
 from gateway.store.reissues import Given, Reissue, Reissues
 from gateway.store.store import Store
+from gateway.time_stamps import TimeStamps
 
 PAGE = 200
 _CERTIFICATE = "{http://www.w3.org/2000/09/xmldsig#}X509Certificate"
@@ -65,7 +69,18 @@ class Reissuing:
         current = active(entries, Purpose.NOTICES)
         if current is None:
             raise RegisterRefused(Text("Chưa có khóa thông báo đang dùng.", "No key of notices is in use."))
-        notary = notary_with(self._settings, open_entry(current))
+
+        @cache
+        def rules() -> SignatureRules:
+            return load_signature_rules(self._settings, self._clock, RegisterView(entries))()
+
+        stamps = TimeStamps(self._settings.notices.tsa_seconds, rules, self._clock)
+        stamps.take_over(entries)
+        async with aclosing(stamps):
+            notary = notary_with(self._settings, open_entry(current), stamps)
+            return await self._all(entry, since, who, notary)
+
+    async def _all(self, entry: Entry, since: datetime, who: Who, notary: XmlNotary) -> int:
         done = 0
         waiting: list[Given] = []
         async for one in self.signed_by(entry, since):
@@ -78,9 +93,11 @@ class Reissuing:
     async def _page(self, given: list[Given], entry: Entry, who: Who, notary: XmlNotary) -> int:
         if not given:
             return 0
-        at = self._clock()
-        made = [Reissue(one, await notary.issued(partial(notary.reissued, one.notice, at))) for one in given]
-        return await self._store.reissue(Reissues(tuple(made), entry.id, who.name, who.why, at))
+        made = [
+            Reissue(one, await notary.issued(partial(notary.reissued, one.notice, self._clock())))
+            for one in given
+        ]
+        return await self._store.reissue(Reissues(tuple(made), entry.id, who.name, who.why, self._clock()))
 
 
 def _signer(document: bytes) -> x509.Certificate | None:

@@ -33,6 +33,7 @@ async def test_the_paper_lists_exactly_the_figures_of_the_code() -> None:
     metrics = Metrics()
     metrics.filed("acknowledged")
     metrics.warned("duty", "sent")
+    metrics.stamped("stamped")
     metrics._attempts.labels("tax", "taken").inc()
     exposed = (await metrics.exposed(figures, clock())).decode()
     found = set()

@@ -16,12 +16,12 @@ import certs_dev
 from certs_dev.pki import Identity
 from gateway.clock import clock
 from gateway.development import install
-from gateway.notice_keys import location_of, open_notice_key
+from gateway.notice_keys import open_notice_key
 from gateway.register.acts import Certificates
 from gateway.register.entry import Entry, Purpose, RegisterRefused, State, active
 from gateway.register.reading import of_certificate
 from gateway.seeding import entries_of, seeds_of
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings, load_settings, place_of
 from gateway.store.opening import open_store
 from gateway.store.register import Adoption
 from gateway.store.store import Store
@@ -54,7 +54,7 @@ async def desk(tmp_path: Path, pki_home: Path) -> AsyncIterator[Desk]:
     settings = load_settings(made.settings)
     store = await open_store(settings.store, clock)
     notice = open_notice_key(settings.notices).certificate
-    first = of_certificate(Purpose.NOTICES, notice, location=location_of(settings.notices))
+    first = of_certificate(Purpose.NOTICES, notice, location=place_of(settings.notices))
     await store.seed(seeds_of(settings), "settings file")
     await store.adopt(Adoption((first, *entries_of(settings)), "settings file", clock()))
     yield Desk(made.pki, settings, store, tmp_path / "new", clock())
