@@ -1,27 +1,31 @@
 """How agencies are called: with the client certificates that the register has in use, and by files as they are now.
 
-An agency that cannot be called so is called as before; but never with a key that was revoked.
+An agency that cannot be called so is called as before; but never with a key that was revoked. One whose files hang
+holds up none of the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from cryptography import x509
 
 import adapters
 import signing
+from gateway.beside import Beside, Hanging
 from gateway.filing.findings import Text
 from gateway.ports import Agency
 from gateway.register.entry import Entry, NewEntry, Purpose, RegisterRefused, State, active
 from gateway.register.reading import fingerprint_of, of_certificate
 
 log = structlog.get_logger("register")
+T = TypeVar("T")
 KEYS_OF_CONFIG = {
     "certificate": "client_cert",
     "key": "client_key",
@@ -30,6 +34,8 @@ KEYS_OF_CONFIG = {
 }
 """Where an entry's key lives, and the adapter's setting that says so."""
 Print = tuple[str, int, int]
+_HANGS: tuple[str, tuple[Print, ...]] = ("hangs", ())
+"""In the place of what was tried where its files hang: told once, and tried again once they can be looked at."""
 
 
 def party_of(agency: str) -> str:
@@ -84,6 +90,7 @@ class AgencyKeys:
     def __init__(self, agencies: Sequence[Agency], entries: Sequence[Entry]) -> None:
         """Opens each as the settings say, then as the register has it. Raises adapters.ConfigError for the settings."""
         self._called = []
+        self._files = Beside()
         for agency in agencies:
             opened = adapters.open_adapter(agency.adapter, agency.config)
             wanted = _wanted(agency, entries)
@@ -101,28 +108,44 @@ class AgencyKeys:
         """By the agency's identifier."""
         return {one.agency.id: one.standing for one in self._called}
 
-    def changed(self, entries: Sequence[Entry]) -> bool:
+    async def changed(self, entries: Sequence[Entry]) -> bool:
         """Whether an agency is to be called by another certificate, or other files, than were tried last."""
-        return any(_wanted(one.agency, entries) != one.tried for one in self._called)
+        return any(await asyncio.gather(*(self._changed(one, entries) for one in self._called)))
+
+    async def _changed(self, one: _Called, entries: Sequence[Entry]) -> bool:
+        try:
+            return await self._read(one, partial(_wanted, one.agency, entries)) != one.tried
+        except Hanging:
+            return one.tried != _HANGS
+
+    async def _read(self, one: _Called, work: Callable[[], T]) -> T:
+        return await self._files.read(one.agency.id, work)
 
     async def take_over(self, entries: Sequence[Entry]) -> list[str]:
         """Call each as register and files say now; answers the faults of those that cannot be."""
-        faults = []
-        for one in self._called:
-            one.tried = wanted = await asyncio.to_thread(_wanted, one.agency, entries)
+        faults = await asyncio.gather(*(self._renewed(one, entries) for one in self._called))
+        return [
+            f"agency {one.agency.id}: {fault}"
+            for one, fault in zip(self._called, faults, strict=True)
+            if fault
+        ]
+
+    async def _renewed(self, one: _Called, entries: Sequence[Entry]) -> str | None:
+        if _revoked(one, entries):  # before anything is read
+            one.standing.stop("the key with which it was called was revoked")
+        try:
+            one.tried = wanted = await self._read(one, partial(_wanted, one.agency, entries))
             if wanted == one.by:
-                continue
-            try:
-                new = await asyncio.to_thread(_opened, one.agency, entries)
-            except (signing.KeyRefused, OSError, ValueError) as error:  # ConfigError is a ValueError
-                if _revoked(one, entries):
-                    one.standing.stop("the key with which it was called was revoked")
-                faults.append(f"agency {one.agency.id}: {error}")
-                continue
-            one.standing.exchange(new)
-            one.by = wanted
-            log.info("agency-renewed", agency=one.agency.id, fingerprint=wanted[0])
-        return faults
+                return None
+            new = await self._read(one, partial(_opened, one.agency, entries))
+        except (signing.KeyRefused, OSError, ValueError) as error:  # ConfigError is a ValueError
+            if isinstance(error, Hanging):
+                one.tried = _HANGS
+            return str(error)
+        one.standing.exchange(new)
+        one.by = wanted
+        log.info("agency-renewed", agency=one.agency.id, fingerprint=wanted[0])
+        return None
 
 
 def _wanted(agency: Agency, entries: Sequence[Entry]) -> tuple[str, tuple[Print, ...]]:

@@ -1,7 +1,8 @@
 """How a process that serves takes over what the register says, without a restart: trust, then the doors, then notices,
 then bodies, then how agencies are called, then who is asked for certificates' status and for time stamps.
 
-What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more.
+What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more. Files that
+hang hold up nothing else for long.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import structlog
 import signing
 from gateway.agency_keys import AgencyKeys
 from gateway.api.clients import ClientTrust
+from gateway.beside import Beside
 from gateway.body_keys import renew_keys
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.intake.verify import SignatureRules
@@ -45,6 +47,8 @@ from gateway.time_stamps import TimeStamps
 log = structlog.get_logger("register")
 _SAY_SECONDS = 15.0
 """A process says so often that it lives."""
+_LOAD_SECONDS = 30.0
+"""For what is more than a small file: a trust store, or a key that another machine has."""
 _AGAIN_LOOKS = 5.0
 """What could not be taken over is tried again after so many looks."""
 
@@ -73,6 +77,7 @@ class Rotation:
         self._parts = parts
         self._now = now
         self._epoch = 0
+        self._files = Beside()
         self._policy: RegisterPolicy | None = None
         self._faults: tuple[str, ...] = ()
         self._said = self._tried = float("-inf")
@@ -103,13 +108,13 @@ class Rotation:
         """Take over what has changed. Raises StoreUnavailable."""
         clock = asyncio.get_running_loop().time()
         at = self._now()
-        policy = self._policy_at(at)
+        policy = await self._policy_at(at)
         await self._store.carry_out_due(at, policy.overlaps)
         epoch = await self._store.epoch()
         again = (
             bool(self._faults) and clock - self._tried > _AGAIN_LOOKS * self._settings.register.poll_seconds
         )
-        if epoch != self._epoch or again or await self._files_changed():
+        if epoch != self._epoch or again or await self._parts.agencies.changed(self._parts.view.entries):
             self._tried = clock
             self._parts.view.entries = tuple(await self._store.entries())
             faults = await self._take_over(at)
@@ -123,14 +128,11 @@ class Rotation:
             self._said = clock
             await self._store.report_taken_over(TakenOver(self.process, self._epoch, self._faults))
 
-    async def _files_changed(self) -> bool:
-        """Files of agencies' settings are no entries: they are looked at."""
-        return await asyncio.to_thread(self._parts.agencies.changed, self._parts.view.entries)
-
-    def _policy_at(self, at: datetime) -> RegisterPolicy:
-        """A file that is broken meanwhile keeps nobody from revoking a key: the policy before it counts."""
+    async def _policy_at(self, at: datetime) -> RegisterPolicy:
+        """A file that is broken or hangs meanwhile keeps nobody from revoking a key: the policy before it counts."""
         try:
-            self._policy = policy_at(self._settings.register.policy, at)
+            file = self._settings.register.policy
+            self._policy = await self._files.read("policy", lambda: policy_at(file, at))
         except (ConfigurationError, OSError):
             if self._policy is None:
                 raise
@@ -158,7 +160,7 @@ class Rotation:
         return tuple(faults)
 
     async def _trust(self, one: Reloading[Any], _: datetime) -> str | None:
-        await asyncio.to_thread(one.refresh)
+        await self._files.read(f"trust {id(one)}", one.refresh, seconds=_LOAD_SECONDS)
         return one.fault
 
     async def _door(self, one: ServedDoor, _: datetime) -> str | None:
@@ -174,7 +176,7 @@ class Rotation:
         if entry is None or (entry.fingerprint == current and not notary.closed):
             return None
         try:
-            key = await asyncio.to_thread(self._fit_key, entry, at)
+            key = await self._files.read("notices", partial(self._fit_key, entry, at), seconds=_LOAD_SECONDS)
         except (signing.KeyRefused, ConfigurationError, OSError, ValueError) as error:
             if any(e.fingerprint == current and e.state is State.REVOKED for e in entries):
                 notary.close("the key of notices was revoked, and the next one cannot be had")
@@ -186,7 +188,8 @@ class Rotation:
     async def _bodies(self, _: datetime) -> str | None:
         keys = self._parts.bodies
         before = keys.sealer.name
-        faults = await asyncio.to_thread(renew_keys, keys, self._parts.view.entries)
+        work = partial(renew_keys, keys, self._parts.view.entries)
+        faults = await self._files.read("bodies", work, seconds=_LOAD_SECONDS)
         if keys.sealer.name != before:
             log.info("bodies-renewed", key=keys.sealer.name)
         return "; ".join(faults) or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from msgspec.structs import replace
 import certs_dev
 from adapters.simulator import Behaviour
 from certs_dev.pki import Identity
+from gateway import beside
 from gateway.agency_keys import AgencyKeys
 from gateway.app import running
 from gateway.ports import Agency
@@ -268,6 +269,58 @@ async def test_another_authority_of_the_agency_counts_as_soon_as_its_file_says_s
         await taken_over(register)
 
 
+async def test_an_agency_whose_files_hang_holds_up_neither_another_nor_a_revocation(
+    tmp_path: Path, pki_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe stands in for a file on a network file system that is gone: opening it never ends."""
+    monkeypatch.setattr(beside, "_SECONDS", 0.3)
+    serves = {"construction": ["construction"]}
+    async with (
+        changing_house(tmp_path / "h", pki_home, serves=serves) as (house, register),
+        house.client() as of,
+    ):
+        (old,) = [e for e in await register.entries() if e.purpose is Purpose.AGENCY_TLS]
+        identity = ours(house, tmp_path / "k")
+        new = await rehearsed(register, identity)
+        other = await rehearsed(register, ours(house, tmp_path / "l"), "agency construction")
+        there, file = identity.chain.read_bytes(), identity.chain
+        file.unlink()
+        os.mkfifo(file)
+        try:
+            await register.activate(new.id, LAN)
+            hangs = ("agency tax: its files cannot be read: they hang",)
+            assert await faults_of(register) == hangs
+            await delivered(house)  # as before
+            await register.activate(other.id, LAN)
+            await register.revoke(old.id, LAN)
+            assert await faults_of(register) == hangs
+            house.simulator.callers.clear()
+            number = (await of.submit(signed(house.pki, "taxpayer-ec"))).body["number"]
+            await house.follow(of, number, until=("delivering",))
+            assert not house.simulator.callers, "called with a revoked key"
+            file.rename(tmp_path / "pipe")
+            file.write_bytes(there)
+        finally:
+            release(tmp_path / "pipe", file)
+        assert (await house.follow(of, number))["status"] == "accepted"
+        assert set(house.simulator.callers) == {new.fingerprint}
+
+
+async def faults_of(register: Certificates) -> tuple[str, ...]:
+    """Once the process has looked at all that the register says."""
+    done, (process,) = await register.effect(20)
+    assert done
+    return process.faults
+
+
+def release(*pipes: Path) -> None:
+    """Let go whoever waits for one of them to be opened."""
+    for pipe in pipes:
+        if pipe.is_fifo():
+            with suppress(OSError):  # nobody does
+                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+
 async def test_one_certificate_towards_two_agencies_and_each_changes_by_itself(
     tmp_path: Path, pki_home: Path
 ) -> None:
@@ -335,11 +388,11 @@ async def test_every_file_beside_the_certificate_counts_once_it_has_changed(
         named.append("client_key")
     files = [Path(config[key]) for key in named]
     for file in files:
-        assert not keys.changed([])
+        assert not await keys.changed([])
         later = file.stat().st_mtime_ns + 10**9
         os.utime(file, ns=(later, later))
-        assert keys.changed([])
+        assert await keys.changed([])
         assert await keys.take_over([]) == []
-    assert not keys.changed([])
+    assert not await keys.changed([])
     for adapter in keys.adapters.values():
         await adapter.close()
