@@ -170,7 +170,7 @@ async def _assembled(
             checks,
             store,
             notary,
-            *_pools(limits, stack),
+            *_pools(limits, lambda: catalogue().prepared, stack),
             now,
             incidents.in_time,
         )
@@ -266,12 +266,15 @@ def _showing(
     )
 
 
-def _pools(limits: Mapping[str, float], stack: AsyncExitStack) -> tuple[HybridCheckPool, HybridCheckPool]:
+def _pools(
+    limits: Mapping[str, float], prepared: Callable[[], bool], stack: AsyncExitStack
+) -> tuple[HybridCheckPool, HybridCheckPool]:
     """For documents, and for those of them whose signed papers have to be judged."""
     documents = HybridCheckPool(
         inline_bytes=int(limits["inline_bytes"]),
         threads=int(limits["check_threads"]),
         waiting=int(limits["check_waiting"]),
+        prepared=prepared,
     )
     papers = HybridCheckPool(
         inline_bytes=-1, threads=int(limits["paper_threads"]), waiting=int(limits["paper_waiting"])

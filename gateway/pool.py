@@ -18,12 +18,16 @@ T = TypeVar("T")
 
 
 class HybridCheckPool:
-    """See `ports.CheckPool`. With `inline_bytes` -1 every document goes to a thread.
+    """See `ports.CheckPool`. With `inline_bytes` -1 every document goes to a thread, and so it does while one may have
+    to wait for its form (`prepared`).
 
     At most `waiting` jobs wait for their turn or thread; the next one is refused."""
 
-    def __init__(self, *, inline_bytes: int, threads: int, waiting: int) -> None:
+    def __init__(
+        self, *, inline_bytes: int, threads: int, waiting: int, prepared: Callable[[], bool] = lambda: True
+    ) -> None:
         self._inline_bytes = inline_bytes
+        self._prepared = prepared
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="check")
         self._room = 1 + threads + waiting
         self._turn = asyncio.Lock()
@@ -38,7 +42,7 @@ class HybridCheckPool:
         self.refuse_when_full()
         self._room -= 1
         try:
-            if size > self._inline_bytes:
+            if size > self._inline_bytes or not self._prepared():
                 return await asyncio.get_running_loop().run_in_executor(self._executor, work)
             async with self._turn:
                 try:

@@ -130,6 +130,10 @@ class _OpenForms(Mapping[FormKey, LoadedForm]):
     def __len__(self) -> int:
         return len(self._files)
 
+    @property
+    def complete(self) -> bool:
+        return len(self._loaded) == len(self._files)
+
     def load_one(self) -> bool:
         """Load the first form that nobody has asked for; whether there was one. Raises CatalogueError."""
         key = next((key for key in self._files if key not in self._loaded), None)
@@ -205,6 +209,11 @@ class Catalogue:
         keys = [key for key in self._forms if text in (key[1], f"{key[1]}-{key[2]}")]
         keys = keys or [key for key, form in self._forms.items() if form.label == text]
         return _described([self._loaded[key] for key in keys])
+
+    @property
+    def prepared(self) -> bool:
+        """Whether every form is loaded: nobody has to wait for one."""
+        return not isinstance(self._loaded, _OpenForms) or self._loaded.complete
 
     def prepare_one(self) -> bool:
         """Of an open catalogue: load one form more that nobody has asked for; whether there was one left.

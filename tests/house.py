@@ -103,6 +103,8 @@ async def house_at(
             more = [_agency(name, agencies[name].url, served) for name, served in (serves or {}).items()]
             settings = replace(settings, agency=(replace(settings.agency[0], **(tax or {})), *more))
             gateway = await stack.enter_async_context(running(settings, now=now, share_ports=True))
+            while await asyncio.to_thread(gateway.catalogue().prepare_one):  # once a process
+                pass
             yield House(made, settings, gateway, authority, agencies)
 
 

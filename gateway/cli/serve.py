@@ -32,7 +32,7 @@ from schemas import Catalogue
 log = structlog.get_logger("app")
 _STOP_SECONDS = 90.0
 _PORT_SECONDS = 10.0
-_FORM_PAUSE_SECONDS = 0.25
+_FORM_PAUSE_SECONDS = 0.1
 _M_ARENA_MAX = -8  # malloc.h
 _GC_THRESHOLDS = (20_000, 20, 20)
 

@@ -43,6 +43,15 @@ async def test_large_ones_leave_the_loop_free() -> None:
     pool.close()
 
 
+async def test_while_one_may_wait_for_its_form_small_ones_leave_the_loop_free_too() -> None:
+    there = threading.Event()
+    pool = HybridCheckPool(inline_bytes=10, threads=1, waiting=10, prepared=there.is_set)
+    assert await pool.run(threading.get_ident, 1) != threading.get_ident()
+    there.set()
+    assert await pool.run(threading.get_ident, 1) == threading.get_ident()
+    pool.close()
+
+
 async def test_a_full_pool_refuses_before_anything_is_done() -> None:
     pool = HybridCheckPool(inline_bytes=0, threads=1, waiting=1)
     release = threading.Event()

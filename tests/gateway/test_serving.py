@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from msgspec.structs import replace
 import schemas
 import schemas.catalogue
 from adapters.simulator import Behaviour, Simulator
+from gateway.app import running
 from gateway.cli import serve
 from gateway.cli.serve import half_of_the_cores
 from gateway.client.http import Connection, GatewayClient
 from gateway.development import Installation
 from gateway.errors import ConfigurationError
 from gateway.settings import load_settings
+from schemas.forms import LoadedForm
+from schemas.loading import CatalogueFiles, FormKey
 from tests.documents import signed
 from tests.house import simulator_config
 from tests.processes import Gateway, children, quick_installation
@@ -148,6 +152,25 @@ async def test_forms_that_nobody_has_filed_are_made_ready_beside(monkeypatch: py
     catalogue = schemas.open_catalogue()
     await serve._prepare_forms(lambda: catalogue)
     assert not catalogue.prepare_one()
+
+
+async def test_no_form_is_loaded_on_the_event_loop(
+    made: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first small filing of a form comes before it is made ready."""
+    loaded_by: list[int] = []
+    load = CatalogueFiles.load
+
+    def seen(files: CatalogueFiles, key: FormKey) -> Mapping[FormKey, LoadedForm]:
+        loaded_by.append(threading.get_ident())
+        return load(files, key)
+
+    monkeypatch.setattr(CatalogueFiles, "load", seen)
+    monkeypatch.setattr(schemas.catalogue, "_kept", {})
+    async with running(load_settings(made.settings)), client(made) as provider:
+        assert (await provider.check(signed(made.pki))).body["verdict"] == "acknowledged"
+    assert len(loaded_by) == 1
+    assert threading.get_ident() not in loaded_by
 
 
 @pytest.mark.usefixtures("collecting")

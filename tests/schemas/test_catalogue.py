@@ -210,6 +210,7 @@ class TestServing:
         monkeypatch.setattr(schemas.catalogue, "OWN_CATALOGUE", folder)
         catalogue = serving_catalogue(folder)
         catalogue.named("842")
+        assert not catalogue.prepared
         left = 0
         while catalogue.prepare_one():
             left += 1
@@ -217,6 +218,7 @@ class TestServing:
         shutil.rmtree(folder)
         assert len(catalogue.descriptions()) == left + 1
         assert not catalogue.prepare_one()
+        assert catalogue.prepared
 
     def test_threads_that_ask_at_once_load_a_form_once(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
