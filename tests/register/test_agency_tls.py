@@ -24,14 +24,18 @@ from certs_dev.pki import Identity
 from gateway import beside
 from gateway.agency_keys import AgencyKeys
 from gateway.app import running
+from gateway.clock import clock
+from gateway.doctor import examine
 from gateway.ports import Agency
 from gateway.register.acts import Certificates
 from gateway.register.entry import Entry, Purpose, RegisterRefused, State, active
 from gateway.register.reading import fingerprint_of
 from gateway.seeding import seeds_of
 from gateway.store.seeds import Seed
+from tests.adapters import broker
 from tests.adapters.conftest import tls_door
 from tests.adapters.families import FAMILIES
+from tests.adapters.families.queue import authority_at, own_queues, queue_settings
 from tests.documents import signed
 from tests.house import House, Speaks
 from tests.register.changing import LAN, changing_house, issued, taken_over
@@ -227,6 +231,37 @@ class TestRevocation:
             identity.key.write_bytes(key)
             assert (await house.follow(of, number))["status"] == "accepted"
             assert set(house.simulator.callers) == {new.fingerprint}
+
+
+async def test_over_a_queue_too_a_revoked_key_calls_nobody_while_the_next_cannot_be_had_and_doctor_says_why(
+    tmp_path: Path, pki_home: Path, pki: certs_dev.DevPki
+) -> None:
+    shared, queues = await broker.shared(pki, tmp_path / "broker"), own_queues()
+    tax = {"adapter": "queue", "config": queue_settings(pki, tmp_path, shared.port, queues)}
+    async with (
+        authority_at(pki, shared.port, queues, Behaviour(verdict_delay_s=0)) as authority,
+        changing_house(tmp_path / "h", pki_home, tax=tax) as (house, register),
+        house.client() as of,
+    ):
+        await delivered(house)
+        (old,) = [e for e in await register.entries() if e.purpose is Purpose.AGENCY_TLS]
+        identity = ours(house, tmp_path / "k")
+        new = await rehearsed(register, identity)
+        key = identity.key.read_bytes()
+        identity.key.unlink()
+        await register.activate(new.id, LAN)
+        await register.revoke(old.id, LAN)
+        assert "client_key: no file" in "".join(await faults_of(register))
+        before = set(authority.books)
+        number = (await of.submit(signed(house.pki, "taxpayer-ec"))).body["number"]
+        await house.follow(of, number, until=("delivering",))
+        while "attempt-failed" not in [one.name for one in await house.gateway.store.events(number)]:
+            await asyncio.sleep(0.02)
+        assert set(authority.books) == before
+        findings = [one for one in await examine(house.settings, clock) if one.about == new.id]
+        assert [str(identity.key) in one.text.en for one in findings] == [True], findings
+        identity.key.write_bytes(key)
+        assert (await house.follow(of, number))["status"] == "accepted"
 
 
 async def test_a_key_with_a_password(tmp_path: Path, pki_home: Path) -> None:
