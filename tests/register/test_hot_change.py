@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from structlog.testing import capture_logs
 
 import certs_dev
 import signing
@@ -135,6 +137,37 @@ class TestDoor:
             await store.move_entry(move)
             await taken_over(register)
             assert await served(house) == server.fingerprint
+
+
+async def test_what_changes_at_one_moment_changes_in_the_stated_order(tmp_path: Path, pki_home: Path) -> None:
+    """Trust before the doors, the doors before notices (docs/certificates.md), whatever was asked for first."""
+    async with admin_house(tmp_path / "h", pki_home, **SOON) as house:
+        register = Certificates(house.settings, house.gateway.store, clock)
+        keys = ((Purpose.NOTICES, "gateway-ca", "signer"), (Purpose.ADMIN_TLS, "tls-ca", "server"),
+                (Purpose.TLS, "tls-ca", "server"))  # fmt: skip
+        coming = [
+            await next_key(register, purpose, issued(house.pki, tmp_path / purpose.value, ca, profile))
+            for purpose, ca, profile in keys
+        ]
+        root = house.pki.authority("stranger-root").certificate.public_bytes(Encoding.PEM)
+        coming += await register.add_certificate(Purpose.ANCHOR, root, LAN)
+        await register.rehearse(coming[-1].id, LAN)
+        with capture_logs() as logs:
+            at = clock() + timedelta(seconds=1)
+            for entry in coming:
+                await register.activate(entry.id, LAN, at=at)
+            async with asyncio.timeout(20):
+                while not any(one["event"] == "notices-renewed" for one in logs):
+                    await asyncio.sleep(0.05)
+            await taken_over(register)
+        told = [
+            one["event"] for one in logs if one["event"] in ("reloaded", "door-renewed", "notices-renewed")
+        ]
+        assert told[-6:] == ["reloaded"] * 3 + ["door-renewed"] * 2 + ["notices-renewed"]
+        assert set(told[:-6]) <= {"reloaded"}, "as it was scheduled"
+        signers, *callers = [one["directory"] for one in logs if one["event"] == "reloaded"][-3:]
+        assert signers == str(house.settings.trust.directory)
+        assert str(house.settings.trust.directory) not in callers
 
 
 class TestNotices:
