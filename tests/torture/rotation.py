@@ -37,6 +37,7 @@ from tests.house import free_port, simulator_config
 from tests.postgres import Cluster
 from tests.processes import Gateway, quick_installation
 from tests.register.changing import LAN, issued
+from tests.tsa import Authority
 
 SENDERS = 4
 
@@ -57,13 +58,15 @@ class Result:
     layout: str
     filed: int = 0
     connections: int = 0
+    stamped: int = 0
     failed: list[str] = field(default_factory=list)
     unverifiable: list[str] = field(default_factory=list)
     effects: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        yield f"{self.layout}: {self.filed} filings over {self.connections} connections, each receipt proven"
+        proven = f"each receipt proven, {self.stamped} with a time stamp"
+        yield f"{self.layout}: {self.filed} filings over {self.connections} connections, {proven}"
         for what, seconds in self.effects.items():
             slowest, middle = max(seconds), sorted(seconds)[len(seconds) // 2]
             yield f"{self.layout}: {what:24} {len(seconds)} ×, in effect after {middle:.2f} s, at most {slowest:.2f} s"
@@ -126,21 +129,29 @@ class _Load:
             await asyncio.sleep(0.01)
 
     def prove(self) -> None:
-        """Every receipt, by all keys that were ever in use."""
+        """Every receipt and its time stamp, by all keys that were ever in use."""
         trust, policy = signing.TrustStore.load(self.made.pki.trust), signing.load_policy("tt15-2025")
         for number, octets in self.receipts:
             proof = prove_receipt(octets, signers=self.signers, trust=trust, policy=policy)
-            if not proof.proven:
-                self.result.unverifiable.append(f"{number}: {proof.faults}")
+            if not proof.proven or proof.remarks:
+                self.result.unverifiable.append(f"{number}: {proof.faults} {proof.remarks}")
+            self.result.stamped += proof.stamped_at is not None
 
 
 class _Admin:
     """Exchanges one thing after another."""
 
     def __init__(
-        self, load: _Load, settings: Settings, store: Store, authority: Simulator, home: Path
+        self,
+        load: _Load,
+        settings: Settings,
+        store: Store,
+        authority: Simulator,
+        home: Path,
+        stack: AsyncExitStack,
     ) -> None:
         self._load = load
+        self._stack = stack
         self._settings = settings
         self._authority = authority
         self._register = Certificates(settings, store, clock)
@@ -152,6 +163,7 @@ class _Admin:
         for change in (
             self._door,
             self._notices,
+            self._stamps,
             self._bodies,
             self._agency,
             self._provider,
@@ -192,6 +204,18 @@ class _Admin:
         identity = self._new("gateway-ca", "signer")
         self._load.signers.append(identity.read_certificate())
         await self._key("receipt key", Purpose.NOTICES, identity)
+
+    async def _stamps(self) -> None:
+        """Another authority for time stamps: soon receipts bear its own, and are proven like the others in the end."""
+        tsa = self._stack.enter_context(
+            Authority(self._load.made.pki, self._home / f"tsa-{next(self._count)}").open()
+        )
+        entry = await self._register.add_tsa(tsa.url, LAN)
+        await self._rehearsed(entry)
+        await self._effect("time-stamp authority", lambda: self._register.activate(entry.id, LAN))
+        async with asyncio.timeout(90):  # one that was too slow for a moment rests for a while
+            while stamped_by(self._load.receipts[-1][1]) != tsa.certificate:
+                await asyncio.sleep(0.05)
 
     async def _bodies(self) -> None:
         """Twice, so that from the first round on one is given up: all comes under the next, and its file is gone."""
@@ -295,6 +319,13 @@ class _Admin:
         await self._effect("revocation list", lambda: self._register.activate(entry.id, LAN))
 
 
+def stamped_by(receipt: bytes) -> x509.Certificate | None:
+    """Whose time stamp it bears, as far as it says itself."""
+    report = signing.verify_xml(receipt, policy="tt15-2025", trust=None, key="embedded")
+    stamps = report.signatures[0].timestamps
+    return stamps[0].certificate if stamps else None
+
+
 def somebody(count: int) -> x509.Name:
     """Somebody whose certificate is revoked at once."""
     return certs_dev.subject(f"CÔNG TY {count}", place="Hà Nội")
@@ -319,7 +350,7 @@ async def rotate(seconds: float, *, nodes: int = 1) -> Result:
         stack.push_async_callback(store.close)
         load = _Load(made, [one.ports.door for one in installations], result, made.pki["provider-b"])
         load.signers.append(made.pki["notice"].read_certificate())
-        admin = _Admin(load, load_settings(made.settings), store, authority, home)
+        admin = _Admin(load, load_settings(made.settings), store, authority, home, stack)
         while len(await store.taken_over()) < 2 * nodes:
             await asyncio.sleep(0.05)
         sending = [asyncio.create_task(load.send(index)) for index in range(SENDERS)]

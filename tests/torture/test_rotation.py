@@ -12,4 +12,5 @@ async def test_nothing_fails_while_all_that_rotates_is_exchanged() -> None:
     result = await rotate(0.0)
     assert (result.failed, result.unverifiable) == ([], [])
     assert result.filed > 10
-    assert len(result.effects) == 9
+    assert len(result.effects) == 10
+    assert result.stamped > 0
