@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
 
-from signing import verify_xml
+import schemas
+from gateway.filing.status import Status
+from gateway.notary import XmlNotary
+from signing import Stampable, verify_xml
+from signing.algorithms import digest
 from signing.report_etsi import etsi_report
+from tests.gateway.notices import dossier, filing
 from tests.interop.dss_oracle import Dss
 from tests.interop.dss_world import DAY, LEVELS, NOW, World, both, same
 from tests.signing.documents import DECLARATION
@@ -92,6 +98,21 @@ def test_our_reports_are_read_by_their_schema(level: str, dss: Dss) -> None:
     for octets, crls in ((document, world.crls(NOW)), (document, []), (broken, world.crls(NOW))):
         report = verify_xml(octets, policy=in_time(), trust=world.trust(crls), at=at)
         assert dss.read_report(etsi_report(report)) == [report.indication.value]
+
+
+@pytest.mark.parametrize("make", [filing, dossier])
+def test_dss_takes_a_stamped_notice_of_the_gateway_for_baseline_t(make: Any, dss: Dss) -> None:
+    world = World("p256")
+    us = schemas.Office("H52", "Cổng nộp hồ sơ điện tử")
+    notary = XmlNotary(world.key, declarations=us, dossiers=us)
+    issued = notary.intake_notice(make(NOW, Status.ACKNOWLEDGED), dossier=make is dossier)
+    stampable = Stampable.of(issued.document)
+    document = stampable.stamped(world.stamps.tsa.stamp(digest("sha256", stampable.octets), "sha256"))
+    theirs, ours = both(dss, document, world, world.crls(NOW), NOW + timedelta(hours=1))
+    same(theirs, ours)
+    assert (theirs.indication, theirs.format) == ("TOTAL-PASSED", named("T")), theirs.errors
+    assert ours.format == "XAdES-B-T"
+    assert theirs.best_signature_time is not None
 
 
 def test_what_a_signer_states_changes_no_verdict(dss: Dss) -> None:
