@@ -22,7 +22,7 @@ import structlog
 import signing
 from gateway.agency_keys import AgencyKeys
 from gateway.api.clients import ClientTrust
-from gateway.beside import Beside
+from gateway.beside import Beside, Hanging
 from gateway.body_keys import renew_keys
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.intake.verify import SignatureRules
@@ -164,9 +164,14 @@ class Rotation:
         return one.fault
 
     async def _door(self, one: ServedDoor, _: datetime) -> str | None:
-        if one.wanted(self._parts.view.entries) != one.served:
-            await one.renew(self._parts.view.entries)
-            log.info("door-renewed", purpose=one.purpose.value, fingerprint=one.served[0])
+        work = partial(one.coming, self._parts.view.entries)
+        try:
+            coming = await self._files.read(f"door {one.purpose}", work)
+        except Hanging as error:
+            return f"{one.purpose}: {error}"
+        if coming is not None:
+            one.renew(coming)
+            log.info("door-renewed", purpose=one.purpose.value, fingerprint=coming.prints[0])
         return None
 
     async def _notices(self, at: datetime) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
@@ -18,8 +18,16 @@ from gateway.register.reading import fingerprint_of
 from gateway.reloaded import Door, client_cas
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a door serves by: the prints of its certificate and of the authorities of those who call."""
+
+    prints: tuple[str, ...]
+    context: ssl.SSLContext
+
+
 class ServedDoor:
-    """A door and the purpose by whose active entry it serves. `served`: that entry and the authorities, as prints."""
+    """A door and the purpose by whose active entry it serves."""
 
     def __init__(
         self, settings: Door, app: web.Application, purpose: Purpose, entries: Sequence[Entry]
@@ -27,21 +35,28 @@ class ServedDoor:
         """Raises OSError, signing.KeyRefused."""
         self.purpose = purpose
         self._settings = settings
+        self._prints = self._wanted(entries)
         self.door = TlsDoor(settings, app, self._context(entries))
-        self.served = self.wanted(entries)
 
-    def wanted(self, entries: Sequence[Entry]) -> tuple[str, ...]:
-        """By what it should serve."""
+    def coming(self, entries: Sequence[Entry]) -> Served | None:
+        """By what it should serve; None where it does. Reads files: beside the event loop.
+
+        Raises OSError, signing.KeyRefused.
+        """
+        prints = self._wanted(entries)
+        return None if prints == self._prints else Served(prints, self._context(entries))
+
+    def renew(self, served: Served) -> None:
+        """From the next connection on."""
+        self.door.renew(served.context)
+        self._prints = served.prints
+
+    def _wanted(self, entries: Sequence[Entry]) -> tuple[str, ...]:
         entry = active(entries, self.purpose)
         return (
             "" if entry is None else entry.fingerprint,
             *(fingerprint_of(one) for one in client_cas(self._settings, entries)),
         )
-
-    async def renew(self, entries: Sequence[Entry]) -> None:
-        """Serve so from the next connection on. Raises OSError, signing.KeyRefused: then it serves as before."""
-        self.door.renew(await asyncio.to_thread(self._context, entries))
-        self.served = self.wanted(entries)
 
     def _context(self, entries: Sequence[Entry]) -> ssl.SSLContext:
         entry = active(entries, self.purpose)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,18 @@ async def exchange(register: Certificates, purpose: Purpose, identity: Identity)
     await register.activate(entry.id, LAN)
     await taken_over(register)
     return entry
+
+
+async def faults_of(register: Certificates) -> tuple[str, ...]:
+    """Once the process has looked at all that the register says."""
+    done, (process,) = await register.effect(20)
+    assert done
+    return process.faults
+
+
+def release(*pipes: Path) -> None:
+    """Let go whoever waits for one of them to be opened."""
+    for pipe in pipes:
+        if pipe.is_fifo():
+            with suppress(OSError):  # nobody does
+                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))

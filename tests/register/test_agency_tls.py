@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ from tests.adapters.families import FAMILIES
 from tests.adapters.families.queue import authority_at, own_queues, queue_settings
 from tests.documents import signed
 from tests.house import House, Speaks
-from tests.register.changing import LAN, changing_house, issued, taken_over
+from tests.register.changing import LAN, changing_house, faults_of, issued, release, taken_over
 
 TAX = "agency tax"
 
@@ -339,21 +339,6 @@ async def test_an_agency_whose_files_hang_holds_up_neither_another_nor_a_revocat
             release(tmp_path / "pipe", file)
         assert (await house.follow(of, number))["status"] == "accepted"
         assert set(house.simulator.callers) == {new.fingerprint}
-
-
-async def faults_of(register: Certificates) -> tuple[str, ...]:
-    """Once the process has looked at all that the register says."""
-    done, (process,) = await register.effect(20)
-    assert done
-    return process.faults
-
-
-def release(*pipes: Path) -> None:
-    """Let go whoever waits for one of them to be opened."""
-    for pipe in pipes:
-        if pipe.is_fifo():
-            with suppress(OSError):  # nobody does
-                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
 
 
 async def test_one_certificate_towards_two_agencies_and_each_changes_by_itself(

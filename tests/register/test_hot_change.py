@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 
 import certs_dev
 import signing
+from gateway import beside
 from gateway.app import running
 from gateway.client.http import Connection, GatewayClient, Unreachable
 from gateway.client.receipts import prove_receipt
@@ -27,7 +29,17 @@ from gateway.store.register import Move
 from tests.admin.people import admin_house
 from tests.documents import signed
 from tests.house import House
-from tests.register.changing import LAN, SOON, changing_house, exchange, issued, next_key, taken_over
+from tests.register.changing import (
+    LAN,
+    SOON,
+    changing_house,
+    exchange,
+    faults_of,
+    issued,
+    next_key,
+    release,
+    taken_over,
+)
 
 
 def client(house: House, certificate: Path, key: Path) -> GatewayClient:
@@ -59,6 +71,34 @@ def proven(receipt: bytes, pki: certs_dev.DevPki, *signers: Path) -> bool:
 
 
 class TestDoor:
+    async def test_a_certificate_whose_file_hangs_holds_up_neither_who_files_nor_another_change(
+        self, tmp_path: Path, pki_home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A pipe stands in for a file on a network file system that is gone: opening it never ends."""
+        monkeypatch.setattr(beside, "_SECONDS", 0.3)
+        async with changing_house(tmp_path / "h", pki_home) as (house, register), house.client() as of:
+            before = await served(house)
+            identity = issued(house.pki, tmp_path / "s", "tls-ca", "server")
+            entry = await next_key(register, Purpose.TLS, identity)
+            file, there, pipe = identity.chain, identity.chain.read_bytes(), tmp_path / "pipe"
+            file.unlink()
+            os.mkfifo(file)
+            try:
+                await register.activate(entry.id, LAN)
+                assert await faults_of(register) == ("tls: its files cannot be read: they hang",)
+                key = issued(house.pki, tmp_path / "n", "gateway-ca", "signer")
+                await register.activate((await next_key(register, Purpose.NOTICES, key)).id, LAN)
+                assert await faults_of(register) == ("tls: its files cannot be read: they hang",)
+                assert proven(await filed(of, house), house.pki, key.certificate)
+                assert await served(house) == before
+                file.rename(pipe)
+                file.write_bytes(there)
+            finally:
+                release(pipe, file)
+            async with asyncio.timeout(20):
+                while await served(house) != entry.fingerprint:
+                    await asyncio.sleep(0.05)
+
     async def test_new_connections_see_the_new_certificate_and_old_ones_live_out(
         self, tmp_path: Path, pki_home: Path
     ) -> None:
