@@ -8,7 +8,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -23,18 +22,18 @@ from gateway.agency_keys import AgencyKeys
 from gateway.api.answers import errors_as_problems
 from gateway.api.body import BodyBudget
 from gateway.api.callbacks import CallbackDoor
-from gateway.api.clients import Clients
+from gateway.api.clients import Clients, ClientTrust
 from gateway.api.filings import FilingsDoor
-from gateway.api.health import ReadyCheck, health_routes, metrics_route
+from gateway.api.health import health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
-from gateway.body_keys import begin_with, first_keys
+from gateway.beginning import begun
 from gateway.calendar import CalendarError, Deadlines, load_deadlines
 from gateway.clock import clock
 from gateway.delivery.agencies import KnownAgencies
 from gateway.delivery.room import Room
 from gateway.delivery.world import Backoff, DeliveryWorld
-from gateway.directory import DirectoryError, load_directory
+from gateway.directory import Directory, DirectoryError, load_directory
 from gateway.errors import ConfigurationError
 from gateway.filing.dossier_codes import DossierCodes
 from gateway.intake.receive import SizeLimits
@@ -48,23 +47,18 @@ from gateway.jobs.refresh import Reloading
 from gateway.jobs.watch import Watch
 from gateway.journey import Checks, IntakeWorld, carry_on, carry_over
 from gateway.listening import Doors, listen
-from gateway.metrics import AgencyFigures, CertificateFigures, Metrics, QueueFigures
+from gateway.metrics import Metrics
 from gateway.notary import XmlNotary
-from gateway.notice_keys import first_notary
+from gateway.observed import figures, large_bodies, ready_checks
 from gateway.pool import HybridCheckPool
 from gateway.ports import Claim, Clock
 from gateway.production import require_fit_for_production
-from gateway.register.entry import IN_FORCE, Purpose, RegisterRefused
-from gateway.register.policy import policy_at
-from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms, load_signature_rules
+from gateway.register.entry import Purpose
+from gateway.reloaded import RegisterView, fetching, load_client_trust, load_forms
 from gateway.rotation import Parts, Rotation
-from gateway.seeding import SETTINGS_FILE, entries_of, people_of, rosters_of, seeds_of, services_of
 from gateway.served import ServedDoor
 from gateway.settings import Settings
-from gateway.store.people import Listing
-from gateway.store.register import Adoption
 from gateway.store.store import Store
-from gateway.time_stamps import TimeStamps
 from gateway.upkeep import opened_store, retention_rules, upkeep
 from gateway.warned import Lookout, warning_job
 
@@ -150,97 +144,140 @@ async def _assembled(
     async with AsyncExitStack() as stack:
         store = await opened_store(settings, now, fatal, stack, tends=role != "intake")
         metrics = Metrics()
-        view, rules, notary, stamps = await _settled(settings, store, now, metrics, stack)
+        view, rules, notary, stamps = await begun(settings, store, now, metrics, stack)
         limits = await store.limits()
-        catalogue = load_forms(settings, rules().policy)
-        retention_rules(settings, catalogue().families)  # or say what is wrong with them
-        sizes, parse_limits, papers = _check_limits(limits)
-
-        def checks() -> Checks:
-            return Checks(parse_limits, rules(), catalogue(), papers)
-
-        directory = Reloading(settings.directory.folder, load_directory)
-        deadlines = Reloading(settings.calendar.folder, load_deadlines)
-        incidents = KnownIncidents(store, directory, deadlines, settings.calendar.refresh_seconds)
+        sources = Sources.load(settings, rules)
+        retention_rules(settings, sources.catalogue().families)  # or say what is wrong with them
+        incidents = KnownIncidents(
+            store, sources.directory, sources.deadlines, settings.calendar.refresh_seconds
+        )
         await incidents.refresh()
-        intake = IntakeWorld(
-            settings.gateway.code,
-            DossierCodes(settings.gateway.agency_code),
-            sizes,
-            checks,
-            store,
-            notary,
-            *_pools(limits, lambda: catalogue().prepared, stack),
-            now,
-            incidents.in_time,
-        )
+        shared = Shared(settings, limits, sources, store, notary, now)
+        intake = _intake(shared, incidents, stack)
         agencies = await _open_agencies(store, view, stack)
-        delivery = DeliveryWorld(
-            store,
-            KnownAgencies(store.agencies),
-            agencies.adapters,
-            notary,
-            rules,
-            catalogue,
-            directory,
-            _backoff(settings),
-            now,
-            store.events,
-            Room(int(limits["bodies_bytes"])),
-        )
+        delivery = _delivery(shared, agencies)
+        worker, delivering = _delivery_jobs(settings, store, delivery, sources.deadlines, metrics)
         gate = Gate(store, int(limits["waiting_filings"]))
-        worker, delivering = _delivery_jobs(settings, store, delivery, deadlines, metrics)
         clients = Clients(store, client_trust := load_client_trust(settings.door, view), now)
         bodies = BodyBudget(int(limits["bodies_bytes"]))
+        seconds = settings.door.body_seconds
         filings = FilingsDoor(
-            intake,
-            clients,
-            bodies=bodies,
-            body_seconds=settings.door.body_seconds,
-            wake=worker.wake,
-            gate=gate,
+            intake, clients, bodies=bodies, body_seconds=seconds, wake=worker.wake, gate=gate,
             filed=metrics.filed,
-        )
-        admin = open_admin(settings, store, view, deadlines, now) if role != "delivery" else None
+        )  # fmt: skip
+        admin = open_admin(settings, store, view, sources.deadlines, now) if role != "delivery" else None
         callers = {"clients": client_trust} | ({} if admin is None else {"admins": admin.trust})
-        watched: dict[str, tuple[Reloading[Any], float]] = {
-            "trust": (rules, settings.trust.refresh_seconds),
-            "catalogue": (catalogue, settings.catalogue.refresh_seconds),
-            "directory": (directory, settings.directory.refresh_seconds),
-            "calendar": (deadlines, settings.calendar.refresh_seconds),
-            **{name: (one, settings.trust.refresh_seconds) for name, one in callers.items()},
-        }
+        watched = sources.watched(settings, callers)
         jobs = warning_job(Lookout(settings, store, rules, [*callers.values()], now), metrics.warned)
-        jobs |= {name: source.watch(seconds) for name, (source, seconds) in watched.items()}
+        jobs |= {name: source.watch(every) for name, (source, every) in watched.items()}
         jobs |= {"incidents": incidents.run(), "gate": gate.run(), "lag": metrics.measure_lag()}
-        sources, jobs["fetching"] = fetching(settings, rules, view, now)
+        asked, jobs["fetching"] = fetching(settings, rules, view, now)
         if role != "intake":
             jobs |= {name: job() for name, job in delivering.items()} | _listening(delivery, store)
             jobs["upkeep"] = upkeep(
-                store, settings.gateway.code, lambda: retention_rules(settings, catalogue().families)
+                store, settings.gateway.code, lambda: retention_rules(settings, sources.catalogue().families)
             )
         tasks = {name: _background(job, on_fatal, stack) for name, job in jobs.items()}
         ready = health_routes(
-            _ready_checks(store, notary, now, tasks),
-            {"bodies": partial(_large_bodies, store), "time-stamps": stamps.fault},
+            ready_checks(store, notary, now, tasks),
+            {"bodies": partial(large_bodies, store), "time-stamps": stamps.fault},
         )
-        showing = _showing(intake, filings, bodies, settings.door.body_seconds)
+        showing = _showing(intake, filings, bodies, seconds)
         app = _application((filings, *showing, CallbackDoor(delivery, store, clients)), ready)
-        health = [*ready, metrics_route(lambda: metrics.exposed(partial(_figures, store), now()))]
+        health = [*ready, metrics_route(lambda: metrics.exposed(partial(figures, store), now()))]
         door = None if role == "delivery" else ServedDoor(settings.door, app, Purpose.TLS, view.entries)
         served = tuple(one for one in (door, admin.door if admin else None) if one is not None)
         doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
         parts = Parts(
-            view, rules, tuple(callers.values()), notary, served, agencies, store.body_keys, sources, stamps
+            view, rules, tuple(callers.values()), notary, served, agencies, store.body_keys, asked, stamps
         )
         tasks["register"] = _background(Rotation(settings, store, parts, now).run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())
-        yield Running(
-            ports.machines, ports.health, ports.admin, store, worker, catalogue, partial(_refresh, watched)
-        )
+        refresh = partial(_refresh, watched)
+        yield Running(ports.machines, ports.health, ports.admin, store, worker, sources.catalogue, refresh)
         log.info("stopping", pid=os.getpid())
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is made from folders, and made anew when they change."""
+
+    rules: Reloading[SignatureRules]
+    catalogue: Reloading[schemas.Catalogue]
+    directory: Reloading[Directory]
+    deadlines: Reloading[Deadlines]
+
+    @classmethod
+    def load(cls, settings: Settings, rules: Reloading[SignatureRules]) -> Sources:
+        """Raises what UNFIT names."""
+        return cls(
+            rules,
+            load_forms(settings, rules().policy),
+            Reloading(settings.directory.folder, load_directory),
+            Reloading(settings.calendar.folder, load_deadlines),
+        )
+
+    def watched(
+        self, settings: Settings, callers: Mapping[str, Reloading[ClientTrust]]
+    ) -> dict[str, tuple[Reloading[Any], float]]:
+        """By name, with the seconds between two looks; `callers`: who may call, door by door."""
+        return {
+            "trust": (self.rules, settings.trust.refresh_seconds),
+            "catalogue": (self.catalogue, settings.catalogue.refresh_seconds),
+            "directory": (self.directory, settings.directory.refresh_seconds),
+            "calendar": (self.deadlines, settings.calendar.refresh_seconds),
+            **{name: (one, settings.trust.refresh_seconds) for name, one in callers.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What intake and delivery have in common."""
+
+    settings: Settings
+    limits: Mapping[str, float]
+    sources: Sources
+    store: Store
+    notary: XmlNotary
+    now: Clock
+
+
+def _intake(of: Shared, incidents: KnownIncidents, stack: AsyncExitStack) -> IntakeWorld:
+    sizes, parse_limits, papers = _check_limits(of.limits)
+
+    def checks() -> Checks:
+        return Checks(parse_limits, of.sources.rules(), of.sources.catalogue(), papers)
+
+    return IntakeWorld(
+        of.settings.gateway.code,
+        DossierCodes(of.settings.gateway.agency_code),
+        sizes,
+        checks,
+        of.store,
+        of.notary,
+        *_pools(of.limits, lambda: of.sources.catalogue().prepared, stack),
+        of.now,
+        incidents.in_time,
+    )
+
+
+def _delivery(of: Shared, agencies: AgencyKeys) -> DeliveryWorld:
+    delivery = of.settings.delivery
+    return DeliveryWorld(
+        of.store,
+        KnownAgencies(of.store.agencies),
+        agencies.adapters,
+        of.notary,
+        of.sources.rules,
+        of.sources.catalogue,
+        of.sources.directory,
+        Backoff(delivery.first_retry_seconds, delivery.most_retry_seconds),
+        of.now,
+        of.store.events,
+        Room(int(of.limits["bodies_bytes"])),
+    )
 
 
 def _refresh(watched: Mapping[str, tuple[Reloading[Any], float]]) -> None:
@@ -291,10 +328,6 @@ def _check_limits(limits: Mapping[str, float]) -> tuple[SizeLimits, signing.Pars
     return sizes, signing.ParseLimits(max_bytes=sizes.body), papers
 
 
-def _backoff(settings: Settings) -> Backoff:
-    return Backoff(settings.delivery.first_retry_seconds, settings.delivery.most_retry_seconds)
-
-
 Job = Callable[[], Coroutine[None, None, None]]
 
 
@@ -336,27 +369,6 @@ def _listening(world: DeliveryWorld, store: Store) -> dict[str, Coroutine[None, 
     }
 
 
-async def _figures(store: Store) -> QueueFigures:
-    survey = await store.survey()
-    agencies = [
-        AgencyFigures(
-            one.agency,
-            one.state,
-            one.waiting,
-            one.in_flight,
-            datetime.fromisoformat(one.oldest) if one.oldest else None,
-        )
-        for one in survey.lanes
-    ]
-    certificates = [
-        CertificateFigures(entry.id, entry.purpose.value, entry.valid_to)
-        for entry in await store.entries()
-        if entry.state in IN_FORCE and not entry.endless
-    ]
-    waiting = await store.warnings_waiting()
-    return QueueFigures(survey.filings, agencies, await store.overdue(), certificates, waiting)
-
-
 async def _open_agencies(store: Store, view: RegisterView, stack: AsyncExitStack) -> AgencyKeys:
     opened = AgencyKeys(await store.agencies(), view.entries)
     for adapter in opened.adapters.values():
@@ -383,52 +395,3 @@ def _background(
 async def _stopped(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-def _ready_checks(
-    store: Store, notary: XmlNotary, now: Clock, jobs: Mapping[str, asyncio.Task[None]]
-) -> dict[str, ReadyCheck]:
-    """By what `/readyz` judges whether a promise can be kept."""
-
-    async def notices() -> str | None:
-        return await notary.fault(now())
-
-    async def running_jobs() -> str | None:
-        return ", ".join(name for name, task in jobs.items() if task.done()) or None
-
-    return {"store": store.fault, "notices": notices, "jobs": running_jobs}
-
-
-async def _large_bodies(store: Store) -> str | None:
-    """While large ones cannot be kept the others are: that takes no node out of service."""
-    return None if await store.no_room_over() is None else "large ones are refused"
-
-
-async def _seeded(settings: Settings, store: Store, now: Clock) -> None:
-    people = people_of(settings)
-    await store.seed(seeds_of(settings), SETTINGS_FILE, rosters_of(settings))
-    if people is not None:
-        try:
-            await store.list_people(Listing(people, SETTINGS_FILE, now()))
-        except RegisterRefused as error:
-            raise ConfigurationError([f"[[admin.person]] {error}"]) from error
-
-
-async def _settled(
-    settings: Settings, store: Store, now: Clock, metrics: Metrics, stack: AsyncExitStack
-) -> tuple[RegisterView, Reloading[SignatureRules], XmlNotary, TimeStamps]:
-    """What the settings file says goes into the store; what the register says then is what this process begins with."""
-    view = RegisterView(await store.entries())
-    rules = load_signature_rules(settings, now, view)
-    stamps = TimeStamps(settings.notices.tsa_seconds, rules, now, metrics.stamped)
-    stack.push_async_callback(stamps.aclose)
-    notary, key = await asyncio.to_thread(first_notary, settings, view.entries, rules(), now(), stamps)
-    await _seeded(settings, store, now)
-    overlaps = policy_at(settings.register.policy, now()).overlaps
-    seals = await asyncio.to_thread(first_keys, settings.bodies, view.entries, now())
-    named = (key, *entries_of(settings), *services_of(settings, now()), *seals.active)
-    await store.adopt(Adoption(named, SETTINGS_FILE, now(), overlaps, seals.beside))
-    view.entries = tuple(await store.entries())
-    await asyncio.to_thread(begin_with, store.body_keys, seals, view.entries)
-    stamps.take_over(view.entries)
-    return view, rules, notary, stamps
