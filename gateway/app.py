@@ -27,7 +27,7 @@ from gateway.api.filings import FilingsDoor
 from gateway.api.health import health_routes, metrics_route
 from gateway.api.pages import PagesDoor
 from gateway.api.papers import PapersDoor
-from gateway.beginning import begun
+from gateway.beginning import announced, begun
 from gateway.calendar import CalendarError, Deadlines, load_deadlines
 from gateway.clock import clock
 from gateway.delivery.agencies import KnownAgencies
@@ -143,8 +143,10 @@ async def _assembled(
 
     async with AsyncExitStack() as stack:
         store = await opened_store(settings, now, fatal, stack, tends=role != "intake")
+        process = await announced(store, stack)
         metrics = Metrics()
-        view, rules, notary, stamps = await begun(settings, store, now, metrics, stack)
+        first = await begun(settings, store, now, metrics, stack)
+        view, rules, notary, stamps = first.view, first.rules, first.notary, first.stamps
         limits = await store.limits()
         sources = Sources.load(settings, rules)
         retention_rules(settings, sources.catalogue().families)  # or say what is wrong with them
@@ -190,13 +192,29 @@ async def _assembled(
         doors = Doors(health, door.door if door else None, admin.door.door if admin else None)
         ports = await listen(settings, doors, stack, share_ports)
         parts = Parts(
-            view, rules, tuple(callers.values()), notary, served, agencies, store.body_keys, asked, stamps
+            view,
+            rules,
+            tuple(callers.values()),
+            notary,
+            served,
+            agencies,
+            store.body_keys,
+            asked,
+            stamps,
+            first.policy,
         )
-        tasks["register"] = _background(Rotation(settings, store, parts, now).run(), on_fatal, stack)
+        tasks["register"] = _background(Rotation(settings, store, parts, now, process).run(), on_fatal, stack)
         told = {"port": ports.machines, "health_port": ports.health, "admin_port": ports.admin}
         log.info("ready", **told, mode=settings.mode, pid=os.getpid())
-        refresh = partial(_refresh, watched)
-        yield Running(ports.machines, ports.health, ports.admin, store, worker, sources.catalogue, refresh)
+        yield Running(
+            ports.machines,
+            ports.health,
+            ports.admin,
+            store,
+            worker,
+            sources.catalogue,
+            partial(_refresh, watched),
+        )
         log.info("stopping", pid=os.getpid())
 
 

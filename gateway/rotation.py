@@ -1,5 +1,5 @@
 """How a process that serves takes over what the register says, without a restart: trust, then the doors, then notices,
-then bodies, then how agencies are called, then who is asked for certificates' status and for time stamps.
+then bodies, then who is asked for certificates' status and for time stamps, then how agencies are called.
 
 What cannot be taken over is told, and the old goes on; but a key that was revoked signs nothing any more. Files that
 hang hold up nothing else for long.
@@ -8,8 +8,6 @@ hang hold up nothing else for long.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,7 +53,7 @@ _AGAIN_LOOKS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What of the process is exchanged."""
+    """What of the process is exchanged. `policy`: until another one is read."""
 
     view: RegisterView
     rules: Reloading[SignatureRules]
@@ -66,43 +64,39 @@ class Parts:
     bodies: BodyKeys
     sources: StatusSources
     stamps: TimeStamps
+    policy: RegisterPolicy
 
 
 class Rotation:
     """Looks at the store's epoch every `[register] poll_seconds`."""
 
-    def __init__(self, settings: Settings, store: Store, parts: Parts, now: Clock) -> None:
+    def __init__(self, settings: Settings, store: Store, parts: Parts, now: Clock, process: str) -> None:
+        """`process`: the name under which it says what it has taken over."""
         self._settings = settings
         self._store = store
         self._parts = parts
         self._now = now
         self._epoch = 0
         self._files = Beside()
-        self._policy: RegisterPolicy | None = None
+        self._policy = parts.policy
         self._faults: tuple[str, ...] = ()
         self._said = self._tried = float("-inf")
         self._trouble: str | None = None
         self._warned: set[tuple[str, int]] = set()
-        self.process = f"{socket.gethostname()}:{os.getpid()}"
+        self._process = process
 
     async def run(self) -> None:
         """Until cancelled; a store that cannot be read is asked again."""
-        try:
-            while True:
-                try:
-                    await self.look()
-                except StoreUnavailable:
-                    pass
-                except (
-                    Exception
-                ) as error:  # whatever is wrong with the register, intake goes on with what it has
-                    known, self._trouble = self._trouble, repr(error)
-                    if known != self._trouble:
-                        log.exception("register-not-read")
-                await asyncio.sleep(self._settings.register.poll_seconds)
-        finally:
-            with suppress(StoreUnavailable, asyncio.CancelledError):
-                await self._store.leave(self.process)
+        while True:
+            try:
+                await self.look()
+            except StoreUnavailable:
+                pass
+            except Exception as error:  # whatever is wrong with the register, intake goes on with what it has
+                known, self._trouble = self._trouble, repr(error)
+                if known != self._trouble:
+                    log.exception("register-not-read")
+            await asyncio.sleep(self._settings.register.poll_seconds)
 
     async def look(self) -> None:
         """Take over what has changed. Raises StoreUnavailable."""
@@ -126,16 +120,13 @@ class Rotation:
         self._warn(policy, at)
         if clock - self._said > _SAY_SECONDS:
             self._said = clock
-            await self._store.report_taken_over(TakenOver(self.process, self._epoch, self._faults))
+            await self._store.report_taken_over(TakenOver(self._process, self._epoch, self._faults))
 
     async def _policy_at(self, at: datetime) -> RegisterPolicy:
         """A file that is broken or hangs meanwhile keeps nobody from revoking a key: the policy before it counts."""
-        try:
-            file = self._settings.register.policy
+        file = self._settings.register.policy
+        with suppress(ConfigurationError, OSError):
             self._policy = await self._files.read("policy", lambda: policy_at(file, at))
-        except (ConfigurationError, OSError):
-            if self._policy is None:
-                raise
         return self._policy
 
     async def _take_over(self, at: datetime) -> tuple[str, ...]:
@@ -154,10 +145,9 @@ class Rotation:
                 fault = str(error)  # ssl.SSLError is an OSError
             if fault is not None:
                 faults.append(fault)
-        faults += await self._parts.agencies.take_over(self._parts.view.entries)
         self._parts.sources.take_over(self._parts.view.entries)
         self._parts.stamps.take_over(self._parts.view.entries)
-        return tuple(faults)
+        return (*faults, *await self._parts.agencies.take_over(self._parts.view.entries))
 
     async def _trust(self, one: Reloading[Any], _: datetime) -> str | None:
         await self._files.read(f"trust {id(one)}", one.refresh, seconds=_LOAD_SECONDS)

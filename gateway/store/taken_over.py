@@ -12,6 +12,8 @@ from gateway.store.statements import NOW, Statement, Steps
 
 ALIVE_SECONDS = 45.0
 """A process that has not said anything for so long is not counted any more."""
+NOTHING_YET = -1
+"""The epoch of a process that has not read the register."""
 READ_TAKEN_OVER = f"SELECT process, epoch, faults, {NOW} - at FROM taken_over ORDER BY process"
 
 

@@ -25,7 +25,10 @@ from gateway.register.acts import Certificates
 from gateway.register.entry import Purpose, State, active
 from gateway.register.policy import OWN_POLICY
 from gateway.register.reading import fingerprint_of
+from gateway.rotation import Rotation
+from gateway.store.opening import open_store
 from gateway.store.register import Move
+from gateway.store.taken_over import NOTHING_YET
 from tests.admin.people import admin_house
 from tests.documents import signed
 from tests.house import House
@@ -210,6 +213,28 @@ async def test_what_changes_at_one_moment_changes_in_the_stated_order(tmp_path: 
         assert str(house.settings.trust.directory) not in callers
 
 
+async def test_who_changes_something_waits_for_a_process_that_has_only_begun(
+    tmp_path: Path, pki_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+    look = Rotation.look
+
+    async def late(self: Rotation) -> None:
+        await looked.wait()
+        await look(self)
+
+    monkeypatch.setattr(Rotation, "look", late)
+    async with changing_house(tmp_path / "h", pki_home) as (house, register):
+        done, (process,) = await register.effect(0.3)
+        assert not done
+        assert process.epoch == NOTHING_YET
+        looked.set()
+        await taken_over(register)
+    store = await open_store(house.settings.store, clock)
+    assert await store.taken_over() == [], "who ends in order is not waited for"
+    await store.close()
+
+
 class TestNotices:
     async def test_receipts_of_both_keys_are_proven_at_any_time(self, tmp_path: Path, pki_home: Path) -> None:
         async with changing_house(tmp_path / "h", pki_home) as (house, register), house.client() as of:
@@ -239,9 +264,7 @@ class TestNotices:
             current = active(await register.entries(), Purpose.NOTICES)
             assert current is not None
             await register.revoke(current.id, LAN)
-            async with asyncio.timeout(20):  # a process that has not looked once yet would not be waited for
-                while not any(one.faults for one in await house.gateway.store.taken_over()):
-                    await asyncio.sleep(0.05)
+            assert any(await faults_of(register))
             reply = await of.submit(signed(house.pki, "taxpayer-ec"))
             assert reply.status == 503
             hidden.rename(key.key)
