@@ -23,7 +23,7 @@ import asyncpg
 
 from benchmarks.backlog import fill
 from benchmarks.documents import Corpus, make_corpus
-from benchmarks.load import Sender, cpu_seconds, process, ready, resident_bytes
+from benchmarks.load import Sender, at_rest, cpu_seconds, process, ready, resident_bytes
 from gateway.development import Installation, Ports, install
 from tests.postgres import Cluster, drop_database, empty_database
 
@@ -187,6 +187,7 @@ async def _measure(made: Installation, corpus: Corpus, cell: GatewayCell, place:
         process(*command, "--processes", str(cell.processes)) as gateway,
     ):
         await ready(made.ports.health, cell.processes)
+        await at_rest(gateway.pid)
         sender = Sender(made, corpus)
         await sender.run(connections, min(3.0, half / 3))
         async with _remembering(gateway.pid) as memory:

@@ -56,6 +56,7 @@ async def measure(made: Installation, corpus: Corpus, cell: Cell, seconds: float
         process(*command, "--processes", str(cell.processes)) as gateway,
     ):
         await ready(made.ports.health, cell.processes)
+        await at_rest(gateway.pid)
         sender = Sender(made, corpus)
         await sender.run(cell.senders, min(3.0, seconds / 3))
         sender.latencies.clear()
@@ -162,6 +163,16 @@ async def ready(port: int, processes: int) -> None:
                     return
         await asyncio.sleep(0.05)
     raise AssertionError("the gateway did not get ready")
+
+
+async def at_rest(pid: int) -> None:
+    """Until it has done what its start leaves for later (forms are loaded beside), for ten seconds at most."""
+    before = cpu_seconds(pid)
+    for _ in range(20):
+        await asyncio.sleep(0.5)
+        spent, before = cpu_seconds(pid) - before, cpu_seconds(pid)
+        if spent < 0.05:
+            return
 
 
 def _listening(port: int) -> int:
